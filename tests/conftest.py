@@ -1,0 +1,25 @@
+"""Eight CPU devices, and no silent broadcasting between arrays of different rank."""
+
+import os
+
+os.environ["XLA_FLAGS"] = (
+    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+)
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+from pathlib import Path
+
+import jax
+import pytest
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def real_clips() -> Path:
+    """The folder of real development clips, which is no part of this repository."""
+    if not SHARED.is_dir():
+        pytest.skip(f"real development clips are not at {SHARED}")
+    return SHARED / "video"

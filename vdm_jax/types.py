@@ -1,0 +1,23 @@
+"""Names of arrays and of the few functions that travel between layers.
+
+Axes: `b` batch, `f` frames, `h w` space, `c` channels, `l` text tokens, `d` features, `n` the clips
+packed in one row (see `models.Conditioning.segments`). An image is a clip with `f = 1`.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+
+Video = Float[Array, "b f h w c"]
+LogSNR = Float[Array, "*batch"]
+"""log(alpha^2 / sigma^2): the only time a denoiser knows. One value, `b` values, or `b n`."""
+Time = Float[Array, "*batch"]
+"""t = 0 is data, t = 1 is noise."""
+Scalar = Float[Array, ""]
+Key = PRNGKeyArray | Array
+Params = PyTree
+Metrics = dict[str, Any]
+
+Denoiser = Callable[[Video, LogSNR], Video]
+"""(z_t, logsnr_t) -> x_hat = E[x | z_t]. Conditions and parameters are closed over."""
