@@ -1,0 +1,118 @@
+"""Samples as one web page that needs nothing but itself: open it, send it, archive it."""
+
+import base64
+import html
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from vdm_jax.sampling.video import Frames, gif, magnification, mp4, save
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One caption and its videos by heading, side by side in the order of the mapping.
+
+    {"": video} shows one video without a heading; {"condition": a, "result": b} shows two.
+    """
+
+    caption: str
+    videos: Mapping[str, Frames]
+
+
+def write_gallery(
+    path: str | Path,
+    entries: Iterable[Entry],
+    title: str,
+    notes: Mapping[str, object] | None = None,
+    fps: float = 8.0,
+) -> None:
+    """Write a self-contained HTML file with every video inside it.
+
+    `notes` are facts of the experiment for the head of the page (system, step, guidance, seed).
+    All text is escaped, and the page forbids itself to load anything from elsewhere.
+    """
+    save(path, page(entries, title, notes or {}, fps).encode())
+
+
+def page(entries: Iterable[Entry], title: str, notes: Mapping[str, object], fps: float) -> str:
+    """The page as text; see `write_gallery`."""
+    facts = "".join(
+        f"<div><dt>{html.escape(str(name))}</dt><dd>{html.escape(str(value))}</dd></div>"
+        for name, value in notes.items()
+    )
+    figures = "\n".join(_figure(entry, fps) for entry in entries)
+    return _PAGE.format(
+        title=html.escape(title),
+        facts=f"<dl>{facts}</dl>" if facts else "",
+        figures=figures,
+        style=_STYLE,
+    )
+
+
+def _figure(entry: Entry, fps: float) -> str:
+    caption = html.escape(entry.caption)
+    columns = "".join(
+        f"<div>{f'<h2>{html.escape(heading)}</h2>' if heading else ''}{_media(video, fps)}</div>"
+        for heading, video in entry.videos.items()
+    )
+    return f"<figure><div class=columns>{columns}</div><figcaption>{caption}</figcaption></figure>"
+
+
+def _media(video: Frames, fps: float) -> str:
+    """Small clips as GIF, where H.264 would blur their few pixels' colours, others as mp4."""
+    f, h, w, _ = video.shape
+    size = f'width="{w * magnification(video, _VISIBLE)}" title="{f} frames, {h} × {w} pixels"'
+    if max(h, w) <= _SMALL:
+        return f'<img {size} alt="" src="{_data("image/gif", gif(video, fps))}">'
+    source = _data("video/mp4", mp4(video, fps))
+    return f'<video {size} autoplay loop muted playsinline controls src="{source}"></video>'
+
+
+def _data(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+_VISIBLE = 128  # the shorter side of a clip on the page, in CSS pixels
+_SMALL = 96
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1c1e21; --quiet: #666c74; --page: #f6f6f4;
+  --card: #fff; --line: #e2e2de; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6e6e3; --quiet: #989ea6; --page: #16181b; --card: #1f2226; --line: #32363b; }
+}
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 90rem; padding: 2rem 1rem; background: var(--page);
+  color: var(--ink); font: 15px/1.45 system-ui, sans-serif; }
+h1 { margin: 0 0 .75rem; font-size: 1.4rem; overflow-wrap: anywhere; }
+dl { display: flex; flex-wrap: wrap; gap: .5rem 1.5rem; margin: 0 0 1.5rem; }
+dt, h2 { margin: 0; color: var(--quiet); font-size: .75rem; font-weight: 500; }
+dd { margin: 0; overflow-wrap: anywhere; }
+main { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start; }
+figure { margin: 0; padding: .75rem; max-width: 100%; background: var(--card);
+  border: 1px solid var(--line); border-radius: 8px; }
+.columns { display: flex; flex-wrap: wrap; gap: .75rem; }
+img, video { display: block; max-width: 100%; height: auto; border-radius: 4px;
+  image-rendering: pixelated; }
+figcaption { margin-top: .5rem; width: 0; min-width: 100%; overflow-wrap: anywhere; }
+"""
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" \
+content="default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<header><h1>{title}</h1>{facts}</header>
+<main>
+{figures}
+</main>
+</body>
+</html>
+"""
