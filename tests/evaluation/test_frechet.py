@@ -1,0 +1,149 @@
+"""Closed forms, symmetries, and streams that equal the whole."""
+
+import jax
+import numpy as np
+import pytest
+
+from vdm_jax import data
+from vdm_jax.evaluation import FrechetDistance, Moments, PixelFeatures, frechet_distance
+
+
+def gaussian(mean, covariance) -> Moments:
+    """Moments whose covariance with ddof 1 is the given one."""
+    return Moments(2, np.asarray(mean, float), np.asarray(covariance, float))
+
+
+def waves() -> tuple[np.ndarray, np.ndarray]:
+    x = np.sin(np.outer(np.arange(1, 33), np.arange(1, 9)))
+    y = 1.3 * np.cos(np.outer(np.arange(1, 41), np.arange(1, 9))) + 0.1
+    return x, y
+
+
+def test_one_dimension():
+    a, b = gaussian([0], [[1]]), gaussian([3], [[4]])
+    assert frechet_distance(a, b) == pytest.approx(10)
+
+
+def test_three_dimensions():
+    a, b = gaussian(np.zeros(3), np.eye(3)), gaussian(np.ones(3), 4 * np.eye(3))
+    assert frechet_distance(a, b) == pytest.approx(6)
+
+
+def test_equal_covariances_leave_the_means():
+    a, b = gaussian(np.zeros(64), np.eye(64)), gaussian(np.ones(64), np.eye(64))
+    assert frechet_distance(a, b) == pytest.approx(64)
+
+
+def test_covariances_that_do_not_commute():
+    a, b = gaussian([0, 0], [[2, 1], [1, 2]]), gaussian([1, 2], np.diag([1, 3]))
+    assert frechet_distance(a, b) == pytest.approx(5.516685226452118, rel=1e-12)
+
+
+def test_features_and_the_denominator():
+    a, b = (Moments.of(y) for y in waves())
+    assert frechet_distance(a, b) == pytest.approx(0.4501208806, abs=1e-9)
+    assert frechet_distance(a, b, ddof=0) == pytest.approx(0.4481780801, abs=1e-9)
+
+
+def test_a_set_is_at_distance_zero_from_itself_and_symmetric():
+    a, b = (Moments.of(y) for y in waves())
+    assert abs(frechet_distance(a, a)) < 1e-6 * np.trace(a.covariance())
+    assert frechet_distance(a, b) == pytest.approx(frechet_distance(b, a), rel=1e-9)
+
+
+def test_rotating_and_shifting_both_changes_nothing():
+    x, y = waves()
+    rotation, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(8, 8)))
+    moved = [Moments.of(z @ rotation + 5.0) for z in (x, y)]
+    expected = frechet_distance(Moments.of(x), Moments.of(y))
+    assert frechet_distance(*moved) == pytest.approx(expected, rel=1e-9)
+
+
+def test_fewer_clips_than_features():
+    """tr (S_a S_b)^(1/2) is the nuclear norm of A B^T, A and B the scaled centred features."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 16, 100))
+    a, b = ((z - z.mean(0)) / np.sqrt(15) for z in (x, y))
+    root = np.linalg.norm(a @ b.T, "nuc")
+    expected = np.square(x.mean(0) - y.mean(0)).sum() + (a**2).sum() + (b**2).sum() - 2 * root
+    assert frechet_distance(Moments.of(x), Moments.of(y)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_streaming_equals_whole_in_any_parts_and_far_from_zero():
+    features = np.random.default_rng(0).normal(size=(100, 5)) + 1e6
+    whole = Moments.of(features)
+    stream = Moments.empty(5)
+    for part in np.split(features, [1, 8, 8, 60]):
+        stream = stream.update(part)
+    halves = Moments.of(features[:33]).merge(Moments.of(features[33:]))
+    for found in (stream, halves):
+        assert found.count == 100
+        np.testing.assert_allclose(found.mean, whole.mean, rtol=1e-14)
+        np.testing.assert_allclose(found.covariance(), np.cov(features.T), rtol=1e-7, atol=1e-9)
+
+
+def test_what_cannot_be_compared_is_named():
+    some = Moments.of(np.random.default_rng(0).normal(size=(4, 3)))
+    with pytest.raises(ValueError, match="3 and 2 dimensions"):
+        frechet_distance(some, Moments.of(np.eye(2)))
+    with pytest.raises(ValueError, match="3 and 2 dimensions"):
+        some.update(np.eye(2))
+    with pytest.raises(ValueError, match="at least 2 clips, there are 1"):
+        frechet_distance(some, Moments.of(np.ones((1, 3))))
+    with pytest.raises(ValueError, match=r"1 of 3 clips are not finite \(first: clip 1\)"):
+        some.update(np.array([[1, 2, 3], [1, np.nan, 3], [1, 2, 3]]))
+    with pytest.raises(ValueError, match=r"\[b d\]"):
+        Moments.of(np.ones(3))
+
+
+def test_pixel_features_keep_constants_and_means():
+    features = PixelFeatures(frames=2, size=3)
+    flat = np.full((2, 8, 12, 12, 3), 255, np.uint8)
+    np.testing.assert_allclose(features(flat), np.ones((2, 2 * 3 * 3 * 3)), atol=1e-6)
+    noise = np.random.default_rng(0).integers(0, 256, (1, 4, 16, 16, 3), dtype=np.uint8)
+    one = PixelFeatures(frames=1, size=1)(np.repeat(noise[:, :1], 4, axis=1))
+    assert one.shape == (1, 3)
+    assert np.abs(one).max() < 0.3
+
+
+class Copier:
+    """A subject that generates the held-out clips themselves, brighter by `shift`."""
+
+    process, data = None, data.MovingShapes(held_out=40, examples=40)
+
+    def __init__(self, shift: int = 0):
+        self.shift = shift
+
+    def encode(self, captions, labels):
+        return list(labels)
+
+    def generate(self, key, cond, count):
+        clips = self.data.clips("held_out")
+        return np.stack([clips[i]["video"] // 2 + self.shift for i in range(count)])
+
+
+def test_a_model_is_measured_against_held_out_clips_beside_its_floor():
+    evaluation = FrechetDistance(PixelFeatures(frames=2, size=2), clips=40)
+    assert evaluation.name == "frechet_pixels"
+    dark, light = (evaluation(jax.random.key(0), Copier(shift)) for shift in (0, 51))
+    features = 2 * 2 * 2 * 3
+    assert dark["clips"] == 40
+    assert 0 < dark["floor"] == light["floor"] < dark["distance"]
+    means = [evaluation.moments(Copier(shift).generate(None, None, 40)).mean for shift in (0, 51)]
+    np.testing.assert_allclose(means[1] - means[0], np.full(features, 0.4), rtol=1e-6)
+
+
+def test_the_same_clips_are_at_distance_zero():
+    class Same(Copier):
+        def generate(self, key, cond, count):
+            return np.stack([self.data.clips("held_out")[i]["video"] for i in range(count)])
+
+    evaluation = FrechetDistance(PixelFeatures(frames=2, size=2), clips=40)
+    assert abs(evaluation(jax.random.key(0), Same())["distance"]) < 1e-6
+
+
+def test_batches_of_features_make_no_difference():
+    evaluation = FrechetDistance(PixelFeatures(frames=2, size=2))
+    videos = Copier().generate(None, None, 40)
+    whole, parts = evaluation.moments(videos, batch=40), evaluation.moments(videos, batch=7)
+    np.testing.assert_allclose(whole.covariance(), parts.covariance(), atol=1e-12)
