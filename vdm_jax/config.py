@@ -1,0 +1,187 @@
+"""Experiments as trees of frozen dataclasses: to JSON and back, and overridden by path.
+
+A node of the tree is a dataclass (a linen module is one); a leaf is a number, a string, a bool or
+`None`; branches with several children are tuples. A class is written as the name it is imported
+by, so that files may move: `diffusion.Cosine`.
+"""
+
+import ast
+import dataclasses
+import difflib
+import importlib
+import sys
+import types
+import typing
+from typing import Any
+
+PACKAGE = "vdm_jax"
+LINEN = {"parent", "name"}  # fields that every linen module has and no experiment sets
+
+
+class ConfigError(ValueError):
+    """An experiment that cannot be built, with the path, the value and the likely fix."""
+
+
+def fields(node: Any) -> dict[str, dataclasses.Field]:
+    """The fields of a dataclass that belong to the experiment, by name."""
+    found = {f.name: f for f in dataclasses.fields(node) if f.init}
+    if found.keys() >= LINEN:
+        return {name: f for name, f in found.items() if name not in LINEN}
+    return found
+
+
+def nearest(name: str, known: typing.Iterable[str]) -> str:
+    """A clause that suggests what `name` was meant to be: the closest known name, or them all."""
+    known = [str(k) for k in known]
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"known: {', '.join(known)}" if known else "there is none"
+
+
+def class_name(cls: type) -> str:
+    """The name a class is imported by: `diffusion.Cosine` for `vdm_jax.diffusion.Cosine`."""
+    package, _, rest = cls.__module__.partition(".")
+    if package != PACKAGE:
+        return f"{cls.__module__}.{cls.__qualname__}"
+    name = f"{rest.split('.')[0]}.{cls.__qualname__}"
+    if find_class(name) is not cls:
+        raise ConfigError(f"{cls.__module__}.{cls.__qualname__} is not exported as {name}")
+    return name
+
+
+def find_class(name: str) -> type:
+    """The dataclass called `name`, from this package or from a module already imported."""
+    module_name, _, attribute = name.rpartition(".")
+    try:
+        module = sys.modules.get(module_name) or importlib.import_module(f"{PACKAGE}.{module_name}")
+    except (ImportError, ValueError):
+        raise ConfigError(f"no module {module_name!r} for class {name!r}; import it first") from None
+    cls = getattr(module, attribute, None)
+    if not (isinstance(cls, type) and dataclasses.is_dataclass(cls)):
+        public = [k for k, v in vars(module).items() if dataclasses.is_dataclass(v)]
+        raise ConfigError(f"no class {name!r}; {nearest(attribute, public)}")
+    return cls
+
+
+def to_json(node: Any) -> Any:
+    """The tree as dicts, lists and leaves; the key `class` names the dataclass."""
+    if dataclasses.is_dataclass(node) and not isinstance(node, type):
+        values = {name: to_json(getattr(node, name)) for name in fields(node)}
+        return {"class": class_name(type(node)), **values}
+    if isinstance(node, tuple):
+        return [to_json(child) for child in node]
+    if node is None or isinstance(node, bool | int | float | str):
+        return node
+    raise ConfigError(
+        f"{node!r} ({type(node).__name__}) has no place in an experiment; "
+        "use numbers, strings, tuples, None or frozen dataclasses"
+    )
+
+
+def from_json(data: Any) -> Any:
+    """The tree that `to_json` wrote."""
+    if isinstance(data, list):
+        return tuple(from_json(child) for child in data)
+    if not isinstance(data, dict):
+        return data
+    if "class" not in data:
+        raise ConfigError(f"an object without a 'class': {sorted(data)}")
+    cls = find_class(data["class"])
+    known = fields(cls)
+    values = {name: from_json(value) for name, value in data.items() if name != "class"}
+    for name in values:
+        if name not in known:
+            raise ConfigError(f"{data['class']} has no field {name!r}; {nearest(name, known)}")
+    try:
+        return cls(**values)
+    except TypeError as error:
+        raise ConfigError(f"{data['class']}: {error}") from None
+
+
+def override(node: Any, assignment: str) -> Any:
+    """The tree with one leaf replaced: `override(experiment, "task.model.channels=64")`.
+
+    The value is read as a Python literal of the type that the field declares.
+
+    Raises:
+      ConfigError: an unknown name (with the nearest), or a value of the wrong type.
+    """
+    path, equals, text = assignment.partition("=")
+    if not equals:
+        raise ConfigError(f"{assignment!r} is not of the form path=value")
+    return _replace(node, path.strip().split("."), text.strip(), done=())
+
+
+def _replace(node: Any, path: list[str], text: str, done: tuple[str, ...], declared: Any = Any):
+    if not path:
+        return _parse(text, declared, node, ".".join(done))
+    head, *rest = path
+    here = ".".join(done) or "the experiment"
+    if isinstance(node, tuple):
+        if not head.isdigit() or int(head) >= len(node):
+            raise ConfigError(f"{here} has {len(node)} items; {head!r} is not an index of it")
+        index = int(head)
+        child = _replace(node[index], rest, text, (*done, head), _item(declared, index))
+        return (*node[:index], child, *node[index + 1 :])
+    if not dataclasses.is_dataclass(node) or isinstance(node, type):
+        raise ConfigError(f"{here} is {node!r} and has no field {head!r}")
+    known = fields(node)
+    if head not in known:
+        kind = type(node).__name__
+        raise ConfigError(f"{here} ({kind}) has no field {head!r}; {nearest(head, known)}")
+    child = _replace(getattr(node, head), rest, text, (*done, head), known[head].type)
+    return dataclasses.replace(node, **{head: child})
+
+
+def _item(declared: Any, index: int) -> Any:
+    """The declared type of one item of a tuple."""
+    items = [a for a in typing.get_args(declared) if a is not Ellipsis]
+    return items[min(index, len(items) - 1)] if items else Any
+
+
+def _parse(text: str, declared: Any, old: Any, path: str) -> Any:
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        value = text
+    if isinstance(value, list):
+        value = tuple(value)
+    if fits(text, declared) and not fits(value, declared):
+        value = text  # a string such as 2024 or a/b
+    if isinstance(value, int) and not isinstance(value, bool) and not fits(value, declared):
+        value = float(value)
+    if fits(value, declared):
+        return value
+    if dataclasses.is_dataclass(old):
+        inside = ", ".join(f"{path}.{name}" for name in fields(old))
+        raise ConfigError(f"{path} is a {type(old).__name__} object; set one of {inside}")
+    raise ConfigError(f"{path} takes {_spell(declared)}, not {text!r}")
+
+
+def fits(value: Any, declared: Any) -> bool:
+    """Whether a leaf (or a tuple of leaves) is of a declared type; objects never are."""
+    origin, arguments = typing.get_origin(declared), typing.get_args(declared)
+    if declared is Any:
+        return True
+    if origin in (typing.Union, types.UnionType):
+        return any(fits(value, a) for a in arguments)
+    if declared is None or declared is type(None):
+        return value is None
+    if origin is tuple:
+        if not isinstance(value, tuple):
+            return False
+        if len(arguments) == 2 and arguments[1] is Ellipsis:
+            return all(fits(v, arguments[0]) for v in value)
+        return len(value) == len(arguments) and all(map(fits, value, arguments))
+    if origin is typing.Literal:
+        return value in arguments
+    if declared is float:
+        return isinstance(value, float)
+    if declared in (bool, int, str):
+        return type(value) is declared
+    return False
+
+
+def _spell(declared: Any) -> str:
+    return declared.__name__ if isinstance(declared, type) else str(declared)
