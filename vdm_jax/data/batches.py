@@ -1,0 +1,59 @@
+"""Elements put together: images behind a clip, rows into a batch."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from vdm_jax.data.sources import Element
+from vdm_jax.data.text import Tokenizer
+
+
+def append_images(clip: Element, others: Sequence[Element], frames: Sequence[int]) -> dict:
+    """A row of joint image-video training: `clip`, then frame `frames[i]` of each of `others`.
+
+    Ho et al. 2022, section 3 (joint training on video and image modeling). With K others the row
+    has video [f+K h w c], segments [f+K] = 0, .., 0, 1, .., K, label [1+K] and 1+K captions, for
+    every image is an example of its own.
+    """
+    images = [other["video"][frame] for other, frame in zip(others, frames, strict=True)]
+    members = (clip, *others)
+    row: dict[str, Any] = {
+        "video": np.concatenate([clip["video"], np.stack(images)]),
+        "segments": np.concatenate(
+            [np.zeros(len(clip["video"]), np.int32), np.arange(1, len(images) + 1, dtype=np.int32)]
+        ),
+        "key": "+".join(member["key"] for member in members),
+    }
+    if all("label" in member for member in members):
+        row["label"] = np.array([member.get("label") for member in members], np.int32)
+    if all("caption" in member for member in members):
+        row["caption"] = tuple(member.get("caption") for member in members)
+    return row
+
+
+def collate(elements: Sequence[Any], text: Tokenizer | None = None) -> dict[str, np.ndarray]:
+    """A batch of `elements` (or of rows of `append_images`), as it goes to the device.
+
+    "video" uint8 [b f h w c]; "label" int32 [b] where the elements have labels; with `text`,
+    "tokens" int32 [b l] and "text_mask" bool [b l]. Rows with K images have "segments" [b f+K],
+    and label, tokens and text_mask with an axis 1+K after b.
+    """
+    if not elements:
+        raise ValueError("no elements to make a batch of")
+    present = [
+        key for key in ("video", "label", "segments") if all(key in element for element in elements)
+    ]
+    batch = {key: np.stack([element[key] for element in elements]) for key in present}
+    if text is not None:
+        for element in elements:
+            if "caption" not in element:
+                raise ValueError(
+                    f"clip {element['key']!r} has no caption to tokenise: give the source "
+                    "captions, or take `text` out of the loader"
+                )
+        captions = np.array([element["caption"] for element in elements], dtype=object)
+        tokens, mask = text.encode(captions.ravel().tolist())
+        batch["tokens"] = tokens.reshape(*captions.shape, -1)
+        batch["text_mask"] = mask.reshape(*captions.shape, -1)
+    return batch

@@ -1,0 +1,129 @@
+"""Endless batches for training: shuffled, split over hosts, read ahead, resumed by a number."""
+
+import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import grain
+import jax
+import numpy as np
+from absl import flags
+
+from vdm_jax.data.batches import append_images, collate
+from vdm_jax.data.sources import Clips, Element, Source
+from vdm_jax.data.text import Tokenizer
+
+
+class Batches(Iterator[dict[str, np.ndarray]]):
+    """An endless iterator of batches whose whole state is the number of the next one."""
+
+    def __init__(self, dataset: grain.IterDataset, start: int):
+        self._next = start
+        self._batches = iter(dataset)
+        # Runs at interpreter exit as well, where a reader still at work would leave a traceback.
+        self.close = weakref.finalize(self, self._batches.close)
+
+    def __next__(self) -> dict[str, np.ndarray]:
+        batch = next(self._batches)
+        self._next += 1
+        return batch
+
+    def state(self) -> int:
+        """The index of the next global batch: `start` of an iterator that goes on from here."""
+        return self._next
+
+
+def _draw(index: int, rng: np.random.Generator, *, clips: Clips, images: int):
+    """Clip `index` as training sees it, with frames of other clips behind it."""
+    draw = getattr(clips, "draw", None)
+
+    def clip(index: int) -> Element:
+        return draw(index, rng) if draw else clips[index]
+
+    first = clip(index)
+    if images == 0:
+        return first
+    others = (index + rng.integers(1, len(clips), size=images)) % len(clips)
+    elements = [clip(int(other)) for other in others]
+    frames = [int(rng.integers(len(element["video"]))) for element in elements]
+    return append_images(first, elements, frames)
+
+
+@dataclass(frozen=True)
+class Loader:
+    """Endless training batches of `batch` clips over all hosts.
+
+    Every epoch is a new global shuffle, and epochs follow one another without a gap. A clip's
+    random choices are a function of (seed, epoch, clip), and a batch is one of (seed, its index):
+    neither depends on the number of hosts or of `workers`. Each clip is followed by `images`
+    single frames of other clips (Ho et al. 2022, section 3).
+
+    `workers` processes read ahead (0: threads of this one); `ahead` batches are kept ready.
+    """
+
+    batch: int = 8
+    text: Tokenizer | None = None
+    images: int = 0
+    workers: int = 0
+    ahead: int = 2
+
+    def __post_init__(self):
+        for field, least in (("batch", 1), ("images", 0), ("workers", 0), ("ahead", 1)):
+            if getattr(self, field) < least:
+                raise ValueError(
+                    f"Loader.{field} is {getattr(self, field)}: it is at least {least}"
+                )
+
+    def shapes(self, source: Source) -> dict[str, jax.ShapeDtypeStruct]:
+        """A global batch as shapes, without opening the data (labels, which data may lack, aside).
+
+        It is all that a network's parameters and a step's cost depend on.
+        """
+        rows = (self.batch, source.frames + self.images)
+        clips = (self.batch, 1 + self.images) if self.images else (self.batch,)
+        found = {"video": jax.ShapeDtypeStruct((*rows, source.size, source.size, 3), np.uint8)}
+        if self.images:
+            found["segments"] = jax.ShapeDtypeStruct(rows, np.int32)
+        if self.text is not None:
+            found["tokens"] = jax.ShapeDtypeStruct((*clips, self.text.length), np.int32)
+            found["text_mask"] = jax.ShapeDtypeStruct((*clips, self.text.length), np.bool_)
+        return found
+
+    def __call__(
+        self, clips: Clips, *, seed: int, start: int = 0, host: int = 0, hosts: int = 1
+    ) -> Batches:
+        """Batches `start`, `start` + 1, ...: of each, rows `host`, `host` + `hosts`, ...
+
+        The batches are dicts of arrays as `collate` makes them, with `batch` / `hosts` rows.
+        """
+        if not 0 <= host < hosts:
+            raise ValueError(f"host {host} of {hosts}: hosts are numbered 0 .. {hosts - 1}")
+        if self.batch % hosts:
+            raise ValueError(
+                f"Loader.batch is {self.batch}, which {hosts} hosts cannot share equally: "
+                f"make it a multiple of {hosts}"
+            )
+        if len(clips) < (2 if self.images else 1):
+            raise ValueError(f"{len(clips)} clips are too few, with Loader.images={self.images}")
+        # The stride comes after the shuffle and before the batch, all on random access: so the
+        # global batches are the same sets of clips for any number of hosts and of workers.
+        rows = (
+            grain.MapDataset.range(len(clips))
+            .seed(seed)
+            .random_map(partial(_draw, clips=clips, images=self.images))
+            .shuffle()
+            .repeat()
+            .slice(slice(host, None, hosts))
+            .batch(self.batch // hosts, batch_fn=partial(collate, text=self.text))
+            .slice(slice(start, None))
+        )
+        if self.workers == 0:
+            options = grain.ReadOptions(num_threads=self.ahead, prefetch_buffer_size=self.ahead)
+            return Batches(rows.to_iter_dataset(options), start)
+        # Grain reads absl's flags in its workers, which a plain script or notebook never parses.
+        if not flags.FLAGS.is_parsed():
+            flags.FLAGS.mark_as_parsed()
+        dataset = rows.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=1))
+        each = -(-self.ahead // self.workers)
+        return Batches(dataset.mp_prefetch(grain.MultiprocessingOptions(self.workers, each)), start)

@@ -1,0 +1,74 @@
+"""The geometry of MovingShapes: how much of each pixel a shape covers.
+
+A shape is a signed distance (negative inside) in pixels, `x` to the right and `y` downwards from
+its centre. Its `radius` is half the width of the box that holds it, except that a square has the
+area of the disc of that radius, so that one threshold on the area tells small from large shapes.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+from jaxtyping import Float
+
+Distance = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+
+
+def _circle(x, y, radius):
+    return np.hypot(x, y) - radius
+
+
+def _square(x, y, radius):
+    return np.maximum(np.abs(x), np.abs(y)) - radius * np.sqrt(np.pi) / 2
+
+
+def _triangle(x, y, radius):
+    # Apex at (0, -radius), base from (-radius, radius) to (radius, radius).
+    return np.maximum(y - radius, (2 * np.abs(x) - y - radius) / np.sqrt(5))
+
+
+def _diamond(x, y, radius):
+    return (np.abs(x) + np.abs(y) - radius) / np.sqrt(2)
+
+
+def _ring(x, y, radius):
+    return np.abs(np.hypot(x, y) - 0.75 * radius) - 0.25 * radius
+
+
+def _cross(x, y, radius):
+    along, across = np.maximum(np.abs(x), np.abs(y)), np.minimum(np.abs(x), np.abs(y))
+    return np.maximum(along - radius, across - radius / 3)
+
+
+DISTANCES: Mapping[str, Distance] = MappingProxyType(
+    {
+        "circle": _circle,
+        "square": _square,
+        "triangle": _triangle,
+        "diamond": _diamond,
+        "ring": _ring,
+        "cross": _cross,
+    }
+)
+"""The signed distance of each shape, by its name in captions."""
+
+
+def coverage(
+    shape: str,
+    centre: Float[np.ndarray, "*n 2"],
+    radius: Float[np.ndarray, "*n"],
+    size: int,
+) -> Float[np.ndarray, "*n h w"]:
+    """The fraction of each pixel that `shape` covers: mean over 2 x 2 points of a soft edge.
+
+    The edge is clip(1/2 - distance, 0, 1) in units of the spacing of the points. `centre` is
+    (x, y) and, like `radius`, in units of the width, (0, 0) being the top left corner of a picture
+    of `size` x `size` pixels. One picture for each of the leading axes `n`.
+    """
+    points = np.arange(2 * size, dtype=np.float32) + 0.5
+    middle = 2 * size * np.asarray(centre, np.float32)
+    reach = 2 * size * np.asarray(radius, np.float32)[..., None, None]
+    x = points[None, :] - middle[..., 0, None, None]
+    y = points[:, None] - middle[..., 1, None, None]
+    soft = np.clip(0.5 - DISTANCES[shape](x, y, reach), 0.0, 1.0)
+    return soft.reshape(*soft.shape[:-2], size, 2, size, 2).mean(axis=(-3, -1))

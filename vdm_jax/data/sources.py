@@ -1,0 +1,50 @@
+"""What a data source is: splits of clips that can be drawn in any order."""
+
+from typing import NotRequired, Protocol, TypedDict, runtime_checkable
+
+import numpy as np
+from jaxtyping import UInt8
+
+
+class Element(TypedDict):
+    """One clip before batching. `label` and `caption` are there where the source knows them."""
+
+    video: UInt8[np.ndarray, "f h w c"]
+    key: str
+    label: NotRequired[np.int32]
+    caption: NotRequired[str]
+
+
+@runtime_checkable
+class Clips(Protocol):
+    """One split of a source: random access, deterministic, picklable.
+
+    A split whose clips involve chance (which window, which crop) has one more method,
+    `draw(index, rng) -> Element`, which takes every random choice from `rng`; training uses it.
+    """
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Element: ...
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Where clips come from: `frames` of `size` x `size` pixels."""
+
+    @property
+    def frames(self) -> int: ...
+
+    @property
+    def size(self) -> int: ...
+
+    def clips(self, split: str) -> Clips:
+        """The clips of split "train" or "held_out", which have no frame in common."""
+        ...
+
+
+def check_split(split: str) -> str:
+    """`split` itself, or a `ValueError` where there is no such split."""
+    if split not in ("train", "held_out"):
+        raise ValueError(f"unknown split {split!r}: it is 'train' or 'held_out'")
+    return split
