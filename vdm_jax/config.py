@@ -56,7 +56,9 @@ def find_class(name: str) -> type:
     try:
         module = sys.modules.get(module_name) or importlib.import_module(f"{PACKAGE}.{module_name}")
     except (ImportError, ValueError):
-        raise ConfigError(f"no module {module_name!r} for class {name!r}; import it first") from None
+        raise ConfigError(
+            f"no module {module_name!r} for class {name!r}; import it first"
+        ) from None
     cls = getattr(module, attribute, None)
     if not (isinstance(cls, type) and dataclasses.is_dataclass(cls)):
         public = [k for k, v in vars(module).items() if dataclasses.is_dataclass(v)]

@@ -1,63 +1,19 @@
 """Folders of videos: the right frames, disjoint splits, and no file too broken to be named."""
 
 import json
-import logging
 import pickle
 import struct
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from made import draws, encode, folder, numbers
 from PIL import Image
 
 from vdm_jax.data import CentreCrop, Loader, RandomCrop, Stretch, VideoFolder, Words
-from vdm_jax.data.videos import Unreadable, probe, read
-
-LEVEL = 6
-"""Frame i of a test video is grey of level LEVEL * i."""
-
-
-def encode(path, count=24, size=(32, 32), fps=24, stamps=None, first=0, **options):
-    """A video at `path` whose frames tell their number; `stamps` are times in 1/fps seconds."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    grey = [np.full((*size, 3), n * LEVEL, np.uint8) for n in range(first, first + count)]
-    if path.suffix == ".gif":
-        images = [Image.fromarray(picture) for picture in grey]
-        images[0].save(path, save_all=True, append_images=images[1:], duration=1000 // fps)
-        return path
-    with av.open(str(path), "w", options=options) as container:
-        codec = "libvpx" if path.suffix == ".webm" else "mpeg4"
-        stream = container.add_stream(
-            codec, rate=fps, options={"qmin": "1", "qmax": "2", "b": "4M"}
-        )
-        stream.width, stream.height, stream.pix_fmt = size[1], size[0], "yuv420p"
-        stream.codec_context.gop_size = 8
-        for place, picture in enumerate(grey):
-            frame = av.VideoFrame.from_ndarray(picture, "rgb24")
-            frame.pts = stamps[place] if stamps else place
-            frame.time_base = Fraction(1, fps)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path
-
-
-def numbers(video):
-    """Which frames a clip is made of."""
-    return np.rint(video.mean(axis=(1, 2, 3)) / LEVEL).astype(int).tolist()
-
-
-def folder(path, **fields):
-    return VideoFolder(str(path), **{"frames": 4, "size": 16, **fields})
-
-
-def draws(clips, index, count=50):
-    return [clips.draw(index, np.random.default_rng(seed)) for seed in range(count)]
-
-
-# Frames and windows
+from vdm_jax.data.videos import probe, read
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.avi", "a.mkv", "a.mov", "a.gif", "a.webm"])
@@ -147,21 +103,6 @@ def test_a_rate_of_its_own_leaves_a_video_as_it_is(tmp_path):
     twice = folder(tmp_path, fps=48.0, held_out=0.0).opened.files[0].timeline
     assert len(twice) == 48
     assert set(twice) == set(range(24))
-
-
-def test_a_video_shorter_than_a_clip_is_skipped_and_named(tmp_path, caplog):
-    encode(tmp_path / "long.mp4", count=12)
-    encode(tmp_path / "short.mp4", count=6)
-    source = folder(tmp_path, stride=2)
-    assert {clip["key"].split("@")[0] for clip in source.clips("train")} == {"long.mp4"}
-    assert source.opened.skipped == {
-        "short.mp4": "its 6 frames are too few for a clip, which spans 7"
-    }
-    assert "short.mp4" in caplog.text
-    assert "1 of 2 files" in caplog.text
-
-
-# Pictures
 
 
 def ramp(path, size):
@@ -278,102 +219,6 @@ def test_captions_beside_the_videos(tmp_path):
     batches.close()
 
 
-@pytest.mark.parametrize(
-    ("table", "error", "message"),
-    [
-        (None, FileNotFoundError, "no caption table .*captions.csv: it is a CSV file"),
-        ("name,text\na.mp4,x\n", ValueError, "columns are .*, not file,caption"),
-        ("file,caption\na.mp4,\n", ValueError, "line 2: no caption for 'a.mp4'"),
-        ("file,caption\na.mp4,x\n", ValueError, "'a.mp4' is the name of 2 videos"),
-    ],
-)
-def test_wrong_tables_are_named(tmp_path, table, error, message):
-    for name in ("x/a.mp4", "y/a.mp4"):
-        encode(tmp_path / name, count=4)
-    if table is not None:
-        (tmp_path / "captions.csv").write_text(table)
-    with pytest.raises(error, match=message):
-        folder(tmp_path, captions="captions.csv").clips("train")
-
-
-# Broken things
-
-
-def test_missing_and_empty_folders_are_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no folder .*nowhere"):
-        folder(tmp_path / "nowhere").clips("train")
-    with pytest.raises(ValueError, match=r"holds no file ending in .*\.mp4"):
-        folder(tmp_path).clips("train")
-    (tmp_path / "a.mp4").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"no file in .* the first is a.mp4: the file is empty"):
-        folder(tmp_path).clips("train")
-
-
-def test_broken_files_are_counted_named_and_skipped(tmp_path, caplog):
-    good = encode(tmp_path / "good.mp4").read_bytes()
-    (tmp_path / "empty.mp4").write_bytes(b"")
-    (tmp_path / "truncated.mp4").write_bytes(good[: len(good) // 2])
-    (tmp_path / "noise.avi").write_bytes(np.random.default_rng(0).bytes(5000))
-    (tmp_path / "notes.gif").write_text("not a picture")
-    (tmp_path / "._good.mp4").write_bytes(b"what a file manager leaves")
-    source = folder(tmp_path)
-    assert {clip["key"].split("@")[0] for clip in source.clips("train")} == {"good.mp4"}
-    assert source.opened.skipped.keys() == {
-        "empty.mp4", "truncated.mp4", "noise.avi", "notes.gif",
-    }  # fmt: skip
-    assert "4 of 5 files" in caplog.text
-    for name in source.opened.skipped:
-        assert sum(f"/{name}:" in line for line in caplog.text.splitlines()) == 1
-
-
-def test_the_whole_part_of_a_truncated_file_is_used(tmp_path):
-    # With its index in front, a file cut short still has the frames before the cut.
-    path = encode(tmp_path / "a.mp4", count=40, movflags="faststart")
-    data = path.read_bytes()
-    path.write_bytes(data[: len(data) - 600])
-    clips = folder(tmp_path, held_out=0.0).clips("train")
-    found = [numbers(clip["video"]) for clip in clips]
-    assert 1 < len(found) < 10
-    assert found[0] == [0, 1, 2, 3]
-
-
-@pytest.mark.parametrize("cache_bytes", [0, 1 << 20])
-def test_a_file_that_breaks_when_decoded_gives_way_to_the_next_one(tmp_path, caplog, cache_bytes):
-    encode(tmp_path / "a.mp4", count=12)
-    encode(tmp_path / "b.mp4", count=12, first=20)
-    source = folder(tmp_path, held_out=0.0, cache_bytes=cache_bytes)
-    clips = source.clips("train")
-    assert len(clips) == 6
-    (tmp_path / "a.mp4").unlink()  # after it was found good
-    with caplog.at_level(logging.WARNING):
-        first = [clips[index] for index in range(3)]
-    assert {clip["key"] for clip in first} == {"b.mp4@0"}
-    assert all(numbers(clip["video"])[0] >= 20 for clip in draws(clips, 0, 10))
-    assert list(source.opened.skipped) == ["a.mp4"]
-    assert sum("skipped" in line for line in caplog.text.splitlines()) == 1
-    if not cache_bytes:  # else the frames are in memory, and nothing is lost
-        (tmp_path / "b.mp4").unlink()
-        with pytest.raises(ValueError, match="none of 2 files can be decoded"):
-            clips[0]
-
-
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"frames": 0}, "frames is 0"),
-        ({"fps": 0.0}, "fps is 0"),
-        ({"flip": 2.0}, "flip is 2"),
-        ({"held_out": 1.0}, "held_out is 1"),
-    ],
-)
-def test_wrong_fields_are_named(fields, message):
-    with pytest.raises(ValueError, match=message):
-        VideoFolder(".", **fields)
-
-
-# Reading
-
-
 def test_draws_depend_on_the_generator_alone_and_survive_another_process(tmp_path):
     for name in "abc":
         encode(tmp_path / f"{name}.mp4")
@@ -439,15 +284,3 @@ def test_a_real_class_tree(real_clips: Path):
         clips = source.clips(split)
         assert {source.classes[clips[i]["label"]] for i in range(len(clips))} == set(source.classes)
     assert source.opened.skipped == {}
-
-
-def test_a_video_without_pictures_says_so(tmp_path):
-    path = tmp_path / "a.mkv"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("pcm_s16le", rate=8000)
-        stream.layout = "mono"
-        sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), "s16", "mono")
-        sound.sample_rate = 8000
-        container.mux(stream.encode(sound))
-    with pytest.raises(Unreadable, match="no video stream"):
-        probe(path)

@@ -17,6 +17,7 @@ from vdm_jax import config
 log = logging.getLogger("vdm_jax.checkpoints")
 
 EXPERIMENT = "experiment.json"
+TREES = ("params", "ema", "optimizer", "counters", "frozen")
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
 
 
@@ -42,7 +43,7 @@ class Checkpoints:
 
 
 class Store:
-    """The checkpoints of one run, each a set of named trees of arrays and one JSON record.
+    """The checkpoints of one run: trees of arrays, named as in `TREES`, and one JSON record.
 
     Saving is asynchronous and atomic: a checkpoint is there whole or not at all.
     """
@@ -52,7 +53,12 @@ class Store:
         options = ocp.CheckpointManagerOptions(
             max_to_keep=policy.keep, keep_period=policy.keep_every, create=True
         )
-        self.manager = ocp.CheckpointManager(self.folder, options=options)
+        handlers = {name: ocp.StandardCheckpointHandler() for name in TREES}
+        self.manager = ocp.CheckpointManager(
+            self.folder,
+            options=options,
+            item_handlers={**handlers, "record": ocp.JsonCheckpointHandler()},
+        )
 
     def steps(self) -> list[int]:
         """The steps that have a checkpoint, in order."""
@@ -103,6 +109,11 @@ class Store:
                 log.warning("checkpoint of step %d cannot be read (%s); trying the one before",
                             candidate, str(error).splitlines()[0])  # fmt: skip
         raise AssertionError("unreachable")
+
+    def forget_after(self, step: int) -> None:
+        """Deletes the checkpoints after a step: a run that goes on there makes them again."""
+        for later in [s for s in self.steps() if s > step]:
+            self.manager.delete(later)
 
     def _compare(self, step: int, like: dict[str, Any]) -> None:
         """Refuses a checkpoint whose arrays are not those asked for, naming the first."""
@@ -165,7 +176,7 @@ def write_experiment(workdir: str | os.PathLike, experiment: Any) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f".{EXPERIMENT}.partial"
     partial.write_text(text + "\n")
-    partial.rename(folder / EXPERIMENT)
+    partial.replace(folder / EXPERIMENT)
 
 
 def read_experiment(workdir: str | os.PathLike) -> Any:

@@ -1,1 +1,58 @@
-""""""
+"""The command line, `vdm-jax`: one file per subcommand."""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from vdm_jax import __version__
+from vdm_jax.commands import describe, evaluate, sample, train
+from vdm_jax.training import Interrupted, NotFinite
+
+COMMANDS = (train, sample, evaluate, describe)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    top = argparse.ArgumentParser(
+        prog="vdm-jax",
+        description="Train, sample and measure video diffusion models.",
+        epilog="Start with: vdm-jax train experiments/quickstart.py --workdir runs/quickstart",
+    )
+    top.add_argument("--version", action="version", version=f"vdm_jax {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for module in COMMANDS:
+        name = module.__name__.rpartition(".")[-1]
+        lines = (module.__doc__ or "").strip().split("\n\n", 1)
+        sub = commands.add_parser(
+            name,
+            help=lines[0].rstrip("."),
+            description="\n\n".join(lines),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.arguments(sub)
+        sub.set_defaults(run=module.run)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command line. Bad input is one line on stderr and status 2.
+
+    A run stopped by a signal ends with status 128 + its number, as shells expect. With
+    VDM_JAX_TRACEBACK set, errors keep their tracebacks.
+    """
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    logging.getLogger("vdm_jax").setLevel(logging.INFO)
+    arguments = parser().parse_args(argv)
+    try:
+        arguments.run(arguments)
+    except Interrupted as stop:
+        print(f"\n{stop}. To go on, run the same command again.", file=sys.stderr)
+        return 128 + stop.signum
+    except (ValueError, OSError, NotFinite) as error:
+        if os.environ.get("VDM_JAX_TRACEBACK"):
+            raise
+        print(f"vdm-jax {arguments.command}: error: {error}", file=sys.stderr)
+        return 2
+    return 0

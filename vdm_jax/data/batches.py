@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from vdm_jax.data.sources import Element
-from vdm_jax.data.text import Tokenizer
+from vdm_jax.data.text import Text
 
 
 def append_images(clip: Element, others: Sequence[Element], frames: Sequence[int]) -> dict:
@@ -32,7 +32,7 @@ def append_images(clip: Element, others: Sequence[Element], frames: Sequence[int
     return row
 
 
-def collate(elements: Sequence[Any], text: Tokenizer | None = None) -> dict[str, np.ndarray]:
+def collate(elements: Sequence[Any], text: Text | None = None) -> dict[str, np.ndarray]:
     """A batch of `elements` (or of rows of `append_images`), as it goes to the device.
 
     "video" uint8 [b f h w c]; "label" int32 [b] where the elements have labels; with `text`,
@@ -53,7 +53,6 @@ def collate(elements: Sequence[Any], text: Tokenizer | None = None) -> dict[str,
                     "captions, or take `text` out of the loader"
                 )
         captions = np.array([element["caption"] for element in elements], dtype=object)
-        tokens, mask = text.encode(captions.ravel().tolist())
-        batch["tokens"] = tokens.reshape(*captions.shape, -1)
-        batch["text_mask"] = mask.reshape(*captions.shape, -1)
+        for name, rows in text.batch(captions.ravel().tolist()).items():
+            batch[name] = rows.reshape(*captions.shape, *rows.shape[1:])
     return batch

@@ -12,7 +12,7 @@ from absl import flags
 
 from vdm_jax.data.batches import append_images, collate
 from vdm_jax.data.sources import Clips, Element, Source
-from vdm_jax.data.text import Tokenizer
+from vdm_jax.data.text import Text
 
 
 class Batches(Iterator[dict[str, np.ndarray]]):
@@ -63,7 +63,7 @@ class Loader:
     """
 
     batch: int = 8
-    text: Tokenizer | None = None
+    text: Text | None = None
     images: int = 0
     workers: int = 0
     ahead: int = 2
@@ -86,8 +86,8 @@ class Loader:
         if self.images:
             found["segments"] = jax.ShapeDtypeStruct(rows, np.int32)
         if self.text is not None:
-            found["tokens"] = jax.ShapeDtypeStruct((*clips, self.text.length), np.int32)
-            found["text_mask"] = jax.ShapeDtypeStruct((*clips, self.text.length), np.bool_)
+            for name, row in self.text.batch([""]).items():
+                found[name] = jax.ShapeDtypeStruct((*clips, *row.shape[1:]), row.dtype)
         return found
 
     def __call__(

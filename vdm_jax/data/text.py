@@ -12,22 +12,15 @@ from jaxtyping import Bool, Int, Int32
 
 
 @runtime_checkable
-class Tokenizer(Protocol):
-    """Captions to fixed rows of tokens and back. Token 0 is padding, `size` counts it too."""
+class Text(Protocol):
+    """Captions as the arrays that a network reads."""
 
-    @property
-    def length(self) -> int: ...
+    def batch(self, captions: Sequence[str]) -> dict[str, np.ndarray]:
+        """Fields of a batch, one row a caption: `text_mask` [b l], and `tokens` or `text`.
 
-    @property
-    def size(self) -> int: ...
-
-    def encode(
-        self, captions: Sequence[str]
-    ) -> tuple[Int32[np.ndarray, "b l"], Bool[np.ndarray, "b l"]]:
-        """Tokens, and where they are real ones rather than padding."""
+        An empty caption is no caption: its mask is False throughout.
+        """
         ...
-
-    def decode(self, tokens: Int[np.ndarray, "b l"]) -> list[str]: ...
 
 
 @dataclass(frozen=True)
@@ -62,6 +55,11 @@ class Words:
     def size(self) -> int:
         """The number of different tokens: the vocabulary and the padding."""
         return len(self.vocabulary) + 1
+
+    def batch(self, captions: Sequence[str]) -> dict[str, np.ndarray]:
+        """`tokens` int32 [b l], and `text_mask` bool [b l]."""
+        tokens, mask = self.encode(captions)
+        return {"tokens": tokens, "text_mask": mask}
 
     def encode(
         self, captions: Sequence[str]

@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -21,7 +23,7 @@ class Mesh:
     data: int = -1
     fsdp: int = 1
 
-    def build(self, devices: list[jax.Device] | None = None) -> jax.sharding.Mesh:
+    def build(self, devices: Sequence[Any] | None = None) -> jax.sharding.Mesh:
         """The mesh of all devices.
 
         Raises:
@@ -44,8 +46,3 @@ class Mesh:
 def batch_sharding(mesh: jax.sharding.Mesh) -> NamedSharding:
     """Rows of a batch spread over all devices."""
     return NamedSharding(mesh, PartitionSpec(BATCH_AXES))
-
-
-def replicated(mesh: jax.sharding.Mesh) -> NamedSharding:
-    """The same array on every device."""
-    return NamedSharding(mesh, PartitionSpec())

@@ -1,0 +1,35 @@
+"""Text to video in minutes on a laptop: shapes that move as their captions say.
+
+vdm-jax train experiments/quickstart.py --workdir runs/quickstart
+"""
+
+from vdm_jax import data, diffusion, evaluation, models, nn, sampling, training
+
+
+def experiment() -> training.Experiment:
+    source = data.MovingShapes(frames=8, size=16)
+    words = data.Words(source.vocabulary, length=source.longest_caption)
+    space, time = nn.SpatialAttention(head=16), nn.TemporalAttention(head=16)
+    unet = models.UNet(
+        channels=48,
+        levels=(
+            models.Level(width=1, blocks=1, mixers=(time,)),
+            models.Level(width=2, blocks=1, mixers=(space, time)),
+        ),
+        embedding=nn.Embedding(width=192, layers=2, inputs=(nn.LogSNR(), nn.TextByFrame())),
+        text=models.WordEncoder(words.size, features=64),
+    )
+    return training.Experiment(
+        task=training.Denoising(
+            model=models.Patched(unet, patch=2),
+            process=diffusion.Process(diffusion.ShiftedCosine(resolution=34, noise_resolution=16)),
+            weight=diffusion.Constant(),
+        ),
+        data=source,
+        loader=data.Loader(batch=8, text=words),
+        optimizer=training.Adam(peak=2e-3, warmup=100, decay=training.Cosine(), b2=0.99, ema=0.998),
+        sampling=sampling.Generator(sampler=diffusion.DDIM(steps=24), guidance=2.0, batch=64),
+        evaluations=(evaluation.MovingShapesOracle(samples=128),),
+        steps=4600,
+        log_every=100,
+    )

@@ -1,0 +1,33 @@
+"""A small video model on any folder of clips, for a CPU: 8x32x32, minutes to hours.
+
+    vdm-jax train experiments/vdm/video_folder_small.py --set data.path=my/videos \\
+        --workdir runs/my_videos
+"""
+
+from vdm_jax import data, diffusion, evaluation, models, nn, sampling, training
+
+
+def experiment() -> training.Experiment:
+    space, time = nn.SpatialAttention(head=32), nn.TemporalAttention(head=32)
+    unet = models.UNet(
+        channels=64,
+        levels=(
+            models.Level(width=1, blocks=1, mixers=(time,)),
+            models.Level(width=2, blocks=1, mixers=(space, time)),
+        ),
+        embedding=nn.Embedding(width=256, layers=2),
+    )
+    return training.Experiment(
+        task=training.Denoising(
+            model=models.Patched(unet, patch=4),
+            process=diffusion.Process(diffusion.ShiftedCosine(resolution=64, noise_resolution=32)),
+            weight=diffusion.TruncatedSNR(),
+        ),
+        data=data.VideoFolder(path="videos", frames=8, size=32, stride=2, held_out=0.15),
+        loader=data.Loader(batch=8),
+        optimizer=training.Adam(peak=1e-3, warmup=100, decay=training.Cosine(), b2=0.99, ema=0.998),
+        sampling=sampling.Generator(sampler=diffusion.DDIM(steps=64), batch=16),
+        evaluations=(evaluation.DenoisingError(clips=64, train_clips=256),),
+        steps=3000,
+        log_every=50,
+    )

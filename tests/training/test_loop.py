@@ -1,0 +1,196 @@
+"""Training: resuming, devices, refused updates, and runs that must not start."""
+
+import dataclasses
+import json
+import os
+import signal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tiny
+
+from vdm_jax import parallel, training
+from vdm_jax.checkpoints import CheckpointError, Checkpoints
+from vdm_jax.training import loop
+
+
+def same(a, b) -> bool:
+    """Whether two trees hold the same bits."""
+    pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    return all(np.array_equal(np.asarray(x), np.asarray(y)) for x, y in pairs)
+
+
+class Terminator:
+    """Clips that raise SIGTERM in this process when one of them is drawn for the n-th time."""
+
+    def __init__(self, clips, after: int):
+        self.clips, self.left = clips, after
+
+    def __len__(self):
+        return len(self.clips)
+
+    def __getitem__(self, index):
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return self.clips[index]
+
+
+@dataclasses.dataclass(frozen=True)
+class Terminated:
+    """A source whose training clips end the process after a while."""
+
+    source: object
+    after: int
+
+    def clips(self, split):
+        return Terminator(self.source.clips(split), self.after)
+
+    def __getattr__(self, name):
+        return getattr(object.__getattribute__(self, "source"), name)
+
+
+def test_a_stopped_run_ends_as_one_that_never_stopped(tmp_path, monkeypatch):
+    experiment = tiny.experiment(mesh=parallel.Mesh(data=4, fsdp=2))
+    whole = training.train(experiment, tmp_path / "whole")
+
+    stopped = tiny.experiment(mesh=parallel.Mesh(data=4, fsdp=2))
+    monkeypatch.setattr(loop, "claim", lambda *_: None)
+    cut = dataclasses.replace(stopped, data=Terminated(stopped.data, after=30))
+    with pytest.raises(training.Interrupted) as caught:
+        training.train(cut, tmp_path / "cut")
+    assert 0 < caught.value.step < experiment.steps
+    resumed = training.train(stopped, tmp_path / "cut")
+
+    assert int(resumed.step) == experiment.steps
+    assert same(whole, resumed)
+    records = [json.loads(x) for x in (tmp_path / "cut" / "metrics.jsonl").open()]
+    assert [r["step"] for r in records] == sorted({r["step"] for r in records})
+
+
+def test_a_crash_loses_only_the_steps_since_the_last_checkpoint(tmp_path, monkeypatch):
+    experiment = tiny.experiment(checkpoints=Checkpoints(every=2))
+    whole = training.train(experiment, tmp_path / "whole")
+
+    class Crash(Exception):
+        pass
+
+    def crash(run, step, metrics):
+        if step == 4:
+            raise Crash
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.Run, "report", crash)
+        with pytest.raises(Crash):
+            training.train(experiment, tmp_path / "cut")
+    assert experiment.checkpoints.open(tmp_path / "cut").steps() == [2, 4]
+    assert same(whole, training.train(experiment, tmp_path / "cut"))
+
+
+def test_an_unreadable_newest_checkpoint_falls_back_to_the_one_before(tmp_path):
+    experiment = tiny.experiment(checkpoints=Checkpoints(every=2))
+    whole = training.train(experiment, tmp_path)
+    for file in (tmp_path / "checkpoints" / "6" / "ema").rglob("*"):
+        if file.is_file() and file.stat().st_size > 1000:
+            file.write_bytes(file.read_bytes()[:100])
+    assert same(whole, training.train(experiment, tmp_path))
+    assert same(whole, training.train(experiment, tmp_path))  # the bad one has been replaced
+
+
+def test_one_device_and_eight_give_the_same_losses():
+    losses = {}
+    for devices, mesh in ((1, parallel.Mesh(data=1)), (8, parallel.Mesh(data=2, fsdp=4))):
+        experiment = tiny.denoising(steps=20)
+        grid = mesh.build(jax.devices()[:devices])
+        batches = experiment.loader(experiment.data.clips("train"), seed=0)
+        state, frozen = sharded(experiment, grid)
+        places = jax.tree.map(lambda x: x.sharding, state)
+        step = jax.jit(
+            training.make_step(experiment.task, experiment.optimizer, 20),
+            out_shardings=(places, None),
+        )
+        losses[devices] = []
+        for _ in range(20):
+            batch = jax.device_put(next(batches), parallel.batch_sharding(grid))
+            state, metrics = step(state, frozen, batch)
+            losses[devices].append(float(metrics["task"]["loss"][0]))
+        kernel = state.params["up_0"]["ResBlock_0"]["convolution_0"]["kernel"]
+        assert len(kernel.sharding.device_set) == devices
+    np.testing.assert_allclose(losses[1], losses[8], rtol=1e-5)
+
+
+def sharded(experiment, grid):
+    """The initial state of an experiment, born on a mesh."""
+    shapes = experiment.loader.shapes(experiment.data)
+
+    def init(key):
+        batch = loop.zeros(shapes)
+        return training.init(experiment.task, experiment.optimizer, experiment.steps, key, batch)
+
+    like = jax.eval_shape(init, jax.random.key(0))
+    return jax.jit(init, out_shardings=parallel.shardings(like, grid))(jax.random.key(0))
+
+
+@dataclasses.dataclass(frozen=True)
+class Exploding:
+    """A task whose gradient is not a number from some step on."""
+
+    at: float = 3.0
+
+    def init(self, key, batch):
+        return {"a": jnp.ones(2), "b": {"c": jnp.ones(3)}}, {}
+
+    def loss(self, params, frozen, key, batch):
+        scale = jnp.where(batch["video"].reshape(-1)[0] >= self.at, jnp.nan, 1.0)
+        return (params["a"] ** 2).sum() + (scale * params["b"]["c"]).sum(), {}
+
+
+def test_an_update_that_is_not_finite_is_refused_and_changes_nothing():
+    step = jax.jit(training.make_step(Exploding(), training.Adam(), 10))
+    good, bad = ({"video": jnp.full((1, 1, 1, 1, 3), value)} for value in (0.0, 9.0))
+    state, frozen = training.init(Exploding(), training.Adam(), 10, jax.random.key(0), good)
+    after, metrics = step(state, frozen, bad)
+    assert same(
+        (state.params, state.ema, state.optimizer), (after.params, after.ema, after.optimizer)
+    )
+    assert (int(after.skipped), int(after.streak), int(after.step)) == (1, 1, 1)
+    assert int(metrics["bad"]) == 1  # the second leaf, b.c
+    recovered, _ = step(after, frozen, good)
+    assert (int(recovered.skipped), int(recovered.streak)) == (1, 0)
+    assert not same(after.params, recovered.params)
+
+
+def test_too_many_refused_updates_stop_the_run_and_name_the_tensor(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "claim", lambda *_: None)
+    experiment = tiny.experiment(task=Exploding(at=0.0), patience=2)
+    with pytest.raises(training.NotFinite, match=r"gradient of \['b'\]\['c'\] is not finite"):
+        training.train(experiment, tmp_path)
+
+
+def test_accumulation_is_the_gradient_of_the_whole_batch():
+    @dataclasses.dataclass(frozen=True)
+    class Quadratic:
+        def init(self, key, batch):
+            return {"w": jnp.zeros(3)}, {}
+
+        def loss(self, params, frozen, key, batch):
+            return jnp.square(params["w"].reshape(1, 3) - batch["video"]).sum(axis=1).mean(), {}
+
+    batch = {"video": jax.random.normal(jax.random.key(0), (8, 3))}
+    found = []
+    for parts in (1, 4):
+        optimizer = training.Adam(accumulate=parts, warmup=0, peak=0.1)
+        state, _ = training.init(Quadratic(), optimizer, 4, jax.random.key(0), batch)
+        state, metrics = training.make_step(Quadratic(), optimizer, 4)(state, {}, batch)
+        found.append((state.params["w"], metrics["task"]["loss"][0]))
+    np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-5)
+    np.testing.assert_allclose(found[0][1], found[1][1], rtol=1e-5)
+
+
+def test_a_folder_of_another_experiment_is_refused(tmp_path):
+    loop.claim(tiny.experiment(), tmp_path)
+    loop.claim(tiny.experiment(steps=7), tmp_path)  # more steps of the same run
+    with pytest.raises(CheckpointError, match=r"optimizer\.peak: 0\.001 -> 0\.002"):
+        loop.claim(tiny.experiment(optimizer=training.Adam(peak=2e-3, warmup=2, ema=0.9)), tmp_path)

@@ -1,0 +1,21 @@
+"""Options that several commands share."""
+
+import argparse
+
+
+def overrides(parser: argparse.ArgumentParser, example: str) -> None:
+    """`--set path=value`, any number of times."""
+    parser.add_argument(
+        "--set",
+        dest="assignments",
+        metavar="PATH=VALUE",
+        action="append",
+        default=[],
+        help=f"change one field of the experiment, e.g. --set {example}; may be repeated",
+    )
+
+
+def run_folder(parser: argparse.ArgumentParser) -> None:
+    """A run, and which of its checkpoints."""
+    parser.add_argument("workdir", help="the folder of a run, as given to `vdm-jax train`")
+    parser.add_argument("--step", type=int, help="the checkpoint to use (default: the newest)")

@@ -1,0 +1,59 @@
+"""Captions as stored embeddings of a text encoder that is not trained here."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Token embeddings of every caption of a data set, made once by a frozen text encoder.
+
+    The folder `path` holds captions.json (a list of the captions, each once), lengths.npy (how many
+    tokens of each are real, [n]) and embeddings.npy (float16 or float32 [n l d], read as needed).
+    Rows are cut or padded to `length` tokens of `features` numbers.
+    """
+
+    path: str
+    length: int
+    features: int
+
+    @cached_property
+    def _stored(self) -> tuple[dict[str, int], np.ndarray, np.ndarray]:
+        folder = Path(self.path)
+        for name in ("captions.json", "lengths.npy", "embeddings.npy"):
+            if not (folder / name).is_file():
+                raise FileNotFoundError(
+                    f"Embeddings.path: {folder / name} is missing; the folder holds captions.json, "
+                    "lengths.npy and embeddings.npy of one text encoder"
+                )
+        captions = json.loads((folder / "captions.json").read_text())
+        rows = np.load(folder / "embeddings.npy", mmap_mode="r")
+        if rows.ndim != 3 or rows.shape[0] != len(captions) or rows.shape[2] != self.features:
+            raise ValueError(
+                f"{folder / 'embeddings.npy'} is {rows.shape}, expected "
+                f"({len(captions)}, tokens, {self.features}): one row for each of captions.json"
+            )
+        return {c: i for i, c in enumerate(captions)}, np.load(folder / "lengths.npy"), rows
+
+    def batch(self, captions: Sequence[str]) -> dict[str, np.ndarray]:
+        """`text` float32 [b l d], and `text_mask` bool [b l].
+
+        Raises ValueError naming the first caption without an embedding.
+        """
+        text = np.zeros((len(captions), self.length, self.features), np.float32)
+        mask = np.zeros((len(captions), self.length), bool)
+        for row, caption in enumerate(captions):
+            if not caption:
+                continue
+            index, lengths, rows = self._stored
+            if caption not in index:
+                raise ValueError(f"{self.path} has no embedding of the caption {caption!r}")
+            kept = min(int(lengths[index[caption]]), self.length)
+            text[row, :kept] = rows[index[caption], :kept]
+            mask[row, :kept] = True
+        return {"text": text, "text_mask": mask}

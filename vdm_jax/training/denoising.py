@@ -1,0 +1,110 @@
+"""Training a denoiser: the weighted error of x_hat at random noise levels."""
+
+import dataclasses
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from vdm_jax import diffusion
+from vdm_jax.models import Conditioning
+from vdm_jax.training.task import Batch
+from vdm_jax.types import Denoiser, Key, LogSNR, Metrics, Params, Scalar, Video
+
+BANDS = (-15.0, -10.0, -5.0, 0.0, 5.0, 10.0, 15.0)  # edges of the log-SNR bands of the loss
+
+
+class Network(Protocol):
+    """A linen module that maps noisy clips, log-SNRs and conditions to outputs."""
+
+    def init(self, rngs, *args) -> Any: ...
+    def apply(self, variables, *args, **how) -> Any: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Denoising:
+    """`E_{x, t, eps} [w(logsnr_t) ||x - x_hat(z_t, logsnr_t, cond)||^2]`, mean over pixels.
+
+    The error is measured on the network's output and brought to x by the parameterization's gain,
+    `||x - x_hat||^2 = gain(logsnr)^2 ||target - output||^2`, which float32 can hold at any noise
+    level. Every clip of a row has its own t. (Ho et al. 2022, eq. 2)
+
+    drop: the probability that a clip's conditions are dropped, to train for guidance.
+    dtype: the network computes in this type; parameters, losses and log-SNRs stay float32.
+    """
+
+    model: Network
+    process: diffusion.Process
+    times: diffusion.Times = diffusion.Uniform()
+    weight: diffusion.Weight = diffusion.SNR()
+    drop: float = 0.1
+    dtype: str = "float32"
+
+    def __post_init__(self):
+        diffusion.check(self.process.parameterization, self.weight)
+
+    def init(self, key: Key, batch: Batch) -> tuple[Params, Params]:
+        x, cond = self.read(batch)
+        return self.model.init(key, x, jnp.zeros(self._levels(x, cond)), cond)["params"], {}
+
+    def read(self, batch: Batch) -> tuple[Video, Conditioning]:
+        """The clips in [-1, 1] and the conditions of a batch."""
+        return batch["video"].astype(jnp.float32) / 127.5 - 1, Conditioning.of(batch)
+
+    def loss(
+        self, params: Params, frozen: Params, key: Key, batch: Batch
+    ) -> tuple[Scalar, Metrics]:
+        x, cond = self.read(batch)
+        key_t, key_eps, key_drop, key_dropout = jax.random.split(key, 4)
+        cond = cond.drop(key_drop, self.drop)
+
+        logsnr = self.times(key_t, self._levels(x, cond), self.process.schedule)
+        if cond.segments is not None:
+            logsnr = jnp.take_along_axis(logsnr, cond.segments, axis=1)
+        z = self.process.diffuse(x, logsnr, jax.random.normal(key_eps, x.shape))
+        output = self._network(
+            params, self.process.input(z, logsnr), logsnr, cond, rngs={"dropout": key_dropout}
+        )
+        error = jnp.square(output - self.process.output(x, z, logsnr)).mean(axis=(2, 3, 4))  # b f
+
+        if logsnr.ndim == 1:
+            logsnr = jnp.repeat(logsnr[:, None], x.shape[1], axis=1)
+        loss = self.weight(logsnr, self.process) * jnp.square(self.process.gain(logsnr)) * error
+        return loss.mean(), {"loss_by_logsnr": by_band(logsnr.ravel(), loss.ravel())}
+
+    def denoiser(self, params: Params, frozen: Params, cond: Conditioning) -> Denoiser:
+        """The trained network as `(z, logsnr) -> x_hat` under the given conditions."""
+
+        def network(z: Video, logsnr: LogSNR) -> Video:
+            logsnr = jnp.broadcast_to(logsnr, z.shape[:1]) if logsnr.ndim == 0 else logsnr
+            return self._network(params, z, logsnr, cond)
+
+        return diffusion.from_network(network, self.process)
+
+    def _network(self, params, z, logsnr, cond, rngs=None) -> Video:
+        """The one place where precision is chosen; dropout is on where there is a key for it."""
+        params, z, cond = (_cast(tree, jnp.dtype(self.dtype)) for tree in (params, z, cond))
+        train = rngs is not None
+        output = self.model.apply({"params": params}, z, logsnr, cond, train=train, rngs=rngs)
+        return output.astype(jnp.float32)
+
+    def _levels(self, x: Video, cond: Conditioning) -> tuple[int, ...]:
+        """The shape of the log-SNRs: one a row, or one for every clip that a row could hold."""
+        return x.shape[:1] if cond.segments is None else x.shape[:2]
+
+
+def by_band(logsnr: Float[Array, "n"], losses: Float[Array, "n"]) -> dict[str, Float[Array, "2"]]:
+    """The sum of the losses and their count in each band between two `BANDS`."""
+    low, high = jnp.asarray((-jnp.inf, *BANDS)), jnp.asarray((*BANDS, jnp.inf))
+    member = (logsnr[None] > low[:, None]) & (logsnr[None] <= high[:, None])
+    sums, counts = jnp.where(member, losses[None], 0).sum(axis=1), member.sum(axis=1)
+    names = [f"below {BANDS[0]:g}", *(f"above {edge:g}" for edge in BANDS)]
+    return {name: jnp.stack([sums[i], counts[i]]) for i, name in enumerate(names)}
+
+
+def _cast(tree, dtype):
+    def cast(leaf):
+        return leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+
+    return jax.tree.map(cast, tree)

@@ -1,0 +1,101 @@
+"""An experiment: everything that a run is, as one tree of objects."""
+
+import dataclasses
+import importlib.util
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from vdm_jax import config
+from vdm_jax.checkpoints import Checkpoints
+from vdm_jax.data import Loader, Source
+from vdm_jax.parallel import Mesh
+from vdm_jax.training.optimizers import Adam
+from vdm_jax.training.task import Task
+from vdm_jax.types import Key, Params
+
+
+class Evaluation(Protocol):
+    """A measurement of a trained model, taken `every` so many steps, or only at the end."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def every(self) -> int | None: ...
+    def __call__(self, key: Key, subject: Any) -> Mapping[str, Any]: ...
+
+
+class Sampling(Protocol):
+    """How samples are drawn; it makes of trained parameters what evaluations look at."""
+
+    def trained(self, experiment: Any, params: Params, frozen: Params) -> Any: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """One run: what is trained on what, for how long, and how it is measured.
+
+    data and loader: clips, and how they become batches; `loader.batch` is the global batch.
+    sampling: how samples are drawn for evaluations and by `vdm-jax sample`.
+    steps: updates. log_every: steps between lines of the log.
+    patience: updates in a row that may be refused for a non-finite gradient before the run stops.
+    """
+
+    task: Task
+    data: Source
+    loader: Loader = Loader()
+    optimizer: Adam = Adam()
+    sampling: Sampling | None = None
+    evaluations: tuple[Evaluation, ...] = ()
+    checkpoints: Checkpoints = Checkpoints()
+    mesh: Mesh = Mesh()
+    steps: int = 100_000
+    log_every: int = 100
+    patience: int = 20
+    seed: int = 0
+
+
+FREE = ("steps", "log_every", "patience", "evaluations", "checkpoints", "mesh", "sampling")
+"""What may change between the parts of one run: nothing that a step's numbers depend on, but for
+`steps`, which a decaying learning rate follows."""
+
+
+def load(path: str | os.PathLike, assignments: Sequence[str] = ()) -> Experiment:
+    """The experiment that a Python file's `experiment()` returns, with fields overridden.
+
+    Raises:
+      ConfigError: no such file, no `experiment()` in it, or an override that does not fit.
+    """
+    path = Path(path)
+    if path.suffix != ".py" or not path.is_file():
+        nearby = path.parent if path.parent.is_dir() else Path("experiments")
+        known = [str(p) for p in sorted(nearby.rglob("*.py"))]
+        raise config.ConfigError(f"no experiment file {path}; {config.nearest(str(path), known)}")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not hasattr(module, "experiment"):
+        raise config.ConfigError(f"{path} defines no function experiment()")
+    experiment = module.experiment()
+    for assignment in assignments:
+        experiment = config.override(experiment, assignment)
+    return experiment
+
+
+def differences(new: Any, old: Any, path: str = "") -> list[str]:
+    """The fields in which two experiments (as JSON) differ, `path: old -> new`."""
+    if isinstance(new, dict) and isinstance(old, dict):
+        names = [*new, *(name for name in old if name not in new)]
+        pairs = [(f"{path}.{n}" if path else n, new.get(n), old.get(n)) for n in names]
+    elif isinstance(new, list) and isinstance(old, list) and len(new) == len(old):
+        pairs = [(f"{path}.{i}", a, b) for i, (a, b) in enumerate(zip(new, old, strict=True))]
+    else:
+        return [] if new == old else [f"{path}: {_short(old)} -> {_short(new)}"]
+    return [line for name, a, b in pairs for line in differences(a, b, name)]
+
+
+def _short(value: Any) -> str:
+    text = value.get("class", "an object") if isinstance(value, dict) else repr(value)
+    return text if len(text) < 60 else text[:57] + "..."

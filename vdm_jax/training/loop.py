@@ -1,0 +1,256 @@
+"""The training loop: it knows a task, and nothing of diffusion."""
+
+import dataclasses
+import os
+import signal
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from vdm_jax import config, parallel
+from vdm_jax.checkpoints import CheckpointError, read_experiment, write_experiment
+from vdm_jax.checkpoints.store import EXPERIMENT, Store
+from vdm_jax.training import state as states
+from vdm_jax.training.experiment import FREE, Experiment, differences
+from vdm_jax.training.log import Log
+from vdm_jax.training.signals import Stop
+from vdm_jax.training.state import State
+
+COUNTERS = ("step", "key", "skipped", "streak")
+
+
+class Interrupted(Exception):
+    """The run was asked to stop, and has saved its state."""
+
+    def __init__(self, step: int, signum: int):
+        super().__init__(f"stopped by {signal.Signals(signum).name} at step {step}; all is saved")
+        self.step, self.signum = step, signum
+
+
+class NotFinite(FloatingPointError):
+    """Too many updates in a row had a gradient that is not finite."""
+
+
+def train(experiment: Experiment, workdir: str | os.PathLike) -> State:
+    """Runs an experiment to its last step, from its newest checkpoint where there is one.
+
+    The result does not depend on how often the run was stopped: the randomness of a step and its
+    batch are functions of the seed and the step.
+
+    Raises:
+      CheckpointError: the folder holds a run of another experiment.
+      Interrupted: SIGTERM or SIGINT came; the state at that step is saved.
+      NotFinite: `patience` updates in a row were refused.
+    """
+    workdir = Path(workdir)
+    claim(experiment, workdir)
+    mesh = experiment.mesh.build()
+    clips = experiment.data.clips("train")
+    store = experiment.checkpoints.open(workdir)
+    state, frozen, next_batch = start(experiment, mesh, store)
+    first = int(state.step)
+    log = Log(workdir, first, experiment.steps)
+    say_start(log, experiment, state, mesh, first)
+
+    batches = experiment.loader(
+        clips, seed=experiment.seed, start=next_batch, host=jax.process_index(),
+        hosts=jax.process_count(),
+    )  # fmt: skip
+    run = Run(experiment, workdir, mesh, store, log, frozen, batches)
+    try:
+        with Stop() as stop:
+            return run.steps(state, stop)
+    finally:
+        batches.close()
+        store.close()
+        log.close()
+
+
+def claim(experiment: Experiment, workdir: Path) -> None:
+    """Writes `experiment.json`, or refuses a folder that holds the run of another experiment."""
+    if (workdir / EXPERIMENT).exists():
+        old = config.to_json(read_experiment(workdir))
+        changed = differences(config.to_json(experiment), old)
+        changed = [line for line in changed if line.split(".")[0].split(":")[0] not in FREE]
+        if changed:
+            raise CheckpointError(
+                f"{workdir} holds a run of another experiment; choose another --workdir, or undo "
+                "these changes:\n  " + "\n  ".join(changed[:8])
+            )
+    write_experiment(workdir, experiment)
+
+
+def start(experiment: Experiment, mesh: jax.sharding.Mesh, store: Store) -> tuple[State, Any, int]:
+    """(state, frozen, next batch) of the newest checkpoint, or of the beginning.
+
+    Every array is born on the devices that will hold it.
+    """
+    task, steps = experiment.task, experiment.steps
+    shapes = experiment.loader.shapes(experiment.data)
+    init = partial(states.init, task, experiment.optimizer, steps, batch=zeros(shapes))
+    key = jax.random.key(experiment.seed)
+    like = jax.eval_shape(init, key)
+    sharding = parallel.shardings(like, mesh)
+    made, frozen = jax.jit(init, out_shardings=sharding)(key)
+    if not store.steps():
+        return made, frozen, 0
+    like = jax.tree.map(
+        lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), like[0], sharding[0]
+    )
+    want = as_trees(like) | ({"frozen": frozen} if frozen else {})
+    step, trees, record = store.restore(want)
+    store.forget_after(step)
+    return as_state(trees), trees.pop("frozen", {}), record["next_batch"]
+
+
+def zeros(shapes: dict[str, jax.ShapeDtypeStruct]) -> dict[str, jax.Array]:
+    """A batch of zeros; one row is enough to make parameters."""
+    return {name: jnp.zeros((1, *s.shape[1:]), s.dtype) for name, s in shapes.items()}
+
+
+def as_trees(state: State) -> dict[str, Any]:
+    """A state as the trees of a checkpoint."""
+    trees = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
+    counters = {name: trees.pop(name) for name in COUNTERS}
+    return {**trees, "counters": counters}
+
+
+def as_state(trees: dict[str, Any]) -> State:
+    """The inverse of `as_trees`."""
+    counters = trees["counters"]
+    return State(**{name: trees[name] for name in ("params", "ema", "optimizer")}, **counters)
+
+
+def say_start(log: Log, experiment: Experiment, state: State, mesh, first: int) -> None:
+    count = sum(x.size for x in jax.tree.leaves(state.params))
+    devices = f"{mesh.size} x {jax.devices()[0].device_kind}"
+    log.say(f"{count:,} parameters on {devices}; batches of {experiment.loader.batch}")
+    if first:
+        log.say(f"resuming at step {first} of {experiment.steps}")
+
+
+def means(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Pairs [sum, count] as means; those that counted nothing are left out."""
+    found = {}
+    for name, value in metrics.items():
+        if isinstance(value, dict):
+            found[name] = means(value)
+        elif value[1]:
+            found[name] = float(value[0] / value[1])
+    return found
+
+
+@dataclasses.dataclass
+class Run:
+    """One stretch of a run, from where it starts to its end or to a signal."""
+
+    experiment: Experiment
+    workdir: Path
+    mesh: jax.sharding.Mesh
+    store: Store
+    log: Log
+    frozen: Any
+    batches: Any
+
+    def steps(self, state: State, stop: Stop) -> State:
+        """Steps to the end, saving, logging and measuring on the way."""
+        experiment, first = self.experiment, int(state.step)
+        self.evaluate(first, state)
+        if first >= experiment.steps:
+            self.log.say(f"nothing to train: the run is at step {first} of {experiment.steps}")
+            return state
+        step = None
+        pending: list[dict] = []
+        due: list[dict] = []
+        for n in range(first + 1, experiment.steps + 1):
+            batch = self.put(next(self.batches))
+            step = step or self.compile(state, batch)
+            state, metrics = step(state, self.frozen, batch)
+            if due:  # read only now, when the next step is on its way
+                self.report(n - 1, due)
+                due = []
+            pending.append(metrics)
+            last = n == experiment.steps or stop.signum is not None
+            if n % experiment.log_every == 0 or last:
+                due, pending = pending, []
+            if last and due:
+                self.report(n, due)
+            if n % experiment.checkpoints.every == 0 or last:
+                self.save(n, state)
+            if stop.signum is not None and n < experiment.steps:
+                self.store.wait()
+                raise Interrupted(n, stop.signum)
+            self.evaluate(n, state)
+        return state
+
+    def compile(self, state: State, batch: dict[str, jax.Array]):
+        """The step, compiled for these shapes and places."""
+        began = time.monotonic()
+        step = states.make_step(self.experiment.task, self.experiment.optimizer,
+                                self.experiment.steps)  # fmt: skip
+        places = jax.tree.map(lambda x: x.sharding, state)
+        jitted = jax.jit(step, donate_argnums=0, out_shardings=(places, None))
+        compiled = jitted.lower(state, self.frozen, batch).compile()
+        self.log.say(f"compiled in {time.monotonic() - began:.1f} s")
+        self.log.start_clock(int(state.step))
+        return compiled
+
+    def put(self, batch: dict[str, np.ndarray]) -> dict[str, jax.Array]:
+        """A host's rows as its part of the global batch."""
+        sharding = parallel.batch_sharding(self.mesh)
+        return {k: jax.make_array_from_process_local_data(sharding, v) for k, v in batch.items()}
+
+    def report(self, step: int, metrics: list[dict]) -> None:
+        """Logs the mean over the last steps; stops the run after too many refused updates."""
+        rows = jax.device_get(metrics)
+        good = [row["task"] for row in rows if row["accepted"]]
+        record = means(jax.tree.map(lambda *values: np.sum(values, axis=0), *good)) if good else {}
+        record |= {"learning_rate": float(rows[-1]["learning_rate"])}
+        record |= {"skipped": int(rows[-1]["skipped"])}
+        self.log.metrics(step, record)
+        worst = max(rows, key=lambda row: row["streak"])
+        if worst["streak"] >= self.experiment.patience:
+            raise NotFinite(
+                f"{int(worst['streak'])} updates in a row were refused before step {step}: "
+                f"{self.blame(int(worst['bad']))} is not finite. The parameters are those before; "
+                "lower optimizer.peak or optimizer.clip, or look at the data"
+            )
+
+    def blame(self, leaf: int) -> str:
+        """The name of a gradient by its index among the leaves."""
+        if leaf < 0:
+            return "the loss"
+        shapes = self.experiment.loader.shapes(self.experiment.data)
+        params, _ = jax.eval_shape(self.experiment.task.init, jax.random.key(0), zeros(shapes))
+        path, _ = jax.tree_util.tree_leaves_with_path(params)[leaf]
+        return f"the gradient of {jax.tree_util.keystr(path)}"
+
+    def save(self, step: int, state: State) -> None:
+        """Starts to write a checkpoint."""
+        trees = as_trees(state) | ({"frozen": self.frozen} if self.frozen else {})
+        self.store.save(step, trees, {"next_batch": self.batches.state()})
+
+    def evaluate(self, step: int, state: State) -> None:
+        """Takes the measurements that are due at a step and not yet in the log."""
+        last, done = step == self.experiment.steps, self.log.evaluated(step)
+        due = [
+            e
+            for e in self.experiment.evaluations
+            if e.name not in done and step and (last or (e.every and step % e.every == 0))
+        ]
+        if not due or self.experiment.sampling is None:
+            return
+        key = jax.random.fold_in(jax.random.key(self.experiment.seed), step)
+        subject = self.experiment.sampling.trained(self.experiment, state.ema, self.frozen)
+        with self.log.paused():
+            for evaluation in due:
+                began = time.monotonic()
+                self.log.say(f"evaluating {evaluation.name} at step {step}")
+                results = {evaluation.name: dict(evaluation(key, subject))}
+                self.log.evaluation(step, results)
+                self.log.say(f"  took {time.monotonic() - began:.0f} s")

@@ -1,0 +1,116 @@
+"""Everything that a run carries from one step to the next, and the step itself."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from vdm_jax.training.optimizers import Adam
+from vdm_jax.training.task import Batch, Task
+from vdm_jax.types import Key, Metrics, Params
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class State:
+    """step: updates attempted. skipped: those refused for a non-finite gradient; streak: in a row.
+
+    The randomness of step k is `fold_in(key, k)`; `key` is raw data, which checkpoints can hold.
+    """
+
+    step: jax.Array
+    params: Params
+    ema: Params
+    optimizer: Any
+    key: jax.Array
+    skipped: jax.Array
+    streak: jax.Array
+
+
+def init(task: Task, optimizer: Adam, steps: int, key: Key, batch: Batch) -> tuple[State, Params]:
+    """The state before the first step, and the frozen parameters."""
+    key_params, key_run = jax.random.split(key)
+    params, frozen = task.init(key_params, batch)
+    zero = jnp.zeros((), jnp.int32)
+    optimizer_state = optimizer.transform(steps).init(params)
+    ema = jax.tree.map(jnp.copy, params)  # donated buffers must not be shared
+    key_data = jax.random.key_data(key_run)
+    return State(zero, params, ema, optimizer_state, key_data, zero, zero), frozen
+
+
+Step = Callable[[State, Params, Batch], tuple[State, Metrics]]
+
+
+def make_step(task: Task, optimizer: Adam, steps: int) -> Step:
+    """`(state, frozen, batch) -> (state, metrics)`: one update.
+
+    An update whose loss or gradient is not finite changes nothing but the counts; the metric
+    `bad` is then the index of the first gradient at fault among the leaves, else -1.
+    """
+    transform = optimizer.transform(steps)
+
+    def step(state: State, frozen: Params, batch: Batch) -> tuple[State, Metrics]:
+        key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
+        loss, metrics, grads = _gradient(task, optimizer.accumulate, state, frozen, key, batch)
+
+        finite = jnp.stack([jnp.isfinite(g).all() for g in jax.tree.leaves(grads)])
+        good = jnp.isfinite(loss) & finite.all()
+        updates, optimizer_state = transform.update(grads, state.optimizer, state.params)
+        params = optax.apply_updates(state.params, updates)
+        ema = optimizer.average(state.ema, params, state.step - state.skipped)
+
+        def chosen(new, old):
+            return jax.tree.map(lambda a, b: jnp.where(good, a, b), new, old)
+
+        bad = (~good).astype(jnp.int32)
+        new_state = State(
+            step=state.step + 1,
+            params=chosen(params, state.params),
+            ema=chosen(ema, state.ema),
+            optimizer=chosen(optimizer_state, state.optimizer),
+            key=state.key,
+            skipped=state.skipped + bad,
+            streak=(state.streak + bad) * bad,
+        )
+        one = jnp.ones(())
+        metrics = {
+            "task": metrics
+            | {
+                "loss": jnp.stack([loss, one]),
+                "gradient_norm": jnp.stack([optax.global_norm(grads), one]),
+            },
+            "accepted": good,
+            "learning_rate": optimizer.rate(state.step, steps),
+            "skipped": new_state.skipped,
+            "streak": new_state.streak,
+            "bad": jnp.where(finite.all(), -1, jnp.argmin(finite)),
+        }
+        return new_state, metrics
+
+    return step
+
+
+def _gradient(task: Task, parts: int, state: State, frozen: Params, key: Key, batch: Batch):
+    """The loss, the metrics and the mean gradient of a batch, in `parts` parts."""
+    gradient = jax.value_and_grad(task.loss, has_aux=True)
+    if parts == 1:
+        (loss, metrics), grads = gradient(state.params, frozen, key, batch)
+        return loss, metrics, grads
+
+    def cut(x):  # every device keeps its own rows
+        return jnp.moveaxis(x.reshape(x.shape[0] // parts, parts, *x.shape[1:]), 1, 0)
+
+    def part(index, rows):
+        return gradient(state.params, frozen, jax.random.fold_in(key, index), rows)
+
+    def add(total, piece):
+        return jax.tree.map(jnp.add, total, part(*piece)), None
+
+    pieces = (jnp.arange(parts), jax.tree.map(cut, batch))
+    first = part(*jax.tree.map(lambda x: x[0], pieces))
+    total, _ = jax.lax.scan(add, first, jax.tree.map(lambda x: x[1:], pieces))
+    (loss, metrics), grads = jax.tree.map(lambda x: x / parts, total)
+    return loss, metrics, grads
