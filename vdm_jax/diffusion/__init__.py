@@ -1,1 +1,126 @@
-""""""
+"""The mathematics of diffusion. A denoiser is a callable: no network is known here."""
+
+from vdm_jax.diffusion.denoisers import Clip, DynamicThreshold, from_network
+from vdm_jax.diffusion.grids import Grid, Leading, Linspace, Trailing
+from vdm_jax.diffusion.guidance import (
+    GuidanceWeight,
+    Interval,
+    Oscillating,
+    PerFrame,
+    classifier_free,
+)
+from vdm_jax.diffusion.keys import fold_in, normal, split
+from vdm_jax.diffusion.marginals import (
+    Flow,
+    Marginal,
+    VarianceExploding,
+    VariancePreserving,
+    expand,
+)
+from vdm_jax.diffusion.noise import Independent, Mixed, Noise, Progressive
+from vdm_jax.diffusion.parameterizations import EDM, Eps, Parameterization, V, Velocity, X
+from vdm_jax.diffusion.process import Process
+from vdm_jax.diffusion.samplers import (
+    DDIM,
+    Ancestral,
+    PredictorCorrector,
+    Sampler,
+    Stochastic,
+    ancestral,
+    langevin,
+)
+from vdm_jax.diffusion.schedules import (
+    Cosine,
+    InterpolatedCosine,
+    Karras,
+    LinearBeta,
+    Schedule,
+    ShiftedCosine,
+    Straight,
+    Table,
+    slope,
+)
+from vdm_jax.diffusion.solvers import DPMSolver, Heun
+from vdm_jax.diffusion.times import Discrete, LogitNormal, LogNormal, Stratified, Times, Uniform
+from vdm_jax.diffusion.weights import (
+    P2,
+    SNR,
+    Constant,
+    EDMWeight,
+    MinSNR,
+    Output,
+    Sigmoid,
+    SNRPlusOne,
+    TruncatedSNR,
+    Weight,
+    check,
+)
+
+__all__ = [
+    "DDIM",
+    "EDM",
+    "P2",
+    "SNR",
+    "Ancestral",
+    "Clip",
+    "Constant",
+    "Cosine",
+    "DPMSolver",
+    "Discrete",
+    "DynamicThreshold",
+    "EDMWeight",
+    "Eps",
+    "Flow",
+    "Grid",
+    "GuidanceWeight",
+    "Heun",
+    "Independent",
+    "InterpolatedCosine",
+    "Interval",
+    "Karras",
+    "Leading",
+    "LinearBeta",
+    "Linspace",
+    "LogNormal",
+    "LogitNormal",
+    "Marginal",
+    "MinSNR",
+    "Mixed",
+    "Noise",
+    "Oscillating",
+    "Output",
+    "Parameterization",
+    "PerFrame",
+    "PredictorCorrector",
+    "Process",
+    "Progressive",
+    "SNRPlusOne",
+    "Sampler",
+    "Schedule",
+    "ShiftedCosine",
+    "Sigmoid",
+    "Stochastic",
+    "Straight",
+    "Stratified",
+    "Table",
+    "Times",
+    "Trailing",
+    "TruncatedSNR",
+    "Uniform",
+    "V",
+    "VarianceExploding",
+    "VariancePreserving",
+    "Velocity",
+    "Weight",
+    "X",
+    "ancestral",
+    "check",
+    "classifier_free",
+    "expand",
+    "fold_in",
+    "from_network",
+    "langevin",
+    "normal",
+    "slope",
+    "split",
+]

@@ -1,0 +1,49 @@
+"""Float64, every marginal, and random draws that stay apart so that variances are exact."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from vdm_jax import diffusion
+
+
+@pytest.fixture(autouse=True, scope="package")
+def quick_compilation():
+    """On clips of one pixel, optimising a program takes longer than running it."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture
+def float64():
+    """Closed forms are checked in double precision."""
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture(
+    params=[diffusion.VariancePreserving(), diffusion.VarianceExploding(), diffusion.Flow()],
+    ids=lambda marginal: type(marginal).__name__,
+)
+def marginal(request):
+    return request.param
+
+
+@pytest.fixture
+def basis_noise(monkeypatch):
+    """Draw number i of a sampler becomes the unit vector e_{i+1} along the channel axis.
+
+    For a linear denoiser the result then holds the coefficient of every draw, with e_0 left for the
+    first z, and the sum of squares is the variance over all randomness: no Monte Carlo.
+    """
+
+    def normal(key, shape=(), dtype=None):
+        return jnp.broadcast_to(jax.nn.one_hot(1 + key, shape[-1], dtype=dtype), shape)
+
+    def split(key):
+        return 2 * key, 2 * key + 1
+
+    monkeypatch.setattr(jax.random, "fold_in", lambda key, i: i)
+    monkeypatch.setattr(jax.random, "split", split)
+    monkeypatch.setattr(jax.random, "normal", normal)

@@ -1,0 +1,36 @@
+"""Randomness of a batch: one key for all of it, or one for each row.
+
+With a key a row, what is drawn for a row depends on its own key and on nothing else in the batch:
+sample i of a seed is the same in a batch of any size.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from vdm_jax.types import Key
+
+
+def normal(key: Key, shape: tuple[int, ...], dtype=jnp.float32) -> Array:
+    """Standard normal noise of a shape whose first axis is rows."""
+    if not key.ndim:
+        return jax.random.normal(key, shape, dtype)
+    return jax.vmap(partial(jax.random.normal, shape=shape[1:], dtype=dtype))(key)
+
+
+def fold_in(key: Key, number: Array | int) -> Key:
+    """The key, or the keys, of the draws of one step."""
+    if not key.ndim:
+        return jax.random.fold_in(key, number)
+    return jax.vmap(jax.random.fold_in, in_axes=(0, None))(key, number)
+
+
+def split(key: Key) -> tuple[Key, Key]:
+    """Two independent keys, or two independent keys for each row."""
+    if not key.ndim:
+        first, second = jax.random.split(key)
+        return first, second
+    both = jax.vmap(jax.random.split)(key)
+    return both[:, 0], both[:, 1]

@@ -1,0 +1,83 @@
+"""Noise: the unit-variance Gaussian a video starts from (`Process.first` scales it to z_1).
+
+Frames of a video are alike, and so may their noises be: correlated frames of noise are still each
+a standard normal image. Ge et al. 2023 (Preserve Your Own Correlation); axis 1 is frames.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+
+from vdm_jax.diffusion.keys import normal, split
+from vdm_jax.types import Key, Video
+
+
+@runtime_checkable
+class Noise(Protocol):
+    """Draws noise of unit variance of the given shape [b f h w c]."""
+
+    def __call__(self, key: Key, shape: tuple[int, ...]) -> Video: ...
+
+
+@dataclass(frozen=True)
+class Independent:
+    """Every pixel of every frame on its own."""
+
+    def __call__(self, key: Key, shape: tuple[int, ...]) -> Video:
+        """Draw."""
+        return normal(key, shape)
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """(alpha shared + own_i) / sqrt(1 + alpha^2).
+
+    The correlation of any two frames is alpha^2 / (1 + alpha^2).
+    """
+
+    alpha: float = 1.0
+
+    def __post_init__(self):
+        _not_negative(self, self.alpha)
+
+    def __call__(self, key: Key, shape: tuple[int, ...]) -> Video:
+        """Draw."""
+        shared_key, own_key = split(key)
+        batch, _, *rest = shape
+        shared = normal(shared_key, (batch, 1, *rest))
+        return (self.alpha * shared + normal(own_key, shape)) / _norm(self.alpha)
+
+
+@dataclass(frozen=True)
+class Progressive:
+    """eps_i = (alpha eps_{i-1} + own_i) / sqrt(1 + alpha^2): correlation rho^|i-j| of frames i, j.
+
+    rho = alpha / sqrt(1 + alpha^2).
+    """
+
+    alpha: float = 2.0
+
+    def __post_init__(self):
+        _not_negative(self, self.alpha)
+
+    def __call__(self, key: Key, shape: tuple[int, ...]) -> Video:
+        """Draw."""
+        own = jnp.moveaxis(normal(key, shape), 1, 0)
+
+        def follow(before, own):
+            eps = (self.alpha * before + own) / _norm(self.alpha)
+            return eps, eps
+
+        _, after = jax.lax.scan(follow, own[0], own[1:])
+        return jnp.moveaxis(jnp.concatenate([own[:1], after]), 0, 1)
+
+
+def _norm(alpha: float) -> float:
+    return (1 + alpha**2) ** 0.5
+
+
+def _not_negative(noise: Noise, alpha: float) -> None:
+    if alpha < 0:
+        raise ValueError(f"{type(noise).__name__}: alpha={alpha} must not be negative; 0 is off")

@@ -1,0 +1,224 @@
+"""Samplers: from noise to data with a denoiser, first-order and stochastic.
+
+A sampler carries z through its grid. It needs a denoiser, and nothing of what made it: guidance,
+thresholds and conditions are inside. `start` < 1 resumes a partly noised video; `stop` > 0 returns
+z there; at `stop` = 0 the last update returns x_hat. Draws of update i come from fold_in(key, i);
+`key` is one for the batch, or one a row.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+
+from vdm_jax.diffusion.grids import Grid, Trailing, path
+from vdm_jax.diffusion.keys import fold_in, normal, split
+from vdm_jax.diffusion.process import Process
+from vdm_jax.types import Denoiser, Key, LogSNR, Video
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """z at time `start` -> z at time `stop`, or x_hat where that is 0."""
+
+    def __call__(
+        self,
+        key: Key,
+        denoiser: Denoiser,
+        z: Video,
+        process: Process,
+        *,
+        start: float = 1.0,
+        stop: float = 0.0,
+    ) -> Video: ...
+
+
+@dataclass(frozen=True)
+class DDIM:
+    """z_s = alpha_s x_hat + sigma_s eps_hat. Song et al. 2021 (DDIM), eq. 12; `steps` calls.
+
+    Deterministic. With start < stop it runs from data to noise (inversion), which undoes running
+    down up to an error of order 1 / steps. On `Karras` with `Linspace` it is EDM's Euler sampler.
+    """
+
+    steps: int
+    grid: Grid = Trailing()
+
+    def __call__(
+        self,
+        key: Key,
+        denoiser: Denoiser,
+        z: Video,
+        process: Process,
+        *,
+        start: float = 1.0,
+        stop: float = 0.0,
+    ) -> Video:
+        """Sample; `key` is not used."""
+        logsnr, last = path(process, self.grid, self.steps, start, stop)
+
+        def update(i, z):
+            x_hat = denoiser(z, logsnr[i])
+            return jnp.where(i == last, x_hat, process.ddim(x_hat, z, logsnr[i], logsnr[i + 1]))
+
+        return jax.lax.fori_loop(0, self.steps, update, z)
+
+
+@dataclass(frozen=True)
+class Ancestral:
+    """z_s ~ N(mu(z_t, x_hat), var_small^(1 - gamma) var_large^gamma). Ho et al. 2022, eq. 4.
+
+    var_small = (1 - r) sigma_s^2 is the variance of q(z_s | z_t, x), var_large = (1 - r) sigma_t^2
+    that of q(z_t | z_s): right for data of no, and of unit, variance. `steps` calls.
+    """
+
+    steps: int
+    gamma: float = 0.0
+    grid: Grid = Trailing()
+
+    def __post_init__(self):
+        _fraction(self, self.gamma)
+
+    def __call__(
+        self,
+        key: Key,
+        denoiser: Denoiser,
+        z: Video,
+        process: Process,
+        *,
+        start: float = 1.0,
+        stop: float = 0.0,
+    ) -> Video:
+        """Sample; raises ValueError if asked to run upwards."""
+        _descending(self, start, stop)
+        logsnr, last = path(process, self.grid, self.steps, start, stop)
+
+        def update(i, z):
+            x_hat = denoiser(z, logsnr[i])
+            noise = fold_in(key, i)
+            z_s = ancestral(noise, x_hat, z, process, logsnr[i], logsnr[i + 1], self.gamma)
+            return jnp.where(i == last, x_hat, z_s)
+
+        return jax.lax.fori_loop(0, self.steps, update, z)
+
+
+@dataclass(frozen=True)
+class PredictorCorrector:
+    """After each ancestral update one Langevin step at the new time. Ho et al. 2022, eq. 4 and 5.
+
+    `2 steps - 1` calls: the update that returns x_hat is not corrected.
+    """
+
+    steps: int
+    gamma: float = 0.0
+    delta: float = 0.1
+    grid: Grid = Trailing()
+
+    def __post_init__(self):
+        _fraction(self, self.gamma)
+
+    def __call__(
+        self,
+        key: Key,
+        denoiser: Denoiser,
+        z: Video,
+        process: Process,
+        *,
+        start: float = 1.0,
+        stop: float = 0.0,
+    ) -> Video:
+        """Sample; raises ValueError if asked to run upwards."""
+        _descending(self, start, stop)
+        logsnr, last = path(process, self.grid, self.steps, start, stop)
+
+        def update(i, z):
+            x_hat = denoiser(z, logsnr[i])
+            predict, correct = split(fold_in(key, i))
+            z_s = ancestral(predict, x_hat, z, process, logsnr[i], logsnr[i + 1], self.gamma)
+            return jax.lax.cond(
+                i == last,
+                lambda: x_hat,
+                lambda: langevin(correct, denoiser, z_s, process, logsnr[i + 1], self.delta),
+            )
+
+        return jax.lax.fori_loop(0, self.steps, update, z)
+
+
+@dataclass(frozen=True)
+class Stochastic:
+    """Each update is a DDIM step of twice the length, then noise back by one. `steps` calls.
+
+    z_k = ddim(z_t), k = t - 2 / N;  z_s ~ q(z_s | z_k), s = t - 1 / N.  For distilled models, whose
+    steps must be good for a length of 2 / N. Meng et al. 2023; Ho et al. 2022 (Imagen Video).
+    """
+
+    steps: int
+    grid: Grid = Trailing()
+
+    def __call__(
+        self,
+        key: Key,
+        denoiser: Denoiser,
+        z: Video,
+        process: Process,
+        *,
+        start: float = 1.0,
+        stop: float = 0.0,
+    ) -> Video:
+        """Sample; raises ValueError if asked to run upwards."""
+        _descending(self, start, stop)
+        logsnr, last = path(process, self.grid, self.steps, start, stop)
+
+        def update(i, z):
+            x_hat = denoiser(z, logsnr[i])
+            # Only one step is left to the last update: k = s, and no noise goes back.
+            logsnr_k = logsnr[jnp.minimum(i + 2, self.steps)]
+            z_k = process.ddim(x_hat, z, logsnr[i], logsnr_k)
+            mean, std = process.transition(z_k, logsnr_k, logsnr[i + 1])
+            z_s = mean + std * normal(fold_in(key, i), z.shape, z.dtype)
+            return jnp.where(i == last, x_hat, z_s)
+
+        return jax.lax.fori_loop(0, self.steps, update, z)
+
+
+def ancestral(
+    key: Key,
+    x_hat: Video,
+    z: Video,
+    process: Process,
+    logsnr_t: LogSNR,
+    logsnr_s: LogSNR,
+    gamma: float,
+) -> Video:
+    """One draw of z_s given z_t, its variance interpolated by gamma. Ho et al. 2022, eq. 4."""
+    mean, small = process.posterior(x_hat, z, logsnr_t, logsnr_s)
+    _, large = process.transition(z, logsnr_s, logsnr_t)
+    std = small ** (1 - gamma) * large**gamma
+    return mean + std * normal(key, z.shape, z.dtype)
+
+
+def langevin(
+    key: Key, denoiser: Denoiser, z: Video, process: Process, logsnr: LogSNR, delta: float
+) -> Video:
+    """One Langevin step: z - delta sigma eps_hat / 2 + sqrt(delta) sigma eps.
+
+    Ho et al. 2022, eq. 5: steps of delta sigma^2 along the score, -eps_hat / sigma.
+    """
+    eps_hat = process.eps(denoiser(z, logsnr), z, logsnr)
+    _, sigma = process.alpha_sigma(logsnr)
+    noise = normal(key, z.shape, z.dtype)
+    return z - delta / 2 * sigma * eps_hat + jnp.sqrt(delta) * sigma * noise
+
+
+def _descending(sampler: Sampler, start: float, stop: float) -> None:
+    if not stop < start:
+        raise ValueError(
+            f"{type(sampler).__name__} runs from noise to data, got start={start} and stop={stop}: "
+            "only deterministic samplers, such as DDIM, run upwards"
+        )
+
+
+def _fraction(sampler: Sampler, gamma: float) -> None:
+    if not 0 <= gamma <= 1:
+        raise ValueError(f"{type(sampler).__name__}: gamma={gamma} must lie in [0, 1]")
