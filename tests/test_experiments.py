@@ -23,11 +23,14 @@ GOLDEN = Path(__file__).parent / "golden"
 def test_experiment(path):
     experiment = training.load(path)
     tree = config.to_json(experiment)
-    assert config.from_json(json.loads(json.dumps(tree))) == experiment
+    again = config.from_json(json.loads(json.dumps(tree)))
+    assert again == experiment
 
     batch = experiment.loader.shapes(experiment.data)
     init = partial(training.init, experiment.task, experiment.optimizer, experiment.steps)
     state, frozen = jax.eval_shape(init, jax.random.key(0), batch)
+    params, _ = jax.eval_shape(again.task.init, jax.random.key(0), batch)
+    assert jax.tree.structure(params) == jax.tree.structure(state.params)
     step = training.make_step(experiment.task, experiment.optimizer, experiment.steps)
     after, _ = jax.eval_shape(step, state, frozen, batch)
     assert jax.tree.map(lambda x: x.shape, after) == jax.tree.map(lambda x: x.shape, state)

@@ -45,10 +45,8 @@ def run(args: argparse.Namespace) -> None:
 def describe(experiment: training.Experiment) -> tuple[dict[str, Any], Any]:
     """The facts of an experiment by their published keys, and the shapes of its parameters."""
     batch = experiment.loader.shapes(experiment.data)
-    init = partial(
-        training.init, experiment.task, experiment.optimizer, experiment.steps, batch=batch
-    )
-    state, frozen = jax.eval_shape(init, jax.random.key(0))
+    init = partial(training.init, experiment.task, experiment.optimizer, experiment.steps)
+    state, frozen = jax.eval_shape(init, jax.random.key(0), batch)
     step = training.make_step(experiment.task, experiment.optimizer, experiment.steps)
     cost = jax.jit(step).lower(state, frozen, batch).cost_analysis()
     facts = {

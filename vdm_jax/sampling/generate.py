@@ -55,7 +55,7 @@ class Generator:
         )
         if self.threshold is not None:
             denoiser = self.threshold(denoiser)
-        key_noise, key_sampler = jax.vmap(jax.random.split, out_axes=1)(keys)
+        key_noise, key_sampler = diffusion.split(keys)
         z = task.process.first(self.noise(key_noise, shape))
         return self.sampler(key_sampler, denoiser, z, task.process)
 
