@@ -1,1 +1,54 @@
-""""""
+"""Layers of the networks: they map arrays to arrays and have never heard of diffusion."""
+
+from vdm_jax.nn.attention import attend
+from vdm_jax.nn.blocks import (
+    ResBlock,
+    Stride,
+    convolution,
+    depth_to_space,
+    enlarge,
+    shrink,
+    space_to_depth,
+)
+from vdm_jax.nn.embeddings import (
+    Conditions,
+    Embedding,
+    Label,
+    LogSNR,
+    PooledText,
+    TextByFrame,
+    per_frame,
+    sinusoids,
+)
+from vdm_jax.nn.frames import same_clip
+from vdm_jax.nn.mixers import FeedForward, SpatialAttention, TemporalAttention, TextAttention
+from vdm_jax.nn.names import adopt
+from vdm_jax.nn.norms import GroupNorm
+from vdm_jax.nn.positions import RelativePositions
+
+__all__ = [
+    "Conditions",
+    "Embedding",
+    "FeedForward",
+    "GroupNorm",
+    "Label",
+    "LogSNR",
+    "PooledText",
+    "RelativePositions",
+    "ResBlock",
+    "SpatialAttention",
+    "Stride",
+    "TemporalAttention",
+    "TextAttention",
+    "TextByFrame",
+    "adopt",
+    "attend",
+    "convolution",
+    "depth_to_space",
+    "enlarge",
+    "per_frame",
+    "same_clip",
+    "shrink",
+    "sinusoids",
+    "space_to_depth",
+]

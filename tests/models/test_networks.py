@@ -1,0 +1,114 @@
+"""Small networks: shapes, what they start as, and the errors they raise."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from arbitrary import normal, parameters
+
+from vdm_jax.models import Conditioning, Level, Patched, UNet, WordEncoder
+from vdm_jax.nn import Embedding, SpatialAttention, TemporalAttention
+
+space, time = SpatialAttention(head=4), TemporalAttention(head=4)
+small = Embedding(width=8, layers=1)
+logsnr = jnp.array([-1.0, 2.0])
+
+
+def unet(*levels: Level) -> UNet:
+    return UNet(channels=4, levels=levels, embedding=small)
+
+
+def shapes(network, z) -> dict:
+    return jax.eval_shape(lambda key: network.init(key, z, logsnr), jax.random.key(0))["params"]
+
+
+@pytest.mark.parametrize(
+    ("network", "size"),
+    [
+        (unet(Level(1, (space, time), blocks=1)), (3, 5, 7)),
+        (unet(Level(1, blocks=1), Level(2, (time,))), (1, 8, 4)),
+        (unet(Level(1, stride=(2, 2, 2)), Level(1, stride=(1, 1, 2)), Level(3)), (4, 6, 8)),
+        (Patched(unet(Level(1, blocks=1)), patch=4), (2, 8, 12)),
+    ],
+)
+def test_the_output_is_shaped_like_the_input(network, size):
+    z = normal(2, *size, 3)
+    variables = jax.eval_shape(network.init, jax.random.key(0), z, logsnr)
+    assert jax.eval_shape(network.apply, variables, z, logsnr) == jax.ShapeDtypeStruct(
+        z.shape, z.dtype
+    )
+
+
+def test_a_new_network_says_zero():
+    network = Patched(unet(Level(1, (space, time), blocks=1)), patch=2)
+
+    @jax.jit
+    def init_and_apply(key):
+        return network.init_with_output(key, normal(2, 2, 4, 4, 3), logsnr)[0]
+
+    np.testing.assert_array_equal(init_and_apply(jax.random.key(0)), 0.0)
+
+
+def test_a_layer_put_between_others_renames_nothing():
+    def names(*mixers):
+        tree = shapes(unet(Level(1, mixers), Level(2, mixers)), normal(2, 2, 4, 4, 3))
+        leaves = jax.tree_util.tree_leaves_with_path(tree)
+        return {(jax.tree_util.keystr(path), leaf.shape) for path, leaf in leaves}
+
+    image, video = names(space), names(time, space, time)
+    assert image < video
+    assert all("TemporalAttention" in name for name, _ in video - image)
+
+
+def test_patches_are_channels():
+    """A patched network is the network on the patches, with the same parameters."""
+    inner = unet(Level(1, blocks=1))
+    z = normal(2, 1, 4, 4, 3)
+    assert shapes(Patched(inner, patch=2), z) == {
+        "network": shapes(inner, jnp.zeros((2, 1, 2, 2, 12)))
+    }
+
+
+def test_words_have_places():
+    encoder, tokens = WordEncoder(vocabulary=5, features=6), jnp.array([[2, 2, 4]])
+    variables = parameters(encoder, tokens, None)
+    words = encoder.apply(variables, tokens, None)
+    assert words.shape == (1, 3, 6)
+    assert float(abs(words[0, 0] - words[0, 1]).max()) > 0.1
+    packed = encoder.apply(variables, tokens[:, None], None)
+    np.testing.assert_array_equal(packed[:, 0], words)
+
+
+def test_indivisible_frames_are_named():
+    with pytest.raises(ValueError, match=r"\(3, 5, 8\).*stride \(1, 2, 2\)"):
+        shapes(unet(Level(1), Level(1)), normal(2, 3, 5, 8, 3))
+    with pytest.raises(ValueError, match="5x8 frame has no 2-pixel patches"):
+        shapes(Patched(unet(Level(1)), patch=2), normal(2, 3, 5, 8, 3))
+
+
+def test_half_precision_stays_near():
+    network = unet(Level(1, (space, time), blocks=1))
+    z, cond = normal(2, 3, 4, 4, 3), Conditioning()
+    variables = parameters(network, z, logsnr)
+    half = jax.tree.map(lambda x: x.astype(jnp.bfloat16), variables)
+    apply = jax.jit(network.apply)
+    out, near = apply(variables, z, logsnr, cond), apply(half, z.astype(jnp.bfloat16), logsnr, cond)
+    assert near.dtype == jnp.bfloat16
+    error = jnp.linalg.norm(near.astype(jnp.float32) - out) / jnp.linalg.norm(out)
+    assert float(error) < 3e-2
+
+
+def test_computing_again_gives_the_same_gradient():
+    z = normal(2, 2, 4, 4, 3)
+
+    def gradient(remat):
+        network = unet(Level(1, (space,), blocks=1, remat=remat))
+        variables = parameters(network, z, logsnr)
+        loss = jax.jit(jax.grad(lambda v: jnp.square(network.apply(v, z, logsnr)).sum()))
+        return loss(variables)
+
+    kept, again = gradient(False), gradient(True)
+    assert jax.tree.structure(kept) == jax.tree.structure(again)
+    difference = jax.tree.map(jnp.subtract, kept, again)
+    assert float(optax.global_norm(difference)) < 1e-5 * float(optax.global_norm(kept))

@@ -1,0 +1,77 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from arbitrary import normal, parameters
+
+from vdm_jax.nn import ResBlock, depth_to_space, enlarge, shrink, space_to_depth
+
+h, emb = normal(2, 4, 6, 6, 8), normal(2, 4, 5)
+
+
+@pytest.mark.parametrize("stride", [(1, 2, 2), (2, 1, 3), (4, 6, 6)])
+def test_a_shrunk_enlargement_is_the_identity(stride):
+    np.testing.assert_allclose(shrink(enlarge(h, stride), stride), h, atol=1e-6)
+
+
+def test_shrink_is_the_mean_of_blocks():
+    ramp = jnp.arange(2.0 * 2 * 4).reshape(1, 2, 2, 4, 1)
+    np.testing.assert_allclose(shrink(ramp, (2, 2, 2)).ravel(), [6.5, 8.5])
+    np.testing.assert_allclose(shrink(h, (4, 6, 6)).squeeze(), h.mean((1, 2, 3)), atol=1e-6)
+
+
+def test_enlarge_repeats():
+    row = jnp.arange(3.0).reshape(1, 1, 1, 3, 1)
+    np.testing.assert_array_equal(enlarge(row, (1, 1, 2)).ravel(), [0, 0, 1, 1, 2, 2])
+    assert enlarge(h, (2, 3, 1)).shape == (2, 8, 18, 6, 8)
+
+
+def test_indivisible_sizes_are_named():
+    with pytest.raises(ValueError, match=r"\(4, 6, 6\).*stride \(1, 4, 4\)"):
+        shrink(h, (1, 4, 4))
+
+
+def test_patches_come_back():
+    patched = space_to_depth(h, 3)
+    assert patched.shape == (2, 4, 2, 2, 72)
+    np.testing.assert_array_equal(depth_to_space(patched, 3), h)
+    np.testing.assert_array_equal(patched[0, 0, 1, 0, :8], h[0, 0, 3, 0])
+    np.testing.assert_array_equal(patched[0, 0, 1, 0, 8:16], h[0, 0, 3, 1])
+
+
+def test_a_new_block_is_its_skip():
+    def init_and_apply(key):
+        return ResBlock(8).init_with_output(key, h, emb)[0]
+
+    np.testing.assert_array_equal(jax.jit(init_and_apply)(jax.random.key(0)), h)
+
+
+def test_frames_are_a_batch():
+    block = ResBlock(4)
+    variables, order = parameters(block, h, emb), np.array([2, 0, 3, 1])
+    apply = jax.jit(block.apply)
+    permuted = apply(variables, h[:, order], emb[:, order])
+    np.testing.assert_allclose(apply(variables, h, emb)[:, order], permuted, atol=1e-5)
+
+
+def test_one_embedding_serves_all_frames():
+    block = ResBlock(8)
+    variables = parameters(block, h, emb)
+    one, all_ = emb[:, :1], jnp.repeat(emb[:, :1], 4, axis=1)
+    apply = jax.jit(block.apply)
+    np.testing.assert_allclose(apply(variables, h, one), apply(variables, h, all_), atol=1e-5)
+
+
+def test_dropout_needs_training():
+    block = ResBlock(8, dropout=0.5)
+    variables = parameters(block, h, emb)
+
+    @jax.jit
+    def both(key):
+        rngs = {"dropout": key}
+        train = block.apply(variables, h, emb, train=True, rngs=rngs)
+        return train, block.apply(variables, h, emb), ResBlock(8).apply(variables, h, emb)
+
+    train, sampling, plain = both(jax.random.key(0))
+    np.testing.assert_array_equal(sampling, plain)
+    assert float(abs(train - plain).max()) > 0.1

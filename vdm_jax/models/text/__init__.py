@@ -1,0 +1,5 @@
+"""Text encoders: token ids to token embeddings."""
+
+from vdm_jax.models.text.words import WordEncoder
+
+__all__ = ["WordEncoder"]

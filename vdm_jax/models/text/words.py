@@ -1,0 +1,22 @@
+"""A small text encoder that is trained with the network, for experiments without weights."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from vdm_jax.nn import sinusoids
+
+
+class WordEncoder(nn.Module):
+    """One learned vector per word, plus its place in the caption: `table[word] + sinusoids(l)`."""
+
+    vocabulary: int
+    features: int = 128
+
+    @nn.compact
+    def __call__(
+        self, tokens: Int[Array, "*b l"], mask: Bool[Array, "*b l"] | None
+    ) -> Float[Array, "*b l d"]:
+        words = nn.Embed(self.vocabulary, self.features, name="words")(tokens)
+        place = sinusoids(jnp.arange(tokens.shape[-1]), self.features).astype(words.dtype)
+        return words + place.reshape((1,) * (words.ndim - 2) + place.shape)

@@ -1,0 +1,91 @@
+"""Residual blocks and changes of resolution. A frame is a picture in a batch."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from vdm_jax.nn.norms import GroupNorm
+
+Stride = tuple[int, int, int]
+"""How many frames, rows and columns become one."""
+
+
+def convolution(features: int, kernel: int = 3, zero: bool = False, name: str | None = None):
+    """A spatial convolution; frames are batch, so no weight mixes them (1 x k x k)."""
+    init = nn.initializers.zeros if zero else nn.initializers.lecun_normal()
+    return nn.Conv(features, (kernel, kernel), kernel_init=init, name=name)
+
+
+def shrink(h: Float[Array, "b f h w c"], stride: Stride) -> Array:
+    """The mean over blocks of `stride` frames, rows and columns."""
+    for axis, s in enumerate(stride, start=1):
+        if h.shape[axis] % s:
+            raise ValueError(
+                f"a feature map of {h.shape[1:4]} (frames, height, width) does not divide by the "
+                f"level's stride {stride}; choose a size divisible by the product of all strides"
+            )
+    b, f, height, width, c = h.shape
+    (sf, sh, sw) = stride
+    blocks = h.reshape(b, f // sf, sf, height // sh, sh, width // sw, sw, c)
+    return blocks.mean(axis=(2, 4, 6))
+
+
+def enlarge(h: Float[Array, "b f h w c"], stride: Stride) -> Array:
+    """Every element repeated `stride` times along frames, rows and columns (nearest)."""
+    b, f, height, width, c = h.shape
+    (sf, sh, sw) = stride
+    h = h[:, :, None, :, None, :, None]
+    h = jnp.broadcast_to(h, (b, f, sf, height, sh, width, sw, c))
+    return h.reshape(b, f * sf, height * sh, width * sw, c)
+
+
+class ResBlock(nn.Module):
+    """Norm, swish, convolution, twice, with the embedding as scale and shift of the second norm.
+
+    `resample` changes the resolution inside the block, of the branch and of the skip alike.
+    (Ho et al. 2022, section 3; Salimans & Ho 2022, reference U-Net)
+    """
+
+    channels: int
+    dropout: float = 0.0
+
+    @nn.compact
+    def __call__(
+        self,
+        h: Float[Array, "b f h w c"],
+        emb: Float[Array, "b #f d"],
+        *,
+        resample=None,
+        train: bool = False,
+    ) -> Array:
+        a = nn.swish(GroupNorm(name="norm_0")(h))
+        if resample is not None:
+            a, h = resample(a), resample(h)
+        a = convolution(self.channels, name="convolution_0")(a)
+        modulation = nn.Dense(2 * self.channels, name="modulation")(nn.swish(emb))
+        scale, shift = jnp.split(modulation, 2, axis=-1)
+        a = nn.swish(GroupNorm(name="norm_1")(a, (scale, shift)))
+        a = nn.Dropout(self.dropout, deterministic=not train)(a)
+        a = convolution(self.channels, zero=True, name="convolution_1")(a)
+        if h.shape[-1] != self.channels:
+            h = nn.Dense(self.channels, name="skip")(h)
+        return h + a
+
+
+def space_to_depth(z: Float[Array, "b f h w c"], patch: int) -> jax.Array:
+    """Squares of `patch` by `patch` pixels as channels."""
+    b, f, height, width, c = z.shape
+    z = z.reshape(b, f, height // patch, patch, width // patch, patch, c)
+    return z.transpose(0, 1, 2, 4, 3, 5, 6).reshape(
+        b, f, height // patch, width // patch, patch * patch * c
+    )
+
+
+def depth_to_space(z: Float[Array, "b f h w c"], patch: int) -> jax.Array:
+    """The inverse of `space_to_depth`."""
+    b, f, height, width, c = z.shape
+    z = z.reshape(b, f, height, width, patch, patch, c // patch**2)
+    return z.transpose(0, 1, 2, 4, 3, 5, 6).reshape(
+        b, f, height * patch, width * patch, c // patch**2
+    )

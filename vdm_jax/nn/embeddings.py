@@ -1,0 +1,148 @@
+"""Scalars, labels and captions as vectors: what a network is conditioned on.
+
+An input of `Embedding` is a module `(logsnr, cond, frames, width) -> b f d`, or `b 1 d` where all
+frames are alike. Their sum goes through the conditioning MLP.
+"""
+
+import functools
+from typing import Any, Protocol, runtime_checkable
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Num, Shaped
+
+from vdm_jax.nn.names import adopt
+
+
+@runtime_checkable
+class Conditions(Protocol):
+    """The fields of a conditioning that layers read; any of them may be `None`."""
+
+    @property
+    def label(self) -> Array | None: ...
+    @property
+    def text(self) -> Array | None: ...
+    @property
+    def text_mask(self) -> Array | None: ...
+    @property
+    def segments(self) -> Array | None: ...
+
+
+def sinusoids(position: Num[Array, "..."], features: int) -> Float[Array, "... d"]:
+    """`[sin(p w_i), cos(p w_i)]` with `w_i = 10000^(-i / (d/2 - 1))`. (Vaswani et al. 2017)"""
+    half = features // 2
+    frequency = jnp.exp(-jnp.log(10_000.0) * jnp.arange(half) / (half - 1))
+    angle = position.astype(jnp.float32)[..., None] * frequency.reshape(
+        *([1] * position.ndim), half
+    )
+    return jnp.concatenate([jnp.sin(angle), jnp.cos(angle)], axis=-1)
+
+
+def inverse_cosine(logsnr: Float[Array, "..."]) -> Float[Array, "..."]:
+    """The cosine schedule's time of a log-SNR: `(2/pi) arctan exp(-logsnr/2)`, in (0, 1)."""
+    return jnp.arctan(jnp.exp(-0.5 * jnp.clip(logsnr, -20.0, 20.0))) * (2 / jnp.pi)
+
+
+def per_frame(
+    embedding: Shaped[Array, "b n d"], segments: Int[Array, "b f"] | None
+) -> Shaped[Array, "b _ d"]:
+    """The vector of the clip that each frame belongs to: `b f d`, or `b 1 d` for one clip."""
+    if segments is None or embedding.shape[1] == 1:
+        return embedding
+    return jnp.take_along_axis(embedding, segments[..., None], axis=1)
+
+
+def frame_positions(frames: int, segments: Int[Array, "b f"] | None) -> Array:
+    """The index of each frame within its clip, `b f` or `1 f`; clips are contiguous."""
+    index = jnp.arange(frames)[None]
+    if segments is None:
+        return index
+    first = jnp.argmax(segments[:, None, :] == segments[:, :, None], axis=-1)
+    return index - first
+
+
+class LogSNR(nn.Module):
+    """`sinusoids(1000 inverse_cosine(logsnr))`. (Salimans & Ho 2022, reference U-Net)"""
+
+    @nn.compact
+    def __call__(self, logsnr: Array, cond: Conditions, frames: int, width: int) -> Array:
+        logsnr = logsnr.reshape(logsnr.shape[0], -1)
+        return nn.Dense(width)(sinusoids(1000.0 * inverse_cosine(logsnr), width))
+
+
+class Label(nn.Module):
+    """One vector per class; no label (`-1`, or `None`) is the zero vector."""
+
+    classes: int
+
+    @nn.compact
+    def __call__(self, logsnr: Array, cond: Conditions, frames: int, width: int) -> Array:
+        table = nn.Dense(width, use_bias=False)
+        none = jnp.full(logsnr.shape[0], -1)
+        label = none if cond.label is None else cond.label
+        one_hot = jax.nn.one_hot(label.reshape(logsnr.shape[0], -1), self.classes)
+        return per_frame(table(one_hot), cond.segments)
+
+
+class PooledText(nn.Module):
+    """Text tokens reduced by attention to one vector; no text is the zero vector.
+
+    (Ho et al. 2022, section 2: attention pooling of the token embeddings)
+    """
+
+    @nn.compact
+    def __call__(self, logsnr: Array, cond: Conditions, frames: int, width: int) -> Array:
+        text, mask = clips_of_text(cond, "PooledText")
+        text = nn.LayerNorm()(text)
+        score = jnp.where(mask, nn.Dense(1)(text)[..., 0].astype(jnp.float32), -1e9)
+        share = jax.nn.softmax(score, axis=-1)
+        pooled = jnp.einsum("b n l, b n l d -> b n d", share.astype(text.dtype), text)
+        pooled = nn.Dense(width)(pooled) * mask.any(axis=-1, keepdims=True)
+        return per_frame(pooled, cond.segments)
+
+
+class TextByFrame(nn.Module):
+    """The product of a caption's vector and a frame's: what the caption says of this moment.
+
+    A caption that only scales and shifts all frames alike cannot tell left from right; its product
+    with the frame's place in the clip can.
+    """
+
+    @nn.compact
+    def __call__(self, logsnr: Array, cond: Conditions, frames: int, width: int) -> Array:
+        text = PooledText()(logsnr, cond, frames, width)
+        text = nn.LayerNorm()(text)
+        place = sinusoids(frame_positions(frames, cond.segments), width)
+        product = text * nn.Dense(width)(place)
+        return nn.Dense(width)(nn.LayerNorm()(product))
+
+
+def clips_of_text(cond: Conditions, reader: str) -> tuple[Array, Array]:
+    """Text as `b n l d` and its mask as `b n l`, whatever the number of clips in a row."""
+    if cond.text is None:
+        raise ValueError(f"{reader} needs cond.text; give the network a text encoder or embeddings")
+    text = cond.text if cond.text.ndim == 4 else cond.text[:, None]
+    if cond.text_mask is None:
+        return text, jnp.ones(text.shape[:-1], bool)
+    return text, cond.text_mask.reshape(text.shape[:-1])
+
+
+class Embedding(nn.Module):
+    """The conditioning vector of every frame: an MLP over the sum of its inputs, `b f d`.
+
+    (Ho et al. 2022: conditioning embedding 1024, 2 or 4 MLP layers)
+    """
+
+    width: int = 1024
+    layers: int = 2
+    inputs: tuple[nn.Module, ...] = (LogSNR(),)
+
+    @nn.compact
+    def __call__(self, logsnr: Array, cond: Any, frames: int) -> Array:
+        inputs = adopt(self, self.inputs)
+        vectors = [module(logsnr, cond, frames, self.width) for module in inputs]
+        total = functools.reduce(jnp.add, vectors)
+        for _ in range(self.layers):
+            total = nn.Dense(self.width)(nn.swish(total))
+        return total
