@@ -1,5 +1,12 @@
 """The mathematics of diffusion. A denoiser is a callable: no network is known here."""
 
+from vdm_jax.diffusion.corrections import (
+    Correction,
+    Gradient,
+    Matched,
+    PseudoInverse,
+    reconstruction,
+)
 from vdm_jax.diffusion.denoisers import Clip, DynamicThreshold, from_network
 from vdm_jax.diffusion.grids import Grid, Leading, Linspace, Trailing
 from vdm_jax.diffusion.guidance import (
@@ -17,8 +24,10 @@ from vdm_jax.diffusion.marginals import (
     VariancePreserving,
     expand,
 )
+from vdm_jax.diffusion.measurements import Known, LowResolution, Measurement
 from vdm_jax.diffusion.noise import Independent, Mixed, Noise, Progressive
 from vdm_jax.diffusion.parameterizations import EDM, Eps, Parameterization, V, Velocity, X
+from vdm_jax.diffusion.paths import Fresh, Held, Path, Posterior, replacement
 from vdm_jax.diffusion.process import Process
 from vdm_jax.diffusion.samplers import (
     DDIM,
@@ -64,6 +73,7 @@ __all__ = [
     "Ancestral",
     "Clip",
     "Constant",
+    "Correction",
     "Cosine",
     "DPMSolver",
     "Discrete",
@@ -71,29 +81,39 @@ __all__ = [
     "EDMWeight",
     "Eps",
     "Flow",
+    "Fresh",
+    "Gradient",
     "Grid",
     "GuidanceWeight",
+    "Held",
     "Heun",
     "Independent",
     "InterpolatedCosine",
     "Interval",
     "Karras",
+    "Known",
     "Leading",
     "LinearBeta",
     "Linspace",
     "LogNormal",
     "LogitNormal",
+    "LowResolution",
     "Marginal",
+    "Matched",
+    "Measurement",
     "MinSNR",
     "Mixed",
     "Noise",
     "Oscillating",
     "Output",
     "Parameterization",
+    "Path",
     "PerFrame",
+    "Posterior",
     "PredictorCorrector",
     "Process",
     "Progressive",
+    "PseudoInverse",
     "SNRPlusOne",
     "Sampler",
     "Schedule",
@@ -121,6 +141,8 @@ __all__ = [
     "from_network",
     "langevin",
     "normal",
+    "reconstruction",
+    "replacement",
     "slope",
     "split",
 ]

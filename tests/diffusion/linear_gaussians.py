@@ -1,0 +1,101 @@
+"""Videos whose frames (or pixels) are jointly Gaussian, sampled given some of them, exactly.
+
+The denoiser is linear, so a sample is a linear function of what is known and of every random draw.
+`probed` gives each of these a channel of its own: the result is the mean and the variance over all
+randomness, and no Monte Carlo.
+"""
+
+import contextlib
+import math
+from unittest import mock
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from vdm_jax import diffusion
+
+PROCESS = diffusion.Process(diffusion.Cosine())
+
+
+def ar1(frames, rho):
+    """Covariance rho^|i - j|; of two frames, the matrix of correlation rho."""
+    return rho ** np.abs(np.subtract.outer(np.arange(frames), np.arange(frames)))
+
+
+def gaussian(covariance, axis, process=PROCESS):
+    """E[x | z] of x ~ N(0, covariance) along one axis of a video, everything else independent."""
+    covariance = jnp.asarray(covariance)
+
+    def denoiser(z, logsnr):
+        alpha, sigma = process.alpha_sigma(logsnr)
+        noise = sigma**2 * jnp.eye(len(covariance), dtype=z.dtype)
+        gain = alpha * covariance @ jnp.linalg.inv(alpha**2 * covariance + noise)
+        return jnp.moveaxis(jnp.tensordot(gain, z, axes=([1], [axis])), 0, axis)
+
+    return denoiser
+
+
+def frames(values, channels=1):
+    """One value a frame, in channel 0 of one pixel."""
+    values = jnp.asarray(values, jnp.zeros(()).dtype).reshape(1, -1, 1, 1, 1)
+    return values * jax.nn.one_hot(0, channels, dtype=values.dtype).reshape(1, 1, 1, 1, -1)
+
+
+def first_known(count, total, channels=1):
+    """The first `count` of `total` frames are known to be 1."""
+    known = np.arange(total) < count
+    return diffusion.Known(frames(known, channels), jnp.asarray(known[None]))
+
+
+@contextlib.contextmanager
+def probed(steps, width, process=PROCESS):
+    """Draw number i becomes the channel 2 + width i + (the place of the pixel modulo width).
+
+    A draw whose key is made of a log-SNR has the number of the step of that log-SNR.
+    """
+
+    def fold_in(key, number):
+        if getattr(number, "dtype", None) == jnp.uint32:
+            logsnr = jax.lax.bitcast_convert_type(number, jnp.float32)
+            number = jnp.round(process.schedule.inverse(logsnr) * steps).astype(int)
+        return key + number
+
+    def normal(key, shape=(), dtype=None):
+        places = jnp.arange(math.prod(shape[:4])).reshape(*shape[:4], 1) % width
+        channels = jnp.arange(shape[-1]).reshape(1, 1, 1, 1, -1)
+        hit = channels == 2 + width * key + places
+        return jnp.broadcast_to(hit, shape).astype(dtype)
+
+    with (
+        mock.patch.object(jax.random, "fold_in", fold_in),
+        mock.patch.object(jax.random, "split", lambda key: (2 * key, 2 * key + 1)),
+        mock.patch.object(jax.random, "normal", normal),
+    ):
+        yield
+
+
+NODES = 2**15 + 2
+"""Of the binary tree that `Posterior` draws from."""
+
+
+def moments(sampler, known, correction, path, covariance, process=PROCESS, width=1):
+    """Mean and variance of every frame sampled, over all draws: `width` or fewer are unknown."""
+    total = len(covariance)
+    draws = sampler.steps * (2 if isinstance(sampler, diffusion.PredictorCorrector) else 1) + 1
+    nodes = {diffusion.Held: 0, diffusion.Fresh: sampler.steps, diffusion.Posterior: NODES}
+    channels = 2 + width * (draws + nodes[type(path)] + 1)
+    known = first_known(known, total, channels)
+    with probed(sampler.steps, width, process):
+        z = process.first(jax.random.normal(draws - 1, (1, total, 1, 1, channels), float))
+
+        def run(z):
+            denoiser = gaussian(covariance, 1, process)
+            if correction is not None:
+                denoiser = diffusion.reconstruction(denoiser, [known], correction, process)
+            key = jnp.asarray(draws)
+            denoiser = diffusion.replacement(denoiser, known, path, key, process)
+            return sampler(jnp.asarray(0), denoiser, z, process)
+
+        x = np.asarray(jax.jit(run)(z))[0, :, 0, 0]
+    return x[:, 0], np.square(x[:, 1:]).sum(axis=1)

@@ -1,0 +1,176 @@
+"""Known frames: how their noise is drawn, and what comes of replacing them alone."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from linear_gaussians import NODES, PROCESS, ar1, first_known, gaussian, moments, probed
+
+from vdm_jax.diffusion import (
+    DDIM,
+    Ancestral,
+    DPMSolver,
+    DynamicThreshold,
+    Fresh,
+    Gradient,
+    Held,
+    Heun,
+    Known,
+    Posterior,
+    PredictorCorrector,
+    PseudoInverse,
+    Stochastic,
+    reconstruction,
+    replacement,
+)
+
+PATHS = (Held(), Fresh(), Posterior())
+pytestmark = pytest.mark.usefixtures("float64")
+
+
+def noises(path, logsnrs):
+    """The noise of one pixel at these levels, as coefficients of independent draws."""
+    with probed(1, 1):
+        draw = jax.jit(lambda logsnr: path(jnp.asarray(0), logsnr, (1, 1, 1, 1, 2 + NODES)))
+        return np.stack([np.ravel(draw(jnp.asarray(float(one)))) for one in logsnrs])
+
+
+def test_posterior_noise_has_the_joint_law_of_the_forward_process():
+    logsnrs = np.array([-20.0, -19.99, -3.2, 0.0, 0.0043, 1.0, 19.7, 20.0])
+    found = noises(Posterior(), logsnrs)
+    law = np.exp(-np.abs(np.subtract.outer(logsnrs, logsnrs)) / 2)
+    np.testing.assert_allclose(found @ found.T, law, atol=1e-12)
+
+
+def test_posterior_noise_is_what_a_chain_of_forward_steps_leaves():
+    """q(z_t | z_s) has mean (alpha_t / alpha_s) z_s: the coefficient of eps_s in eps_t."""
+    s, t = jnp.asarray(1.3), jnp.asarray(-2.1)
+    (alpha_s, sigma_s), (alpha_t, sigma_t) = PROCESS.alpha_sigma(s), PROCESS.alpha_sigma(t)
+    at_s, at_t = noises(Posterior(), [s, t])
+    np.testing.assert_allclose(at_s @ at_t, alpha_t / alpha_s * sigma_s / sigma_t, rtol=1e-12)
+
+
+@pytest.mark.parametrize("path", PATHS, ids=str)
+def test_noise_is_standard_normal_and_the_same_when_asked_again(path):
+    keys, shape = jax.random.split(jax.random.key(0), 2), (2, 4, 8, 8, 3)
+    draw = jax.jit(lambda keys, logsnr: path(keys, logsnr, shape))
+    one, again = draw(keys, jnp.asarray(0.7)), draw(keys, jnp.asarray(0.7))
+    np.testing.assert_array_equal(one, again)
+    assert (
+        abs(one.mean()) < 5 / np.sqrt(one.size) and abs(one.var() - 1) < 5 * (2 / one.size) ** 0.5
+    )
+    np.testing.assert_array_equal(draw(keys[::-1], jnp.asarray(0.7))[1], one[0])
+
+
+def test_levels_apart_share_what_the_path_says():
+    keys, shape = jax.random.split(jax.random.key(0), 64), (64, 1, 4, 4, 1)
+    for path, law in ((Held(), 1.0), (Fresh(), 0.0), (Posterior(), np.exp(-0.5))):
+        draw = jax.jit(lambda logsnr, path=path: path(keys, logsnr, shape))
+        found = np.corrcoef(np.ravel(draw(jnp.asarray(2.0))), np.ravel(draw(jnp.asarray(3.0))))
+        assert found[0, 1] == pytest.approx(law, abs=5 / np.sqrt(1024))
+
+
+@pytest.mark.parametrize(
+    ("sampler", "path", "mean", "variance"),
+    [
+        (Ancestral(64), Posterior(), 0.6164, 0.3375),
+        (Ancestral(256), Posterior(), 0.6242, 0.3513),
+        (Ancestral(64), Fresh(), 0.6164, 0.2918),
+        (Ancestral(256), Fresh(), 0.6242, 0.3052),
+        (Ancestral(1024), Fresh(), 0.6261, 0.3093),
+        (PredictorCorrector(64), Fresh(), 0.6829, None),
+        (PredictorCorrector(256), Fresh(), 0.7730, None),
+        (PredictorCorrector(1024), Fresh(), 0.8446, None),
+    ],
+    ids=str,
+)
+def test_replacement_is_biased_and_more_steps_do_not_help(sampler, path, mean, variance):
+    """Two frames of correlation .9, the first known to be 1: exact would be .9 and .19."""
+    means, variances = moments(sampler, 1, None, path, ar1(2, 0.9))
+    assert means[1] == pytest.approx(mean, abs=6e-5)
+    assert variance is None or variances[1] == pytest.approx(variance, abs=6e-5)
+    assert (means[0], variances[0]) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("rho", "steps", "mean"), [(0.5, 64, 0.2630), (0.5, 256, 0.2667), (0.5, 1024, 0.2676)]
+)
+def test_bias_at_weaker_correlation(rho, steps, mean):
+    means, _ = moments(Ancestral(steps), 1, None, Fresh(), ar1(2, rho))
+    assert means[1] == pytest.approx(mean, abs=6e-5)
+
+
+def test_sixteen_frames_half_of_them_known():
+    means, _ = moments(Ancestral(256), 8, None, Fresh(), ar1(16, 0.9))
+    np.testing.assert_allclose(means[8:12], [0.6814, 0.5197, 0.4137, 0.3378], atol=6e-5)
+
+
+SAMPLERS = (
+    DDIM(3),
+    Ancestral(3, 0.3),
+    PredictorCorrector(2),
+    Stochastic(3),
+    DPMSolver(3),
+    Heun(2),
+)
+
+
+def clip(seed=0):
+    x = np.random.default_rng(seed).uniform(-1, 1, (2, 4, 2, 2, 3))
+    return Known(jnp.asarray(x), jnp.asarray([[True, False, True, False], [True] * 3 + [False]]))
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda sampler: type(sampler).__name__)
+def test_known_frames_come_back_bit_for_bit_and_a_sampler_cannot_touch_them(sampler):
+    known = clip()
+    denoiser = reconstruction(gaussian(ar1(4, 0.8), 1), [known], Gradient(2.0), PROCESS)
+    denoiser = replacement(denoiser, known, Posterior(), jax.random.key(1), PROCESS)
+    sample = jax.jit(partial(sampler, denoiser=denoiser, process=PROCESS))
+    z = jax.random.normal(jax.random.key(0), known.x.shape)
+    x = sample(jax.random.key(2), z=z)
+    np.testing.assert_array_equal(known(x), known.value)
+    assert np.all(np.isfinite(x)) and not np.allclose(x, known.value)
+    np.testing.assert_array_equal(sample(jax.random.key(2), z=known.put(z)), x)
+
+
+def test_ddim_and_held_noise_are_ddim_from_the_noisy_frames():
+    """DDIM's own steps towards x^a keep eps^a, which is what `Held` says."""
+    known = clip()
+    key, logsnr = jax.random.key(1), PROCESS.schedule(jnp.ones(()))
+    z = jax.random.normal(jax.random.key(0), known.x.shape)
+    noisy = PROCESS.diffuse(known.x, logsnr, Held()(key, logsnr, z.shape))
+    plain = gaussian(ar1(4, 0.8), 1)
+    own = DDIM(5)(
+        key, lambda z, at: known.put(plain(z, at)), Known(noisy, known.mask).put(z), PROCESS
+    )
+    replaced = DDIM(5)(key, replacement(plain, known, Held(), key, PROCESS), z, PROCESS)
+    np.testing.assert_allclose(replaced, own, atol=1e-12)
+
+
+@pytest.mark.parametrize("correction", [Gradient(3.0), PseudoInverse(2)], ids=str)
+def test_rows_do_not_see_each_other(correction, threshold=DynamicThreshold()):
+    """One row alone, with its own key, is that row in any batch."""
+    known, keys = clip(), jax.random.split(jax.random.key(1), 2)
+
+    def sample(rows):
+        part = Known(known.x[rows], known.mask[rows])
+        denoiser = reconstruction(gaussian(ar1(4, 0.8), 1), [part], correction, PROCESS)
+        denoiser = threshold(replacement(denoiser, part, Posterior(), keys[rows], PROCESS))
+        z = jax.random.normal(jax.random.key(0), known.x.shape)[rows]
+        return jax.jit(partial(Ancestral(2), denoiser=denoiser, process=PROCESS))(keys[rows], z=z)
+
+    np.testing.assert_allclose(sample(slice(0, 2))[1:], sample(slice(1, 2)), atol=1e-12)
+
+
+def test_bad_masks_and_levels_are_named():
+    with pytest.raises(ValueError, match=r"mask has shape \(4,\).*\[b f\]"):
+        Known(clip().x, jnp.ones(4, bool)).put(clip().x)
+    replaced = replacement(gaussian(ar1(4, 0.8), 1), clip(), Held(), jax.random.key(0), PROCESS)
+    with pytest.raises(ValueError, match=r"one noise level, not at \(2,\)"):
+        replaced(clip().x, jnp.zeros(2))
+
+
+def test_first_known_is_what_it_says():
+    np.testing.assert_array_equal(np.ravel(first_known(2, 3).value), [1, 1, 0])
