@@ -90,7 +90,7 @@ class Folder:
         except Unreadable as error:
             if file.key not in self.skipped:
                 self.skipped[file.key] = str(error)
-                log.warning("skipped %s: %s", file.video.path, error)
+                log.warning("skipped %s: %s", file.video.file, error)
             raise
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from absl import flags
 
 from vdm_jax.data.batches import append_images, collate
-from vdm_jax.data.sources import Clips, Element, Source
+from vdm_jax.data.sources import Element, Source, Split
 from vdm_jax.data.text import Text
 
 
@@ -34,7 +34,7 @@ class Batches(Iterator[dict[str, np.ndarray]]):
         return self._next
 
 
-def _draw(index: int, rng: np.random.Generator, *, clips: Clips, images: int):
+def _draw(index: int, rng: np.random.Generator, *, clips: Split, images: int):
     """Clip `index` as training sees it, with frames of other clips behind it."""
     draw = getattr(clips, "draw", None)
 
@@ -91,7 +91,7 @@ class Loader:
         return found
 
     def __call__(
-        self, clips: Clips, *, seed: int, start: int = 0, host: int = 0, hosts: int = 1
+        self, clips: Split, *, seed: int, start: int = 0, host: int = 0, hosts: int = 1
     ) -> Batches:
         """Batches `start`, `start` + 1, ...: of each, rows `host`, `host` + `hosts`, ...
 

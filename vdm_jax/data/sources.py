@@ -16,7 +16,7 @@ class Element(TypedDict):
 
 
 @runtime_checkable
-class Clips(Protocol):
+class Split(Protocol):
     """One split of a source: random access, deterministic, picklable.
 
     A split whose clips involve chance (which window, which crop) has one more method,
@@ -38,7 +38,7 @@ class Source(Protocol):
     @property
     def size(self) -> int: ...
 
-    def clips(self, split: str) -> Clips:
+    def clips(self, split: str) -> Split:
         """The clips of split "train" or "held_out", which have no frame in common."""
         ...
 

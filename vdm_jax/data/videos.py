@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from typing import IO
 
 import av
 import numpy as np
@@ -24,13 +26,13 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Video:
-    """A video of `n` frames in the order they are shown.
+    """A video of `n` frames in the order they are shown: a `file`, or the bytes of one.
 
     `times` are seconds, `stamps` the same in the container's own units (None where they tell
     nothing), and decoding can begin at any of the frames `keyframes`.
     """
 
-    path: Path
+    file: Path | bytes
     height: int
     width: int
     times: Float[np.ndarray, " n"]
@@ -42,24 +44,30 @@ class Video:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple]:
+def _opened(file: Path | bytes) -> Iterator[tuple]:
     """The container and its first video stream; every failure inside becomes `Unreadable`."""
     try:
-        if path.stat().st_size == 0:
-            raise Unreadable("the file is empty")
-        # Real collections hold tags in broken encodings, and image names that read as patterns
-        # ("%d") unless the demuxer sees a file object rather than a name.
-        with (
-            path.open("rb") as file,
-            av.open(
-                file if path.suffix.lower() in IMAGES else str(path), metadata_errors="replace"
-            ) as container,
-        ):
+        # Real collections hold tags in broken encodings.
+        with _named(file) as source, av.open(source, metadata_errors="replace") as container:
             if not container.streams.video:
                 raise Unreadable("it holds no video stream")
             yield container, container.streams.video[0]
     except (FFmpegError, OSError) as error:
         raise Unreadable(f"{type(error).__name__}: {error}") from error
+
+
+@contextmanager
+def _named(file: Path | bytes) -> Iterator[str | IO[bytes]]:
+    """What FFmpeg is to open: a name, or a file object where the name would mislead it."""
+    if isinstance(file, bytes):
+        yield BytesIO(file)
+    elif file.stat().st_size == 0:
+        raise Unreadable("the file is empty")
+    elif file.suffix.lower() in IMAGES:  # "%d" in a name would be the pattern of a sequence
+        with file.open("rb") as opened:
+            yield opened
+    else:
+        yield str(file)
 
 
 def probe(path: Path) -> Video:
@@ -112,7 +120,7 @@ def read(
     stamps = range(len(video)) if video.stamps is None else video.stamps.tolist()
     places = {stamp: place for place, stamp in enumerate(stamps)}
     scaler, found = VideoReformatter(), {}
-    with _opened(video.path) as (container, stream):
+    with _opened(video.file) as (container, stream):
         if begin > 0:
             container.seek(stamps[begin], stream=stream)
         for count, frame in enumerate(container.decode(stream)):
