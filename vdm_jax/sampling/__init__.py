@@ -1,14 +1,26 @@
 """Sampling: trained models to videos, and videos to files."""
 
 from vdm_jax.sampling.gallery import Entry, write_gallery
-from vdm_jax.sampling.generate import Generator, Trained, load
+from vdm_jax.sampling.generate import GUIDANCE, Generator, Trained, load, quantised
+from vdm_jax.sampling.plans import Plan, extension, hierarchical, interpolation
+from vdm_jax.sampling.rollout import Canvas, Small, floats, roll
 from vdm_jax.sampling.video import write, write_gif, write_mp4, write_png_grid
 
 __all__ = [
+    "GUIDANCE",
+    "Canvas",
     "Entry",
     "Generator",
+    "Plan",
+    "Small",
     "Trained",
+    "extension",
+    "floats",
+    "hierarchical",
+    "interpolation",
     "load",
+    "quantised",
+    "roll",
     "write",
     "write_gallery",
     "write_gif",

@@ -3,7 +3,6 @@
 import dataclasses
 import math
 import os
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
@@ -12,13 +11,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, UInt8
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from vdm_jax import config, diffusion, parallel
 from vdm_jax.checkpoints import Store, read_experiment
 from vdm_jax.models import Conditioning
+from vdm_jax.sampling import plans
+from vdm_jax.sampling.bars import progress
+from vdm_jax.sampling.rollout import Canvas, roll
 from vdm_jax.types import Denoiser, Key, LogSNR, Params, Video
+
+GUIDANCE = diffusion.Gradient(10.0)
+"""How samples are made to agree with what is known of them, unless told otherwise."""
 
 
 class Task(Protocol):
@@ -47,17 +50,47 @@ class Generator:
         self, task: Task, params: Params, frozen: Params, keys: Key, cond: Conditioning, shape
     ) -> Video:
         """One batch of clips in [-1, 1]; `keys` has one key for each."""
-        denoiser = diffusion.classifier_free(
+        return self._sample(self.guided(task, params, frozen, cond), task.process, keys, shape)
+
+    def complete(
+        self,
+        task: Task,
+        params: Params,
+        frozen: Params,
+        keys: Key,
+        cond: Conditioning,
+        known: diffusion.Known,
+        small: diffusion.LowResolution | None,
+        correction: diffusion.Correction | None,
+        path: diffusion.Path,
+    ) -> Video:
+        """One batch of clips that agree with what is known of them; where nothing is, a plain one.
+
+        correction: None is replacement alone.
+        """
+        process, denoiser = task.process, self.guided(task, params, frozen, cond)
+        if correction is not None:
+            measurements = [known] if small is None else [known, small]
+            denoiser = diffusion.reconstruction(denoiser, measurements, correction, process)
+        noise = diffusion.fold_in(keys, 0)
+        denoiser = diffusion.replacement(denoiser, known, path, noise, process)
+        return known.put(self._sample(denoiser, process, keys, known.x.shape))
+
+    def guided(self, task: Task, params: Params, frozen: Params, cond: Conditioning) -> Denoiser:
+        """The denoiser under its conditions, guided, without a threshold."""
+        return diffusion.classifier_free(
             task.denoiser(params, frozen, cond),
             task.denoiser(params, frozen, cond.null()),
             self.guidance,
             task.process,
         )
+
+    def _sample(self, denoiser: Denoiser, process: diffusion.Process, keys: Key, shape) -> Video:
         if self.threshold is not None:
             denoiser = self.threshold(denoiser)
         key_noise, key_sampler = diffusion.split(keys)
-        z = task.process.first(self.noise(key_noise, shape))
-        return self.sampler(key_sampler, denoiser, z, task.process)
+        z = process.first(self.noise(key_noise, shape))
+        return self.sampler(key_sampler, denoiser, z, process)
 
     def trained(self, experiment: Any, params: Params, frozen: Params) -> "Trained":
         """A trained model as evaluations and commands see it."""
@@ -100,25 +133,81 @@ class Trained:
 
     def generate(self, key: Key, cond: Conditioning, count: int) -> UInt8[np.ndarray, "b f h w c"]:
         """`count` clips under `count` conditions, as the experiment samples them."""
+        shape = (self.data.frames, self.data.size, self.data.size, 3)
+
+        def sample(keys, cond):
+            return _sample(
+                self.generator, self.experiment.task, (len(keys), *shape),
+                self.params, self.frozen, keys, cond,
+            )  # fmt: skip
+
+        with progress() as bars:
+            bar = bars.add_task("sampling", total=count)
+            return self._in_batches(sample, key, (cond,), count, partial(bars.advance, bar))
+
+    def complete(
+        self,
+        key: Key,
+        cond: Conditioning,
+        known: diffusion.Known,
+        small: diffusion.LowResolution | None = None,
+        *,
+        correction: diffusion.Correction | None = GUIDANCE,
+        path: diffusion.Path = diffusion.Held(),
+    ) -> UInt8[np.ndarray, "b f h w c"]:
+        """The rest of clips of which frames are `known`, or which are known to be `small`.
+
+        Known frames that were bytes come back as the same bytes. The program is compiled once for
+        every shape, whichever frames are known.
+        """
+
+        def sample(keys, cond, known, small):
+            return _complete(
+                self.generator, self.experiment.task, correction, path,
+                self.params, self.frozen, keys, cond, known, small,
+            )  # fmt: skip
+
+        return self._in_batches(sample, key, (cond, known, small), len(known.x))
+
+    def extend(
+        self,
+        key: Key,
+        cond: Conditioning,
+        video: UInt8[np.ndarray, "b f h w c"],
+        frames: int,
+        overlap: int,
+        **how,
+    ) -> UInt8[np.ndarray, "b f h w c"]:
+        """The videos continued to `frames` frames, each block seeing the last `overlap` before it.
+
+        `how` as for `complete`.
+        """
+        plan = plans.extension(frames, self.data.frames, overlap, given=video.shape[1])
+        canvas = Canvas.blank((len(video), frames, *video.shape[2:]))
+        canvas.frames[:, : video.shape[1]] = video
+        roll(partial(self.complete, **how), plan, canvas, key, cond)
+        return canvas.frames
+
+    def _in_batches(
+        self, sample: Callable[..., Array], key: Key, trees: tuple, count: int, advance=None
+    ) -> UInt8[np.ndarray, "b f h w c"]:
+        """`sample(keys, *rows of trees)` for `count` rows in batches of one size, over all devices.
+
+        Sample i has the key fold_in(key, i).
+        """
         mesh = self.experiment.mesh.build()
         size = min(self.generator.batch, count)
         size = math.ceil(size / mesh.size) * mesh.size
-        shape = (size, self.data.frames, self.data.size, self.data.size, 3)
         rows = parallel.batch_sharding(mesh)
         videos = []
-        with _progress() as progress:
-            bar = progress.add_task("sampling", total=count)
-            for first in range(0, count, size):
-                index = np.arange(first, first + size)  # the last batch is filled up
-                keys = jax.vmap(partial(jax.random.fold_in, key))(index)
-                chosen = jax.tree.map(partial(jnp.take, indices=index, axis=0, mode="clip"), cond)
-                keys, chosen = jax.device_put((keys, chosen), rows)
-                clips = _sample(
-                    self.generator, self.experiment.task, shape, self.params, self.frozen,
-                    keys, chosen,
-                )  # fmt: skip
-                videos.append(np.asarray(clips)[: count - first])
-                progress.advance(bar, len(videos[-1]))
+        for first in range(0, count, size):
+            index = np.arange(first, first + size)  # the last batch is filled up
+            keys = jax.vmap(partial(jax.random.fold_in, key))(index)
+            chosen = jax.tree.map(partial(jnp.take, indices=index, axis=0, mode="clip"), trees)
+            keys, chosen = jax.device_put((keys, chosen), rows)
+            videos.append(np.asarray(sample(keys, *chosen))[: count - first])
+            if advance is not None:
+                advance(len(videos[-1]))
         return np.concatenate(videos)
 
 
@@ -156,6 +245,13 @@ def _sample(generator, task, shape, params, frozen, keys, cond) -> Array:
     return quantised(generator(task, params, frozen, keys, cond, shape))
 
 
+@partial(jax.jit, static_argnums=(0, 1, 2, 3))
+def _complete(generator, task, correction, path, params, frozen, keys, cond, known, small) -> Array:
+    return quantised(
+        generator.complete(task, params, frozen, keys, cond, known, small, correction, path)
+    )
+
+
 @dataclasses.dataclass(frozen=True)
 class _Network:
     """A denoiser with its parameters as arguments; equal tasks compile to one program."""
@@ -169,15 +265,3 @@ class _Network:
 def quantised(x: Video) -> UInt8[Array, "b f h w c"]:
     """[-1, 1] to 0..255, rounded."""
     return jnp.clip(jnp.round((x + 1) * 127.5), 0, 255).astype(jnp.uint8)
-
-
-def _progress() -> Progress:
-    console = Console(file=sys.stdout)
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    )

@@ -60,19 +60,19 @@ def mp4(video: Frames, fps: float = 8.0, crf: int = 12) -> bytes:
     That format has even sides only: odd ones grow by one repeated row or column.
     """
     video = _rgb(video)
-    video = np.pad(
-        video, ((0, 0), (0, video.shape[1] % 2), (0, video.shape[2] % 2), (0, 0)), "edge"
-    )
+    _, h, w, _ = video.shape
+    odd = ((0, h % 2), (0, w % 2), (0, 0))
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=_rate(fps), options={"crf": str(crf)})
-        stream.height, stream.width = video.shape[1:3]
+        stream.height, stream.width = h + h % 2, w + w % 2
         stream.pix_fmt = "yuv420p"
         context = stream.codec_context
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = _LIMITED_RANGE
-        for rgb in video:
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
+        for rgb in video:  # one at a time, for the video may be a long one in a file
+            rgb = np.ascontiguousarray(np.pad(rgb, odd, "edge"))
+            frame = av.VideoFrame.from_ndarray(rgb, format="rgb24")
             frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
