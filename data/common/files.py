@@ -33,8 +33,11 @@ def same(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
+def text_of(path: Path) -> str:
+    """A text; bytes that are no UTF-8 become the replacement character."""
+    return path.read_bytes().decode("utf-8-sig", errors="replace")
+
+
 def read_lines(path: Path) -> list[str]:
-    """The lines of a text, without what ends them and empty ones; bytes that are no UTF-8 become
-    the replacement character."""
-    text = path.read_bytes().decode("utf-8-sig", errors="replace")
-    return [line.strip() for line in text.splitlines() if line.strip()]
+    """The lines of a text, without what ends them and without empty ones."""
+    return [line.strip() for line in text_of(path).splitlines() if line.strip()]

@@ -1,6 +1,8 @@
 """Archives as they are downloaded, made small: a few tiny clips under all of the official names."""
 
+import json
 import os
+import random
 from pathlib import Path
 
 from made import encode
@@ -59,3 +61,39 @@ def small_ucf101(folder: Path) -> tuple[Path, Path]:
     for name, text in told.items():
         (lists / f"{name}.txt").write_bytes(f"{text}\r\n".encode())
     return source, lists
+
+
+def msr_vtt_json(numbers, captions: int = 20) -> dict:
+    """The official JSON of some clips, in no order, with times under keys that hold a space."""
+    videos, sentences = [], []
+    for n in numbers:
+        split = "train" if n < 6513 else "validate" if n < 7010 else "test"
+        videos.append(
+            {"video_id": f"video{n}", "id": n, "category": n % 20, "url": "", "split": split,
+             "start time": 1.5, "end time": 11.5}
+        )  # fmt: skip
+        for k in range(captions):
+            number = 20 * n + k
+            sentences.append(
+                {"sen_id": number, "video_id": f"video{n}", "caption": f"caption {number}"}
+            )
+    random.Random(0).shuffle(videos)
+    random.Random(1).shuffle(sentences)
+    return {"info": {"year": "2016"}, "videos": videos, "sentences": sentences}
+
+
+def msr_vtt(folder: Path, numbers, captions: int = 20) -> Path:
+    """MSR-VTT as the official archives unpack."""
+    clips, source = tiny(folder / "made", ".mp4"), folder / "MSRVTT"
+    parts = {
+        "train_val": [n for n in numbers if n < 7010],
+        "test": [n for n in numbers if n > 7009],
+    }
+    for name, members in parts.items():
+        videos = source / ("TestVideo" if name == "test" else "TrainValVideo")
+        videos.mkdir(parents=True, exist_ok=True)
+        for n in members:
+            os.link(clips[n % 3], videos / f"video{n}.mp4")
+        tree = msr_vtt_json(members, captions)
+        (source / f"{name}_videodatainfo.json").write_text(json.dumps(tree))
+    return source

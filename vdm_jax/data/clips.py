@@ -143,7 +143,7 @@ class Windowed:
             "video": self._frames(record, start, place, mirrored),
             "key": f"{record['key'][0].decode()}@{start}",
         }
-        if "label" in record:
+        if record.get("label", [-1])[0] >= 0:
             element["label"] = np.int32(record["label"][0])
         if record.get("captions"):
             told = source.captions.choose(record, copy, voice)
