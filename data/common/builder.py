@@ -124,7 +124,7 @@ class VideoBuilder(tfds.core.GeneratorBasedBuilder):
             told = "\n".join(f"  {name}: {why}" for name, why in [*report.dropped.items()][:5])
             raise Problem(f"{self.name}: there is not one clip to build\n{told}".rstrip())
         working = self._work_folder(items)
-        if self.classes:
+        if self.classes and isinstance(self.info.features["label"], tfds.features.ClassLabel):
             self.info.features["label"].names = list(self.classes)
         if self._beam:
             entries = {}
@@ -143,7 +143,14 @@ class VideoBuilder(tfds.core.GeneratorBasedBuilder):
                 f"{self.name}: none of {len(items):,} clips can be used; the first is "
                 f"{name}: {reason}"
             )
-        (working / "splits.json").write_text(json.dumps(self._splits(items, parts)))
+        tree = {
+            "schema": 1,
+            "dataset": self.name,
+            "splits": self._splits(items, parts),
+            "classes": self.classes,
+        }
+        text = json.dumps(tree, indent=1, ensure_ascii=False)
+        (working / CLIPS).write_text(text, encoding="utf-8")
         report.save(working / REPORT)
         make = self._with_beam if self._beam else self._generate_examples
         return {part: make(found, entries) for part, found in sorted(parts.items())}
@@ -202,17 +209,15 @@ class VideoBuilder(tfds.core.GeneratorBasedBuilder):
         report = Report.load(working / REPORT)
         for file in sorted((working / "drops").glob("*.json")):
             report.drop(*json.loads(file.read_text("utf-8")))
-        splits = json.loads((working / "splits.json").read_text())
+        text = (working / CLIPS).read_text("utf-8")
+        splits = json.loads(text)["splits"]
         counts = write_index(folder, {p: self.info.splits[p].filenames for p in splits["all"]})
         report.written = {
             name: sum(counts[part] for part in members)
             for name, members in splits.items()
             if name not in self.ALIASES
         }
-        features = self.info.features
-        classes = list(features["label"].names or ()) if "label" in features else []
-        tree = {"schema": 1, "dataset": self.name, "splits": splits, "classes": classes}
-        (folder / CLIPS).write_text(json.dumps(tree, indent=1, ensure_ascii=False), "utf-8")
+        (folder / CLIPS).write_text(text, "utf-8")
         report.save(folder / REPORT)
         shutil.rmtree(working)
 
@@ -220,7 +225,7 @@ class VideoBuilder(tfds.core.GeneratorBasedBuilder):
 def _worked(item: Item, recode: Recode | None, drops: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """The example of an item, or none, and a file that says why: what a worker of Beam does."""
     try:
-        data, facts = prepared(item.media, recode)
+        data, facts = prepared(item, recode)
     except Unusable as reason:
         folder = Path(drops)
         folder.mkdir(parents=True, exist_ok=True)

@@ -2,16 +2,25 @@
 
 import struct
 
+PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+EBML, SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+
 
 def ends_early(data: bytes) -> str | None:
-    """How much of the file is missing by its own account, or None where nothing is.
+    """What of the file is missing by its own account, or None where nothing is.
 
-    An AVI states its length in its RIFF chunks, an MP4 that of each of its boxes.
+    An AVI (and a WebP) states the length of its RIFF chunks, an MP4 that of its boxes, Matroska and
+    WebM that of their segment; PNG, JPEG and GIF have a mark at their end.
     """
     if data[:4] == b"RIFF":
         stated = _riff(data)
-    elif data[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
+    elif data[4:8] in BOXES:
         stated = _boxes(data)
+    elif data[:4] == EBML:
+        stated = _segment(data)
+    elif _unmarked(data):
+        return "it is truncated: the mark at its end is missing"
     else:
         return None
     if stated <= len(data):
@@ -38,3 +47,31 @@ def _boxes(data: bytes) -> int:
             return len(data)
         place += length
     return place
+
+
+def _segment(data: bytes) -> int:
+    """Where the segment ends, which follows the header."""
+    length, place = _varying(data, 4)
+    place += length or 0
+    if data[place : place + 4] != SEGMENT:
+        return len(data)
+    length, place = _varying(data, place + 4)
+    return len(data) if length is None else place + length
+
+
+def _varying(data: bytes, place: int) -> tuple[int | None, int]:
+    """A number in EBML's varying length (None: not known), and the place behind it."""
+    size = 9 - data[place].bit_length() if place < len(data) else 9
+    if size > 8 or place + size > len(data):
+        return None, len(data)
+    value = int.from_bytes(data[place : place + size], "big") - (1 << 7 * size)
+    return (None if value == (1 << 7 * size) - 1 else value), place + size
+
+
+def _unmarked(data: bytes) -> bool:
+    """Whether a picture lacks its end."""
+    if data.startswith(PNG):
+        return b"IEND" not in data[-64:]
+    if data.startswith(JPEG):  # in a scan these two bytes are the end and nothing else
+        return data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
+    return data[:4] == b"GIF8" and not data.rstrip(b"\0").endswith(b";")

@@ -18,6 +18,10 @@ class Media(Protocol):
 
     def read(self) -> bytes: ...
 
+    def details(self) -> dict[str, Any]:
+        """Fields of the record that are told where the bytes are."""
+        ...
+
     def identity(self) -> str:
         """Changes when the bytes may have changed."""
         ...
@@ -34,6 +38,9 @@ class File:
             return self.path.read_bytes()
         except OSError as error:
             raise Unusable(f"it cannot be read: {error.strerror}") from error
+
+    def details(self) -> dict[str, Any]:
+        return {}
 
     def identity(self) -> str:
         try:
@@ -55,15 +62,22 @@ class Array:
         frames = np.load(self.path, mmap_mode="r").take(self.number, self.axis)
         return lossless(np.asarray(frames))
 
+    def details(self) -> dict[str, Any]:
+        return {}
+
     def identity(self) -> str:
         return f"{File(self.path).identity()}[{self.number}]"
 
 
 @dataclass(frozen=True)
 class Item:
-    """A clip to be built: its unique `key`, the `splits` it is in, its fields beside the video."""
+    """A clip to be built: its unique `key`, the `splits` it is in, its fields beside the video.
+
+    A video of more than `longest` seconds is refused: it is not cut to its span yet.
+    """
 
     key: str
     splits: tuple[str, ...]
     media: Media
     fields: Mapping[str, Any] = field(default_factory=dict)
+    longest: float | None = None

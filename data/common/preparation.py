@@ -18,25 +18,30 @@ from typing import Any
 
 from tqdm import tqdm
 
-from data.common.items import Item, Media
+from data.common.items import Item
 from data.common.videos import Recode, Unusable, look
 
 
-def prepared(media: Media, recode: Recode | None) -> tuple[bytes, dict[str, Any]]:
+def prepared(item: Item, recode: Recode | None) -> tuple[bytes, dict[str, Any]]:
     """The bytes to store, and the facts about them. Raises `Unusable`."""
-    data = media.read()
+    data = item.media.read()
     facts = look(data)
+    if item.longest is not None and facts.seconds > item.longest:
+        raise Unusable(
+            f"it is {facts.seconds:.1f} s long, and its span {item.longest:.1f} s at the most: "
+            "cut it first"
+        )
     if recode is not None:
         data = recode(data, facts)
         facts = look(data)
-    return data, facts.record()
+    return data, facts.record() | item.media.details()
 
 
 def _outcome(item: Item, recode: Recode | None, copies: Path) -> dict[str, Any]:
     """The journal's entry about an item; a smaller copy goes into a file of its own."""
     entry: dict[str, Any] = {"key": item.key, "identity": item.media.identity()}
     try:
-        data, entry["facts"] = prepared(item.media, recode)
+        data, entry["facts"] = prepared(item, recode)
     except Unusable as reason:
         return entry | {"dropped": str(reason)}
     except Exception as error:  # a decoder's surprise with one file is no reason to lose the others

@@ -85,9 +85,11 @@ def look(data: bytes) -> Facts:
             shapes.add((frame.width, frame.height) if turned else (frame.height, frame.width))
         unit = stream.time_base or Fraction(1, 25)
         rate = float(stream.average_rate or 25)
-        codec = stream.codec_context.name
+        codec, stated = stream.codec_context.name, stream.frames
     if not stamps:
         raise Unusable("it holds no frames")
+    if stated - len(stamps) > 1 + stated // 100:  # with packed B-frames, an AVI states one too many
+        raise Unusable(f"only {len(stamps)} of the {stated} frames that it says it has are there")
     if len(shapes) > 1:
         raise Unusable(f"its frames change their size on the way: {sorted(shapes)}")
     trusted = None not in stamps and all(a < b for a, b in pairwise(stamps))

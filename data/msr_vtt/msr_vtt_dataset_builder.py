@@ -48,7 +48,7 @@ class Builder(VideoBuilder):
         }
 
     def items(self, report: Report) -> Iterator[Item]:
-        source = self.path("source")
+        source, self.classes = self.path("source"), CATEGORIES
         told = annotations(source, self.path("lists") if self.options.get("lists") else source,
                            report)  # fmt: skip
         for split in {split for one in told.values() for split in one.splits} & COUNTS.keys():

@@ -1,0 +1,1 @@
+"""Moving MNIST: 10,000 clips of two digits that move and bounce."""

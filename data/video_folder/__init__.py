@@ -1,0 +1,1 @@
+"""Any folder of videos, with captions beside them where there are some."""

@@ -1,0 +1,1 @@
+"""Captioned videos that CSV tables tell of: WebVid's tables, and anybody's own."""
