@@ -146,7 +146,7 @@ class VideoBuilder(tfds.core.GeneratorBasedBuilder):
         tree = {
             "schema": 1,
             "dataset": self.name,
-            "splits": self._splits(items, parts),
+            "splits": self._splits(parts),
             "classes": self.classes,
         }
         text = json.dumps(tree, indent=1, ensure_ascii=False)
@@ -177,9 +177,9 @@ class VideoBuilder(tfds.core.GeneratorBasedBuilder):
         self._working = folder
         return folder
 
-    def _splits(self, items: list[Item], parts: Iterable[str]) -> dict[str, list[str]]:
+    def _splits(self, parts: Iterable[str]) -> dict[str, list[str]]:
         """The parts that make up each split."""
-        names = sorted({name for item in items for name in item.splits})
+        names = sorted({name for part in parts for name in part.split("__")})
         splits = {name: [p for p in sorted(parts) if name in p.split("__")] for name in names}
         splits |= {new: splits[old] for new, old in self.ALIASES.items() if old in splits}
         return splits | {"all": sorted(parts)}

@@ -73,5 +73,5 @@ def _unmarked(data: bytes) -> bool:
     if data.startswith(PNG):
         return b"IEND" not in data[-64:]
     if data.startswith(JPEG):  # in a scan these two bytes are the end and nothing else
-        return data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
+        return data.rfind(b"\xff\xd9") <= data.rfind(b"\xff\xda")
     return data[:4] == b"GIF8" and not data.rstrip(b"\0").endswith(b";")

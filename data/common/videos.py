@@ -164,8 +164,8 @@ class Recode:
         height, width = facts.height, facts.width
         if self.size:
             short = min(height, width)
-            height, width = (round(side * self.size / short) for side in (height, width))
-        height, width = height - height % 2, width - width % 2  # what 4:2:0 can hold
+            height, width = (side * self.size / short for side in (height, width))
+        height, width = (max(2, 2 * round(side / 2)) for side in (height, width))  # 4:2:0 is even
         rate = Fraction(self.fps or facts.fps).limit_denominator(1001)
         out = io.BytesIO()
         with _opened(data) as (source, stream), av.open(out, "w", format="mp4") as target:

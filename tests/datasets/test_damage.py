@@ -236,3 +236,20 @@ def test_a_cut_anywhere_is_noticed(tmp_path, ending):
     for share in (0.3, 0.6, 0.9):
         with pytest.raises(Unusable):
             look(whole[: int(len(whole) * share)])
+
+
+def test_beam_builds_the_same(tmp_path):
+    pytest.importorskip("apache_beam", reason="Apache Beam is not installed")
+    folder = tmp_path / "videos"
+    for number in range(5):
+        encode(folder / f"{number}.mp4", first=number)
+    (folder / "bad.mp4").write_bytes(b"")
+    reports = []
+    for out, more in (("a", ["--jobs", 1]), ("b", ["--beam-runner", "DirectRunner"])):
+        done = run("video_folder", "--source", folder, "--out", tmp_path / out, *more)
+        assert done.returncode == 3, done.stderr
+        reports.append((tmp_path / out / "video_folder" / "1.0.0" / "report.json").read_text())
+    assert reports[0] == reports[1]
+    records = [data.Shards(tmp_path / out / "video_folder" / "1.0.0").records("train")
+               for out in "ab"]  # fmt: skip
+    assert [records[0][n] for n in range(5)] == [records[1][n] for n in range(5)]
