@@ -8,24 +8,24 @@ from jaxtyping import TypeCheckError, jaxtyped
 from vdm_jax.nn import attend, same_clip
 
 B, N, M, K, D = 2, 3, 5, 2, 4
-q, key, value = normal(B, N, K, D), normal(B, M, K, D, seed=1), normal(B, M, K, D, seed=2)
+q, key, value = normal(B, K, N, D), normal(B, K, M, D, seed=1), normal(B, K, M, D, seed=2)
 
 
 def test_equal_scores_read_the_mean():
     out = attend(jnp.zeros_like(q), key, value)
     np.testing.assert_allclose(
-        out, jnp.broadcast_to(value.mean(1, keepdims=True), out.shape), atol=1e-6
+        out, jnp.broadcast_to(value.mean(2, keepdims=True), out.shape), atol=1e-6
     )
 
 
 def test_a_large_bias_reads_one_key():
     bias = 1e4 * jnp.eye(M)[np.array([4, 0, 2])][None, None]
-    np.testing.assert_allclose(attend(q, key, value, bias=bias), value[:, [4, 0, 2]], atol=1e-6)
+    np.testing.assert_allclose(attend(q, key, value, bias=bias), value[:, :, [4, 0, 2]], atol=1e-6)
 
 
 def test_keys_are_a_set():
     order = np.array([3, 1, 4, 0, 2])
-    shuffled = attend(q, key[:, order], value[:, order])
+    shuffled = attend(q, key[:, :, order], value[:, :, order])
     np.testing.assert_allclose(attend(q, key, value), shuffled, atol=1e-6)
 
 
@@ -33,14 +33,14 @@ def test_masked_keys_are_as_if_absent():
     mask = jnp.array([True, True, False, True, False])[None, None, None]
     kept = np.array([0, 1, 3])
     masked = attend(q, key, value, mask)
-    np.testing.assert_allclose(masked, attend(q, key[:, kept], value[:, kept]), atol=1e-6)
+    np.testing.assert_allclose(masked, attend(q, key[:, :, kept], value[:, :, kept]), atol=1e-6)
 
 
 def test_heads_do_not_meet():
-    other = value.at[:, :, 1].set(0.0)
+    other = value.at[:, 1].set(0.0)
     out, changed = attend(q, key, value), attend(q, key, other)
-    np.testing.assert_array_equal(out[:, :, 0], changed[:, :, 0])
-    np.testing.assert_array_equal(changed[:, :, 1], 0.0)
+    np.testing.assert_array_equal(out[:, 0], changed[:, 0])
+    np.testing.assert_array_equal(changed[:, 1], 0.0)
 
 
 def test_half_precision_in_and_out():
@@ -53,7 +53,7 @@ def test_shapes_are_checked():
     checked = jaxtyped(typechecker=beartype)(attend)
     assert checked(q, key, value).shape == q.shape
     with pytest.raises(TypeCheckError, match="value"):
-        checked(q, key, value[:, 1:])
+        checked(q, key, value[:, :, 1:])
 
 
 def test_frames_see_their_own_clip():

@@ -4,7 +4,6 @@ from vdm_jax.nn.attention import attend
 from vdm_jax.nn.blocks import (
     ResBlock,
     Stride,
-    convolution,
     depth_to_space,
     enlarge,
     shrink,
@@ -21,6 +20,7 @@ from vdm_jax.nn.embeddings import (
     sinusoids,
 )
 from vdm_jax.nn.frames import same_clip
+from vdm_jax.nn.linear import convolution, dense
 from vdm_jax.nn.mixers import FeedForward, SpatialAttention, TemporalAttention, TextAttention
 from vdm_jax.nn.names import adopt
 from vdm_jax.nn.norms import GroupNorm
@@ -44,6 +44,7 @@ __all__ = [
     "adopt",
     "attend",
     "convolution",
+    "dense",
     "depth_to_space",
     "enlarge",
     "per_frame",

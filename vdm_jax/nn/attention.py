@@ -6,21 +6,21 @@ from jaxtyping import Array, Bool, Float
 
 
 def attend(
-    q: Float[Array, "*batch n k d"],
-    key: Float[Array, "*batch m k d"],
-    value: Float[Array, "*batch m k d"],
-    mask: Bool[Array, "*#batch 1 #n m"] | None = None,
-    bias: Float[Array, "*#batch #k n m"] | None = None,
-) -> Float[Array, "*batch n k d"]:
-    """`softmax(q k^T / sqrt(d) + bias) v` over `k` heads; masked keys (False) are not read.
+    q: Float[Array, "*batch n d"],
+    key: Float[Array, "*batch m d"],
+    value: Float[Array, "*batch m d"],
+    mask: Bool[Array, "*#batch #n m"] | None = None,
+    bias: Float[Array, "*#batch #n m"] | None = None,
+) -> Float[Array, "*batch n d"]:
+    """`softmax(q k^T / sqrt(d) + bias) v`; masked keys (False) are not read.
 
-    (Vaswani et al. 2017, eq. 1)
+    Heads are a batch like any other. (Vaswani et al. 2017, eq. 1)
     """
     scale = q.shape[-1] ** -0.5
-    score = jnp.einsum("...nkd,...mkd->...knm", q * scale, key).astype(jnp.float32)
+    score = jnp.einsum("...nd,...md->...nm", q * scale, key).astype(jnp.float32)
     if bias is not None:
         score = score + bias.astype(jnp.float32)
     if mask is not None:
         score = jnp.where(mask, score, -1e9)
     share = jax.nn.softmax(score, axis=-1).astype(value.dtype)
-    return jnp.einsum("...knm,...mkd->...nkd", share, value)
+    return jnp.einsum("...nm,...md->...nd", share, value)

@@ -5,16 +5,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from vdm_jax.nn.linear import convolution, dense
 from vdm_jax.nn.norms import GroupNorm
 
 Stride = tuple[int, int, int]
 """How many frames, rows and columns become one."""
-
-
-def convolution(features: int, kernel: int = 3, zero: bool = False, name: str | None = None):
-    """A spatial convolution; frames are batch, so no weight mixes them (1 x k x k)."""
-    init = nn.initializers.zeros if zero else nn.initializers.lecun_normal()
-    return nn.Conv(features, (kernel, kernel), kernel_init=init, name=name)
 
 
 def shrink(h: Float[Array, "b f h w c"], stride: Stride) -> Array:
@@ -63,13 +58,13 @@ class ResBlock(nn.Module):
         if resample is not None:
             a, h = resample(a), resample(h)
         a = convolution(self.channels, name="convolution_0")(a)
-        modulation = nn.Dense(2 * self.channels, name="modulation")(nn.swish(emb))
+        modulation = dense(2 * self.channels, name="modulation")(nn.swish(emb))
         scale, shift = jnp.split(modulation, 2, axis=-1)
         a = nn.swish(GroupNorm(name="norm_1")(a, (scale, shift)))
         a = nn.Dropout(self.dropout, deterministic=not train)(a)
         a = convolution(self.channels, zero=True, name="convolution_1")(a)
         if h.shape[-1] != self.channels:
-            h = nn.Dense(self.channels, name="skip")(h)
+            h = dense(self.channels, name="skip")(h)
         return h + a
 
 

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Num, Shaped
 
+from vdm_jax.nn.linear import dense
 from vdm_jax.nn.names import adopt
 
 
@@ -29,10 +30,12 @@ class Conditions(Protocol):
     def segments(self) -> Array | None: ...
 
 
-def sinusoids(position: Num[Array, "..."], features: int) -> Float[Array, "... d"]:
-    """`[sin(p w_i), cos(p w_i)]` with `w_i = 10000^(-i / (d/2 - 1))`. (Vaswani et al. 2017)"""
+def sinusoids(
+    position: Num[Array, "..."], features: int, longest: float = 10_000.0
+) -> Float[Array, "... d"]:
+    """`[sin(p w_i), cos(p w_i)]` with `w_i = longest^(-i / (d/2 - 1))`. (Vaswani et al. 2017)"""
     half = features // 2
-    frequency = jnp.exp(-jnp.log(10_000.0) * jnp.arange(half) / (half - 1))
+    frequency = jnp.exp(-jnp.log(longest) * jnp.arange(half) / (half - 1))
     angle = position.astype(jnp.float32)[..., None] * frequency.reshape(
         *([1] * position.ndim), half
     )
@@ -68,7 +71,7 @@ class LogSNR(nn.Module):
     @nn.compact
     def __call__(self, logsnr: Array, cond: Conditions, frames: int, width: int) -> Array:
         logsnr = logsnr.reshape(logsnr.shape[0], -1)
-        return nn.Dense(width)(sinusoids(1000.0 * inverse_cosine(logsnr), width))
+        return dense(width)(sinusoids(1000.0 * inverse_cosine(logsnr), width))
 
 
 class Label(nn.Module):
@@ -78,7 +81,7 @@ class Label(nn.Module):
 
     @nn.compact
     def __call__(self, logsnr: Array, cond: Conditions, frames: int, width: int) -> Array:
-        table = nn.Dense(width, use_bias=False)
+        table = dense(width, bias=False)
         none = jnp.full(logsnr.shape[0], -1)
         label = none if cond.label is None else cond.label
         one_hot = jax.nn.one_hot(label.reshape(logsnr.shape[0], -1), self.classes)
@@ -95,10 +98,10 @@ class PooledText(nn.Module):
     def __call__(self, logsnr: Array, cond: Conditions, frames: int, width: int) -> Array:
         text, mask = clips_of_text(cond, "PooledText")
         text = nn.LayerNorm()(text)
-        score = jnp.where(mask, nn.Dense(1)(text)[..., 0].astype(jnp.float32), -1e9)
+        score = jnp.where(mask, dense(1)(text)[..., 0].astype(jnp.float32), -1e9)
         share = jax.nn.softmax(score, axis=-1)
         pooled = jnp.einsum("b n l, b n l d -> b n d", share.astype(text.dtype), text)
-        pooled = nn.Dense(width)(pooled) * mask.any(axis=-1, keepdims=True)
+        pooled = dense(width)(pooled) * mask.any(axis=-1, keepdims=True)
         return per_frame(pooled, cond.segments)
 
 
@@ -113,9 +116,9 @@ class TextByFrame(nn.Module):
     def __call__(self, logsnr: Array, cond: Conditions, frames: int, width: int) -> Array:
         text = PooledText()(logsnr, cond, frames, width)
         text = nn.LayerNorm()(text)
-        place = sinusoids(frame_positions(frames, cond.segments), width)
-        product = text * nn.Dense(width)(place)
-        return nn.Dense(width)(nn.LayerNorm()(product))
+        place = sinusoids(frame_positions(frames, cond.segments), width, longest=64.0)
+        product = text * dense(width)(place)
+        return dense(width)(nn.LayerNorm()(product))
 
 
 def clips_of_text(cond: Conditions, reader: str) -> tuple[Array, Array]:
@@ -144,5 +147,5 @@ class Embedding(nn.Module):
         vectors = [module(logsnr, cond, frames, self.width) for module in inputs]
         total = functools.reduce(jnp.add, vectors)
         for _ in range(self.layers):
-            total = nn.Dense(self.width)(nn.swish(total))
+            total = dense(self.width)(nn.swish(total))
         return total

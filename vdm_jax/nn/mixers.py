@@ -12,13 +12,9 @@ from jaxtyping import Array, Float
 from vdm_jax.nn.attention import attend
 from vdm_jax.nn.embeddings import Conditions, clips_of_text, per_frame
 from vdm_jax.nn.frames import same_clip
+from vdm_jax.nn.linear import dense
 from vdm_jax.nn.norms import GroupNorm
 from vdm_jax.nn.positions import RelativePositions
-
-
-def zero_dense(features: int, name: str | None = None) -> nn.Dense:
-    """A projection that starts at zero."""
-    return nn.Dense(features, kernel_init=nn.initializers.zeros, name=name)
 
 
 def heads_of(channels: int, head: int, kind: str) -> int:
@@ -37,13 +33,19 @@ class SpatialAttention(nn.Module):
     head: int = 64
 
     @nn.compact
-    def __call__(self, h: Array, emb: Array, cond: Conditions, *, train: bool = False) -> Array:
-        heads = heads_of(h.shape[-1], self.head, "SpatialAttention")
-        height = h.shape[2]
-        qkv = nn.Dense(3 * h.shape[-1], name="qkv")(GroupNorm(name="norm")(h))
-        q, key, value = rearrange(qkv, "b f h w (s k d) -> s b f (h w) k d", s=3, k=heads)
-        out = rearrange(attend(q, key, value), "b f (h w) k d -> b f h w (k d)", h=height)
-        return h + zero_dense(h.shape[-1], name="out")(out)
+    def __call__(
+        self, h: Float[Array, "b f h w c"], emb: Array, cond: Conditions, *, train: bool = False
+    ) -> Float[Array, "b f h w c"]:
+        height, channels = h.shape[2], h.shape[-1]
+        heads = heads_of(channels, self.head, "SpatialAttention")
+        qkv = dense(3 * channels, name="qkv")(GroupNorm(name="norm")(h))
+        q, key, value = (
+            rearrange(part, "b f h w (k d) -> b (f k) (h w) d", k=heads)
+            for part in jnp.split(qkv, 3, axis=-1)
+        )
+        out = attend(q, key, value)
+        out = rearrange(out, "b (f k) (h w) d -> b f h w (k d)", k=heads, h=height)
+        return h + dense(channels, zero=True, name="out")(out)
 
 
 class TemporalAttention(nn.Module):
@@ -57,21 +59,25 @@ class TemporalAttention(nn.Module):
     positions: nn.Module | None = RelativePositions()
 
     @nn.compact
-    def __call__(self, h: Array, emb: Array, cond: Conditions, *, train: bool = False) -> Array:
-        frames = h.shape[1]
-        heads = heads_of(h.shape[-1], self.head, "TemporalAttention")
-        height = h.shape[2]
-        qkv = nn.Dense(3 * h.shape[-1], name="qkv")(GroupNorm(name="norm")(h))
-        q, key, value = rearrange(qkv, "b f h w (s k d) -> s b (h w) f k d", s=3, k=heads)
+    def __call__(
+        self, h: Float[Array, "b f h w c"], emb: Array, cond: Conditions, *, train: bool = False
+    ) -> Float[Array, "b f h w c"]:
+        frames, height, channels = h.shape[1], h.shape[2], h.shape[-1]
+        heads = heads_of(channels, self.head, "TemporalAttention")
+        qkv = dense(3 * channels, name="qkv")(GroupNorm(name="norm")(h))
+        q, key, value = (
+            rearrange(part, "b f h w (k d) -> b (h w k) f d", k=heads)
+            for part in jnp.split(qkv, 3, axis=-1)
+        )
         bias, mask = None, None
         if self.positions is not None:
             distance = self.positions(frames, self.head).astype(q.dtype) * self.head**-0.5
-            bias = jnp.einsum("b s i k d, i j d -> b s k i j", q, distance)
+            bias = jnp.einsum("b n i d, i j d -> b n i j", q, distance)
         if cond.segments is not None:
-            mask = same_clip(cond.segments)[:, None, None]
+            mask = same_clip(cond.segments)[:, None]
         out = attend(q, key, value, mask, bias)
-        out = rearrange(out, "b (h w) f k d -> b f h w (k d)", h=height)
-        return h + zero_dense(h.shape[-1], name="out")(out)
+        out = rearrange(out, "b (h w k) f d -> b f h w (k d)", k=heads, h=height)
+        return h + dense(channels, zero=True, name="out")(out)
 
 
 class TextAttention(nn.Module):
@@ -83,26 +89,27 @@ class TextAttention(nn.Module):
     head: int = 64
 
     @nn.compact
-    def __call__(self, h: Array, emb: Array, cond: Conditions, *, train: bool = False) -> Array:
-        channels, (height, width) = h.shape[-1], h.shape[2:4]
+    def __call__(
+        self, h: Float[Array, "b f h w c"], emb: Array, cond: Conditions, *, train: bool = False
+    ) -> Float[Array, "b f h w c"]:
+        frames, height, channels = h.shape[1], h.shape[2], h.shape[-1]
         heads = heads_of(channels, self.head, "TextAttention")
         text, mask = clips_of_text(cond, "TextAttention")
-        text = nn.LayerNorm(name="text_norm")(text)
-        q = nn.Dense(channels, name="q")(GroupNorm(name="norm")(h))
-        kv = nn.Dense(2 * channels, name="kv")(text)
-        length, some = text.shape[2], mask.any(axis=-1)
-        if cond.segments is None:  # one clip a row: its frames read the same keys
-            q = rearrange(q, "b f h w (k d) -> b 1 (f h w) k d", k=heads)
-        else:
-            q = rearrange(q, "b f h w (k d) -> b f (h w) k d", k=heads)
+        q = dense(channels, name="q")(GroupNorm(name="norm")(h))
+        kv = dense(2 * channels, name="kv")(nn.LayerNorm(name="text_norm")(text))
+        clips = 1  # frames of one clip read the same keys
+        if cond.segments is not None:
+            clips, length = frames, text.shape[2]
             kv = per_frame(kv.reshape(*kv.shape[:2], -1), cond.segments)
             kv = kv.reshape(*kv.shape[:2], length, 2 * channels)
             mask = per_frame(mask, cond.segments)
-            some = mask.any(axis=-1)
-        key, value = rearrange(kv, "b n l (s k d) -> s b n l k d", s=2, k=heads)
-        out = attend(q, key, value, mask[:, :, None, None]) * some[:, :, None, None, None]
-        out = out.reshape(h.shape[0], h.shape[1], height, width, channels)
-        return h + zero_dense(channels, name="out")(out)
+
+        q = rearrange(q, "b (n f) h w (k d) -> b n k (f h w) d", n=clips, k=heads)
+        key, value = rearrange(kv, "b n l (s k d) -> s b n k l d", s=2, k=heads)
+        out = attend(q, key, value, mask[:, :, None, None])
+        out = out * mask.any(axis=-1)[:, :, None, None, None]
+        out = rearrange(out, "b n k (f h w) d -> b (n f) h w (k d)", f=frames // clips, h=height)
+        return h + dense(channels, zero=True, name="out")(out)
 
 
 class FeedForward(nn.Module):
@@ -113,6 +120,6 @@ class FeedForward(nn.Module):
     @nn.compact
     def __call__(
         self, h: Float[Array, "b f h w c"], emb: Array, cond: Conditions, *, train: bool = False
-    ) -> Array:
-        inner = nn.Dense(self.expansion * h.shape[-1])(GroupNorm()(h))
-        return h + zero_dense(h.shape[-1])(nn.gelu(inner))
+    ) -> Float[Array, "b f h w c"]:
+        inner = dense(self.expansion * h.shape[-1], name="in")(GroupNorm(name="norm")(h))
+        return h + dense(h.shape[-1], zero=True, name="out")(nn.gelu(inner))

@@ -5,6 +5,8 @@ import math
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
 
 
 class GroupNorm(nn.Module):
@@ -20,8 +22,12 @@ class GroupNorm(nn.Module):
     epsilon: float = 1e-5
 
     @nn.compact
-    def __call__(self, h: jax.Array, modulation: tuple[jax.Array, jax.Array] | None = None):
-        """h: `b f h w c`; modulation: (a, b), each `b f c` or `b 1 c`."""
+    def __call__(
+        self,
+        h: Float[Array, "b f h w c"],
+        modulation: tuple[Float[Array, "b #f c"], Float[Array, "b #f c"]] | None = None,
+    ) -> Float[Array, "b f h w c"]:
+        """modulation: the pair (a, b)."""
         channels = h.shape[-1]
         scale = self.param("scale", nn.initializers.ones, (channels,))
         bias = self.param("bias", nn.initializers.zeros, (channels,))
@@ -31,13 +37,13 @@ class GroupNorm(nn.Module):
             scale, bias = scale * (1 + a), bias * (1 + a) + b
 
         groups = math.gcd(self.groups, channels)
-        grouped = h.astype(jnp.float32).reshape(*h.shape[:-1], groups, channels // groups)
-        mean = grouped.mean(axis=(2, 3, 5))  # b f g
-        variance = jnp.square(grouped).mean(axis=(2, 3, 5)) - jnp.square(mean)
-        inverse = jax.lax.rsqrt(jnp.maximum(variance, 0) + self.epsilon)
-        mean, inverse = (jnp.repeat(s, channels // groups, axis=-1) for s in (mean, inverse))
-
+        member = np.repeat(np.eye(groups, dtype=np.float32), channels // groups, axis=0)  # c g
+        pixels = h.astype(jnp.float32).reshape(*h.shape[:2], -1, channels)
+        moments = jnp.stack([pixels.mean(axis=2), jnp.square(pixels).mean(axis=2)])
+        mean, square = jnp.dot(moments, member * (groups / channels), precision="highest")
+        inverse = jax.lax.rsqrt(jnp.maximum(square - jnp.square(mean), 0) + self.epsilon)
+        mean, inverse = jnp.dot(jnp.stack([mean, inverse]), member.T, precision="highest")
         gain = scale * inverse
         offset = bias - mean * gain
-        y = h.astype(jnp.float32) * gain[:, :, None, None] + offset[:, :, None, None]
-        return y.astype(h.dtype)
+        y = pixels * gain[:, :, None] + offset[:, :, None]
+        return y.reshape(h.shape).astype(h.dtype)

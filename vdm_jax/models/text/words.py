@@ -17,6 +17,7 @@ class WordEncoder(nn.Module):
     def __call__(
         self, tokens: Int[Array, "*b l"], mask: Bool[Array, "*b l"] | None
     ) -> Float[Array, "*b l d"]:
-        words = nn.Embed(self.vocabulary, self.features, name="words")(tokens)
+        unit = nn.initializers.normal(1.0)  # as large as the sinusoids, so that words are heard
+        words = nn.Embed(self.vocabulary, self.features, embedding_init=unit, name="words")(tokens)
         place = sinusoids(jnp.arange(tokens.shape[-1]), self.features).astype(words.dtype)
         return words + place.reshape((1,) * (words.ndim - 2) + place.shape)
