@@ -29,7 +29,8 @@ class Clips:
     held out, `short` what becomes of videos that are too short, and `captions` which caption a clip
     has. Labels are there where the data set has them. Training draws a `crop` and, with probability
     `flip`, a mirror image (which turns what "left" means: off by default). All of it is a function
-    of the loader's seed, the epoch and the clip.
+    of the loader's seed, the epoch and the clip. Videos whose short side has fewer than
+    `least_side` pixels are left out, so that a bucket of large pictures holds no enlarged ones.
     """
 
     dataset: str
@@ -46,9 +47,10 @@ class Clips:
     captions: Captions = OneCaption()
     crop: Crop = CentreCrop()
     flip: float = 0.0
+    least_side: int = 1
 
     def __post_init__(self):
-        for field in ("frames", "size", "stride"):
+        for field in ("frames", "size", "stride", "least_side"):
             if getattr(self, field) < 1:
                 raise ValueError(f"Clips.{field} is {getattr(self, field)}: it is at least 1")
         if self.fps is not None and self.fps <= 0:
@@ -102,6 +104,8 @@ class Windowed:
                 "%d of %d videos of %s are shorter than a clip, which spans %d frames; left out",
                 (~usable).sum(), len(usable), source.dataset, source.span,
             )  # fmt: skip
+        sides = np.minimum(records.column("height"), records.column("width"))
+        usable &= sides >= source.least_side
         self.starts = np.where(usable, np.maximum(1, lengths - source.span + 1), 0)
         self.copies = source.captions.count(records.column("captions").astype(np.int64))
         counts = windows.count(np.maximum(1, self.starts), source.span) * self.copies * usable
@@ -109,7 +113,8 @@ class Windowed:
         if not len(self):
             raise ValueError(
                 f"{records.folder} has no clip of {source.frames} frames, {source.stride} apart, "
-                f"in {len(lengths)} videos, the longest of {lengths.max(initial=0)} frames"
+                f"in {len(lengths)} videos, the longest of {lengths.max(initial=0)} frames, the "
+                f"largest with a short side of {sides.max(initial=0)} pixels"
             )
 
     def __len__(self) -> int:

@@ -10,8 +10,10 @@ import jax
 import numpy as np
 from absl import flags
 
-from vdm_jax.data.batches import append_images, collate
-from vdm_jax.data.sources import Element, Source, Split
+from vdm_jax.data.batches import collate
+from vdm_jax.data.buckets import Bucketed
+from vdm_jax.data.orders import endless, member_seed
+from vdm_jax.data.sources import Source, Split
 from vdm_jax.data.text import Text
 
 
@@ -34,22 +36,6 @@ class Batches(Iterator[dict[str, np.ndarray]]):
         return self._next
 
 
-def _draw(index: int, rng: np.random.Generator, *, clips: Split, images: int):
-    """Clip `index` as training sees it, with frames of other clips behind it."""
-    draw = getattr(clips, "draw", None)
-
-    def clip(index: int) -> Element:
-        return draw(index, rng) if draw else clips[index]
-
-    first = clip(index)
-    if images == 0:
-        return first
-    others = (index + rng.integers(1, len(clips), size=images)) % len(clips)
-    elements = [clip(int(other)) for other in others]
-    frames = [int(rng.integers(len(element["video"]))) for element in elements]
-    return append_images(first, elements, frames)
-
-
 @dataclass(frozen=True)
 class Loader:
     """Endless training batches of `batch` clips over all hosts.
@@ -57,7 +43,8 @@ class Loader:
     Every epoch is a new global shuffle, and epochs follow one another without a gap. A clip's
     random choices are a function of (seed, epoch, clip), and a batch is one of (seed, its index):
     neither depends on the number of hosts or of `workers`. Each clip is followed by `images`
-    single frames of other clips (Ho et al. 2022, section 3).
+    single frames of other clips (Ho et al. 2022, section 3), or by pictures where the source is
+    `WithImages`. Of `Buckets`, each batch is of one bucket, and has that bucket's `batch`.
 
     `workers` processes read ahead (0: threads of this one); `ahead` batches are kept ready.
     """
@@ -99,25 +86,19 @@ class Loader:
         """
         if not 0 <= host < hosts:
             raise ValueError(f"host {host} of {hosts}: hosts are numbered 0 .. {hosts - 1}")
-        if self.batch % hosts:
-            raise ValueError(
-                f"Loader.batch is {self.batch}, which {hosts} hosts cannot share equally: "
-                f"make it a multiple of {hosts}"
+        share = partial(self._share, host=host, hosts=hosts)
+        if isinstance(clips, Bucketed):
+            members = enumerate(zip(clips.buckets, clips.members, strict=True))
+            rows = grain.MapDataset.mix(
+                [
+                    share(split, bucket.batch, member_seed(seed, n))
+                    for n, (bucket, split) in members
+                ],
+                [bucket.weight for bucket in clips.buckets],
             )
-        if len(clips) < (2 if self.images else 1):
-            raise ValueError(f"{len(clips)} clips are too few, with Loader.images={self.images}")
-        # The stride comes after the shuffle and before the batch, all on random access: so the
-        # global batches are the same sets of clips for any number of hosts and of workers.
-        rows = (
-            grain.MapDataset.range(len(clips))
-            .seed(seed)
-            .random_map(partial(_draw, clips=clips, images=self.images))
-            .shuffle()
-            .repeat()
-            .slice(slice(host, None, hosts))
-            .batch(self.batch // hosts, batch_fn=partial(collate, text=self.text))
-            .slice(slice(start, None))
-        )
+        else:
+            rows = share(clips, self.batch, seed)
+        rows = rows.slice(slice(start, None))
         if self.workers == 0:
             options = grain.ReadOptions(num_threads=self.ahead, prefetch_buffer_size=self.ahead)
             return Batches(rows.to_iter_dataset(options), start)
@@ -127,3 +108,20 @@ class Loader:
         dataset = rows.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=1))
         each = -(-self.ahead // self.workers)
         return Batches(dataset.mp_prefetch(grain.MultiprocessingOptions(self.workers, each)), start)
+
+    def _share(
+        self, clips: Split, batch: int, seed: int, *, host: int, hosts: int
+    ) -> grain.MapDataset:
+        """The rows of one host of all batches, in order."""
+        if batch % hosts:
+            raise ValueError(
+                f"Loader.batch is {batch}, which {hosts} hosts cannot share equally: "
+                f"make it a multiple of {hosts}"
+            )
+        # The stride comes after the shuffle and before the batch, all on random access: so the
+        # global batches are the same sets of clips for any number of hosts and of workers.
+        return (
+            endless(clips, seed, self.images)
+            .slice(slice(host, None, hosts))
+            .batch(batch // hosts, batch_fn=partial(collate, text=self.text))
+        )

@@ -1,5 +1,6 @@
 """What a data source is: splits of clips that can be drawn in any order."""
 
+from collections.abc import Sequence
 from typing import NotRequired, Protocol, TypedDict, runtime_checkable
 
 import numpy as np
@@ -48,3 +49,10 @@ def check_split(split: str) -> str:
     if split not in ("train", "held_out"):
         raise ValueError(f"unknown split {split!r}: it is 'train' or 'held_out'")
     return split
+
+
+def agreed(sources: Sequence[Source], field: str, user: str) -> None:
+    """Raises `ValueError` where `sources` differ in a field that `user` needs to be the same."""
+    if len({getattr(source, field) for source in sources}) > 1:
+        told = ", ".join(f"{type(s).__name__}.{field}={getattr(s, field)}" for s in sources)
+        raise ValueError(f"{user}: its sources differ in {field} ({told}); make them the same")
