@@ -1,0 +1,43 @@
+"""Convolutions: the gradient that is written out is the gradient."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from arbitrary import normal, parameters
+
+from vdm_jax.nn.linear import convolution
+
+
+@pytest.mark.parametrize("size", [1, 3, 5])
+def test_gradients_of_a_convolution_are_those_of_its_definition(size):
+    x, module = normal(2, 3, 6, 5, 4), convolution(7, size)
+    variables = parameters(module, x)
+    reach = size // 2
+
+    def by_definition(variables, x):
+        """Every output pixel is the sum of the kernel's matrices on the pixels around it."""
+        kernel, bias = variables["params"]["kernel"], variables["params"]["bias"]
+        wide = jnp.pad(x, ((0, 0), (0, 0), (reach, reach), (reach, reach), (0, 0)))
+        y = sum(
+            wide[:, :, i : i + x.shape[2], j : j + x.shape[3]] @ kernel[i, j]
+            for i in range(size)
+            for j in range(size)
+        )
+        return y + bias.reshape(1, 1, 1, 1, -1)
+
+    weights = normal(2, 3, 6, 5, 7, seed=1)
+    for apply in (module.apply, by_definition):
+        assert apply(variables, x).shape == weights.shape
+    ours, theirs = (
+        jax.grad(lambda v, x, f=f: jnp.sum(weights * jnp.sin(f(v, x))), argnums=(0, 1))(
+            variables, x
+        )
+        for f in (module.apply, by_definition)
+    )
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), ours, theirs)
+
+
+def test_an_even_kernel_has_no_middle():
+    with pytest.raises(ValueError, match=r"odd kernels.*\(2, 2\)"):
+        convolution(3, 2).init(jax.random.key(0), normal(1, 1, 4, 4, 3))
