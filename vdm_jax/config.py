@@ -53,12 +53,12 @@ def class_name(cls: type) -> str:
 def find_class(name: str) -> type:
     """The dataclass called `name`, from this package or from a module already imported."""
     module_name, _, attribute = name.rpartition(".")
-    try:
-        module = sys.modules.get(module_name) or importlib.import_module(f"{PACKAGE}.{module_name}")
+    try:  # this package first: `data` may also be the folder of the builders of data sets
+        module = importlib.import_module(f"{PACKAGE}.{module_name}")
     except (ImportError, ValueError):
-        raise ConfigError(
-            f"no module {module_name!r} for class {name!r}; import it first"
-        ) from None
+        module = sys.modules.get(module_name)
+    if module is None:
+        raise ConfigError(f"no module {module_name!r} for class {name!r}; import it first")
     cls = getattr(module, attribute, None)
     if not (isinstance(cls, type) and dataclasses.is_dataclass(cls)):
         public = [k for k, v in vars(module).items() if dataclasses.is_dataclass(v)]

@@ -1,5 +1,6 @@
 """Endless batches for training: shuffled, split over hosts, read ahead, resumed by a number."""
 
+import sys
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -80,7 +81,7 @@ class Loader:
     def __call__(
         self, clips: Split, *, seed: int, start: int = 0, host: int = 0, hosts: int = 1
     ) -> Batches:
-        """Batches `start`, `start` + 1, ...: of each, rows `host`, `host` + `hosts`, ...
+        """Batches `start`, `start` + 1, ...: of each, the rows of `host`, a `hosts`th of them.
 
         The batches are dicts of arrays as `collate` makes them, with `batch` / `hosts` rows.
         """
@@ -88,40 +89,50 @@ class Loader:
             raise ValueError(f"host {host} of {hosts}: hosts are numbered 0 .. {hosts - 1}")
         share = partial(self._share, host=host, hosts=hosts)
         if isinstance(clips, Bucketed):
-            members = enumerate(zip(clips.buckets, clips.members, strict=True))
-            rows = grain.MapDataset.mix(
-                [
-                    share(split, bucket.batch, member_seed(seed, n))
-                    for n, (bucket, split) in members
-                ],
-                [bucket.weight for bucket in clips.buckets],
-            )
+            pairs = zip(clips.buckets, clips.members, strict=True)
+            kinds = [share(m, b.batch, member_seed(seed, n)) for n, (b, m) in enumerate(pairs)]
+            batches = grain.MapDataset.mix(kinds, [bucket.weight for bucket in clips.buckets])
         else:
-            rows = share(clips, self.batch, seed)
-        rows = rows.slice(slice(start, None))
+            batches = share(clips, self.batch, seed)
+        batches = batches.slice(slice(start, None))
         if self.workers == 0:
             options = grain.ReadOptions(num_threads=self.ahead, prefetch_buffer_size=self.ahead)
-            return Batches(rows.to_iter_dataset(options), start)
+            return Batches(batches.to_iter_dataset(options), start)
         # Grain reads absl's flags in its workers, which a plain script or notebook never parses.
         if not flags.FLAGS.is_parsed():
             flags.FLAGS.mark_as_parsed()
-        dataset = rows.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=1))
+        dataset = batches.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=1))
         each = -(-self.ahead // self.workers)
         return Batches(dataset.mp_prefetch(grain.MultiprocessingOptions(self.workers, each)), start)
 
     def _share(
         self, clips: Split, batch: int, seed: int, *, host: int, hosts: int
     ) -> grain.MapDataset:
-        """The rows of one host of all batches, in order."""
+        """The batches of one host, in order."""
         if batch % hosts:
             raise ValueError(
                 f"Loader.batch is {batch}, which {hosts} hosts cannot share equally: "
                 f"make it a multiple of {hosts}"
             )
-        # The stride comes after the shuffle and before the batch, all on random access: so the
-        # global batches are the same sets of clips for any number of hosts and of workers.
-        return (
-            endless(clips, seed, self.images)
-            .slice(slice(host, None, hosts))
-            .batch(batch // hosts, batch_fn=partial(collate, text=self.text))
-        )
+        rows = endless(clips, seed, self.images)
+        share = Share(rows, batch // hosts, host, hosts, self.text)
+        return grain.MapDataset.range(sys.maxsize // batch).map(share)
+
+
+@dataclass(frozen=True, eq=False)
+class Share:
+    """The rows of one host in every global batch: `count` of them, behind those of hosts before.
+
+    Rows are found by their number in the one endless order, so that the global batches are the same
+    for any number of hosts, to the order of their rows, and for any number of workers.
+    """
+
+    rows: grain.MapDataset
+    count: int
+    host: int
+    hosts: int
+    text: Text | None
+
+    def __call__(self, batch: int) -> dict[str, np.ndarray]:
+        first = (batch * self.hosts + self.host) * self.count
+        return collate([self.rows[n] for n in range(first, first + self.count)], self.text)

@@ -54,7 +54,7 @@ def train(experiment: Experiment, workdir: str | os.PathLike) -> State:
     store = experiment.checkpoints.open(workdir)
     state, frozen, next_batch = start(experiment, mesh, store)
     first = int(state.step)
-    log = Log(workdir, first, experiment.steps)
+    log = Log(log_folder(workdir), first, experiment.steps)
     say_start(log, experiment, state, mesh, first)
 
     batches = experiment.loader(
@@ -69,6 +69,12 @@ def train(experiment: Experiment, workdir: str | os.PathLike) -> State:
         batches.close()
         store.close()
         log.close()
+
+
+def log_folder(workdir: Path) -> Path:
+    """Where this process writes its log: the first in the run's folder, the others each below."""
+    process = jax.process_index()
+    return workdir / "processes" / str(process) if process else workdir
 
 
 def claim(experiment: Experiment, workdir: Path) -> None:
@@ -164,13 +170,15 @@ class Run:
         if first >= experiment.steps:
             self.log.say(f"nothing to train: the run is at step {first} of {experiment.steps}")
             return state
-        step = None
+        compiled: dict[Any, Any] = {}  # a step for each shape of batch
         pending: list[dict] = []
         due: list[dict] = []
         for n in range(first + 1, experiment.steps + 1):
             batch = self.put(next(self.batches))
-            step = step or self.compile(state, batch)
-            state, metrics = step(state, self.frozen, batch)
+            shape = tuple((name, value.shape) for name, value in sorted(batch.items()))
+            if shape not in compiled:
+                compiled[shape] = self.compile(state, batch)
+            state, metrics = compiled[shape](state, self.frozen, batch)
             if due:  # read only now, when the next step is on its way
                 self.report(n - 1, due)
                 due = []
