@@ -3,6 +3,9 @@
 Without --prompt or --label, the captions and labels of held-out clips are used. Writes one video a
 sample, a picture of them all, a web page that needs nothing else, and samples.json that says what
 each is and how to make it again.
+
+A model of short clips also goes on from the end of a video, fills in between pictures, and enlarges
+videos. Motion keeps its pace. What was stopped goes on when the same command is run again.
 """
 
 import argparse
@@ -13,7 +16,7 @@ from pathlib import Path
 import jax
 
 from vdm_jax import config, sampling
-from vdm_jax.commands import options
+from vdm_jax.commands import complete, options
 from vdm_jax.evaluation.subject import elements
 
 
@@ -26,10 +29,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of the samples (default: 0)")
     parser.add_argument("--out", help="folder for the files (default: WORKDIR/samples)")
-    parser.add_argument("--fps", type=float, default=8.0, help="frames a second (default: 8)")
+    parser.add_argument(
+        "--fps", type=float, help="frames a second (default: those of VIDEO, or else 8)"
+    )
     parser.add_argument(
         "--format", choices=("mp4", "gif"), default="mp4", help="of the videos (default: mp4)"
     )
+    complete.arguments(parser)
     options.overrides(parser, "sampling.guidance=3.0")
 
 
@@ -37,34 +43,58 @@ def run(args: argparse.Namespace) -> None:
     if args.count is not None and args.count < 1:
         raise config.ConfigError(f"--count {args.count}: it is at least 1")
     step, trained = sampling.load(args.workdir, args.step, args.assignments)
-    captions, labels = wanted(args, trained)
+    job = complete.job(args, trained.data) if complete.asked(args) else None
+    if job is not None and args.plan:
+        print(job.plan)
+        return
+    captions, labels = wanted(args, trained, from_footage=job is not None)
     cond = trained.encode(captions, labels)
-    videos = trained.generate(jax.random.key(args.seed), cond, len(captions))
-
     out = Path(args.out or Path(args.workdir) / "samples")
     out.mkdir(parents=True, exist_ok=True)
+    facts = {"run": str(args.workdir), "step": step, "seed": args.seed, "set": args.assignments}
+    if job is None:
+        videos = trained.generate(jax.random.key(args.seed), cond, len(captions))
+        fps, shown = args.fps or 8.0, {}
+    else:
+        videos = complete.make(args, job, trained, cond, len(captions), out)
+        fps, shown = args.fps or job.fps, job.shown
+        facts |= complete.record(job, args)
+
     records = []
     for index, (caption, label, video) in enumerate(zip(captions, labels, videos, strict=True)):
         name = f"{index:04}.{args.format}"
-        sampling.write(out / name, video, fps=args.fps)
+        sampling.write(out / name, video, fps=fps)
         records.append({"file": name, "caption": caption, "label": label})
-    facts = {"run": str(args.workdir), "step": step, "seed": args.seed, "set": args.assignments}
-    sampling.write_png_grid(out / "grid.png", list(videos[:16]))
+    # A picture as wide as a long video would be no use.
+    sampling.write_png_grid(out / "grid.png", [video[:64] for video in videos[:16]])
     sampling.write_gallery(
         out / "index.html",
         [
-            sampling.Entry(caption or f"label {label}", {"": video})
+            sampling.Entry(
+                caption or (f"label {label}" if label >= 0 else ""),
+                beside(shown, video),
+            )
             for caption, label, video in zip(captions, labels, videos, strict=True)
         ],
         title=f"Samples of {Path(args.workdir).name}",
-        notes={name: fact for name, fact in facts.items() if fact != []},
-        fps=args.fps,
+        notes={name: fact for name, fact in facts.items() if fact != [] and name != "blocks"},
+        fps=fps,
     )
     (out / "samples.json").write_text(json.dumps({**facts, "samples": records}, indent=2) + "\n")
+    complete.finish(out)
     print(f"{len(videos)} videos in {out}; open {out / 'index.html'}")
 
 
-def wanted(args: argparse.Namespace, trained: sampling.Trained) -> tuple[list[str], list[int]]:
+def beside(shown, video):
+    """The condition, the result and the truth, as far as there are such, in this order."""
+    videos = {**shown, "result" if shown else "": video}
+    order = ("condition", "result", "truth", "")
+    return {name: videos[name] for name in order if name in videos}
+
+
+def wanted(
+    args: argparse.Namespace, trained: sampling.Trained, *, from_footage: bool = False
+) -> tuple[list[str], list[int]]:
     """The captions ("" for none) and labels (-1 for none) that are asked for."""
     if args.prompt and args.label:
         raise config.ConfigError("give prompts or labels, not both")
@@ -73,6 +103,8 @@ def wanted(args: argparse.Namespace, trained: sampling.Trained) -> tuple[list[st
     if args.prompt or args.label:
         pairs = [(p, -1) for p in args.prompt or ()] + [("", n) for n in args.label or ()]
         count = args.count or len(pairs)
+    elif from_footage:
+        count, pairs = args.count or 1, [("", -1)]
     else:
         count = args.count or 16
         held_out = trained.data.clips("held_out")
