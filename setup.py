@@ -23,6 +23,8 @@ setup(
         "optax>=0.2.5",
         "orbax-checkpoint>=0.11.20",
         "grain>=0.2.12",
+        "array_record>=0.8",
+        "protobuf>=4.25",
         "etils[epath]",
         "einops",
         "jaxtyping",
@@ -35,8 +37,14 @@ setup(
     extras_require={
         "tpu": ["jax[tpu]"],
         "cuda": ["jax[cuda12]"],
-        "test": ["pytest", "pytest-xdist", "beartype", "chex", "scipy", "ruff", "pyright"],
-        "benchmark": ["torch==2.13.0", "video-diffusion-pytorch==0.7.0", "psutil"],
+        "data": ["tensorflow-datasets>=4.9.10", "importlib_resources", "tqdm"],
+        "beam": ["apache-beam>=2.60"],
+        "text": ["sentencepiece"],
+        "test": [
+            *("pytest", "pytest-xdist", "beartype", "chex", "scipy", "ruff", "pyright"),
+            *("tensorflow-datasets>=4.9.10", "importlib_resources", "sentencepiece", "tokenizers"),
+        ],
+        "benchmark": ["torch==2.13.0", "video-diffusion-pytorch==0.7.0", "psutil", "decord"],
     },
     entry_points={"console_scripts": ["vdm-jax = vdm_jax.commands:main"]},
 )

@@ -25,11 +25,11 @@ class Builder(VideoBuilder):
     as MAGVIT does; each is a variant of the data set.
     """
 
-    OPTIONS = {  # noqa: RUF012
+    OPTIONS = {
         "source": "the unpacked softmotion30_44k, with train and test",
         "camera": "image_main or image_aux1 (image_main if it is left out)",
     }
-    EXPECTED = {"train": 43264, "test": 256, "all": 43520}  # noqa: RUF012
+    EXPECTED = {"train": 43264, "test": 256, "all": 43520}
 
     def __init__(self, *, options=None, **settings):
         camera = (options or {}).get("camera") or CAMERAS[0]

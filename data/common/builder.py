@@ -55,10 +55,11 @@ class VideoBuilder(tfds.core.GeneratorBasedBuilder):
     parts, a part for every combination of splits that occurs, and clips.json tells the parts of
     each split. Where splits do not overlap, the parts are the splits.
 
-    options: what `items` needs to know, by name, with the help that the command shows; source
-    folders and tables. Those that end in "?" may be left out.
+    OPTIONS: what `items` needs to know, source folders and tables, by name, with the help that the
+    command shows. EXPECTED: the published counts of splits. ALIASES: further names of splits.
     """
 
+    # Of the fields of a record: a change of their meaning is a new version.
     VERSION = tfds.core.Version("1.0.0")
     OPTIONS: ClassVar[Mapping[str, str]] = {}
     EXPECTED: ClassVar[Mapping[str, int]] = {}
@@ -116,8 +117,6 @@ class VideoBuilder(tfds.core.GeneratorBasedBuilder):
         return self.dataset_info_from_configs(features=features)
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
-        if not self.options and dl_manager.manual_dir:  # `tfds build --manual_dir`
-            self.options["source"] = str(dl_manager.manual_dir)
         report = Report(self.name, dict(self.EXPECTED))
         items = self._unique(report)
         if not items:

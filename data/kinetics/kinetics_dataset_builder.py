@@ -38,7 +38,7 @@ class Builder(VideoBuilder):
     the id alone is used where it is no longer than its span says.
     """
 
-    OPTIONS = {  # noqa: RUF012
+    OPTIONS = {
         "source": "the folder of the clips, in class folders",
         "tables": "the official CSV, or a folder of them (may be left out)",
     }

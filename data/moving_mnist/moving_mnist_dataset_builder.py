@@ -16,8 +16,8 @@ class Builder(VideoBuilder):
     There is no training set: the papers generate theirs.
     """
 
-    OPTIONS = {"source": "mnist_test_seq.npy"}  # noqa: RUF012
-    EXPECTED = {"test": 10000, "all": 10000}  # noqa: RUF012
+    OPTIONS = {"source": "mnist_test_seq.npy"}
+    EXPECTED = {"test": 10000, "all": 10000}
 
     def items(self, report: Report) -> Iterator[Item]:
         path = self.path("source")

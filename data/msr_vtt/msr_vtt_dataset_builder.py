@@ -33,11 +33,11 @@ class Builder(VideoBuilder):
     (whose training clips are in part official test clips), train_1k_b and test_1k_b Miech's.
     """
 
-    OPTIONS = {  # noqa: RUF012
+    OPTIONS = {
         "source": "the folder with the clips and the JSON files, anywhere below it",
         "lists": "a folder with further lists, 1k-A and 1k-B (may be left out)",
     }
-    EXPECTED = {"train": 6513, "val": 497, "test": 2990, "all": 10000}  # noqa: RUF012
+    EXPECTED = {"train": 6513, "val": 497, "test": 2990, "all": 10000}
 
     def features(self):
         return captions() | {

@@ -23,15 +23,15 @@ class Builder(VideoBuilder):
     of them, which generative work uses; `all` is everything in the lists.
     """
 
-    OPTIONS = {  # noqa: RUF012
+    OPTIONS = {
         "source": "the unpacked UCF-101: class folders, or all clips in one folder",
         "lists": "the folder ucfTrainTestlist, with classInd.txt and at least one pair of lists",
     }
-    EXPECTED = {  # noqa: RUF012
+    EXPECTED = {
         "train01": 9537, "test01": 3783, "train02": 9586, "test02": 3734, "train03": 9624,
         "test03": 3696, "all": 13320,
     }  # fmt: skip
-    ALIASES = {"train": "train01", "test": "test01"}  # noqa: RUF012
+    ALIASES = {"train": "train01", "test": "test01"}
 
     def features(self):
         return {

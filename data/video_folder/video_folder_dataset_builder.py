@@ -27,7 +27,7 @@ class Builder(VideoBuilder):
     under "caption" in a .json file.
     """
 
-    OPTIONS = {  # noqa: RUF012
+    OPTIONS = {
         "source": "the folder of videos",
         "held_out": "the share of the clips to hold out, 0 to 1 (may be left out)",
     }

@@ -22,7 +22,7 @@ class Builder(VideoBuilder):
     """
 
     TABLES = ("train", "val", "test")
-    OPTIONS = {  # noqa: RUF012
+    OPTIONS = {
         "source": "the folder that the paths in the tables start from",
         "train": "the table of the split train (CSV)",
         "val": "the table of the split val (may be left out)",

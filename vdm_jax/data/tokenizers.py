@@ -40,9 +40,13 @@ class SentencePiece:
 
     @cached_property
     def _model(self):
-        import sentencepiece
-
         file = _file(self.path, "SentencePiece")
+        try:
+            import sentencepiece
+        except ImportError as error:
+            raise ImportError(
+                "SentencePiece needs its package: pip install vdm_jax[text]"
+            ) from error
         return sentencepiece.SentencePieceProcessor(model_file=str(file))
 
     @property
