@@ -5,7 +5,7 @@ from arbitrary import normal
 from beartype import beartype
 from jaxtyping import TypeCheckError, jaxtyped
 
-from vdm_jax.nn import attend, same_clip
+from vdm_jax.nn import attend, attend_linearly, same_clip
 
 B, N, M, K, D = 2, 3, 5, 2, 4
 q, key, value = normal(B, K, N, D), normal(B, K, M, D, seed=1), normal(B, K, M, D, seed=2)
@@ -34,6 +34,24 @@ def test_masked_keys_are_as_if_absent():
     kept = np.array([0, 1, 3])
     masked = attend(q, key, value, mask)
     np.testing.assert_allclose(masked, attend(q, key[:, :, kept], value[:, :, kept]), atol=1e-6)
+
+
+def test_a_summary_of_equal_tokens_is_their_value():
+    """Both kinds of attention read weighted means: of equal values, the value itself."""
+    same = jnp.broadcast_to(value[:, :, :1], value.shape)
+    expected = jnp.broadcast_to(value[:, :, :1], q.shape)
+    np.testing.assert_allclose(attend(q, key, same), expected, atol=1e-6)
+    np.testing.assert_allclose(attend_linearly(q, key, same), expected, atol=1e-6)
+
+
+def test_linear_attention_reads_weighted_means():
+    shares = attend_linearly(q, key, jnp.broadcast_to(jnp.eye(M)[None, None], (B, K, M, M)))
+    np.testing.assert_allclose(shares.sum(-1), 1, atol=1e-6)
+    np.testing.assert_allclose(attend_linearly(q, key, value), shares @ value, atol=1e-6)
+    flat = attend_linearly(q, jnp.zeros_like(key), value)
+    np.testing.assert_allclose(
+        flat, jnp.broadcast_to(value.mean(2, keepdims=True), q.shape), atol=1e-6
+    )
 
 
 def test_heads_do_not_meet():

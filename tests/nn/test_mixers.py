@@ -7,13 +7,20 @@ import pytest
 from arbitrary import normal, parameters
 
 from vdm_jax.models import Conditioning
-from vdm_jax.nn import FeedForward, SpatialAttention, TemporalAttention, TextAttention
+from vdm_jax.nn import (
+    FeedForward,
+    LinearSpatialAttention,
+    SpatialAttention,
+    TemporalAttention,
+    TextAttention,
+)
 
 B, F, H, W, C = 2, 5, 2, 3, 8
 h, emb = normal(B, F, H, W, C), normal(B, F, 4)
 text, mask = normal(B, 3, 6), jnp.array([[True, True, False], [True, False, False]])
 captions = Conditioning(text=text, text_mask=mask)
 space, time = SpatialAttention(head=4), TemporalAttention(head=4)
+linear = LinearSpatialAttention(head=4)
 order = np.array([3, 1, 4, 0, 2])
 apply = jax.jit(lambda module, variables, *args: module.apply(variables, *args), static_argnums=0)
 
@@ -23,7 +30,9 @@ def mix(module, h, cond=captions, emb=emb):
 
 
 @pytest.mark.parametrize(
-    "module", [space, time, TextAttention(head=4), FeedForward()], ids=lambda m: type(m).__name__
+    "module",
+    [space, linear, time, TextAttention(head=4), FeedForward()],
+    ids=lambda m: type(m).__name__,
 )
 def test_a_new_layer_changes_nothing(module):
     def init_and_apply(key):
@@ -33,15 +42,16 @@ def test_a_new_layer_changes_nothing(module):
     assert float(abs(mix(module, h) - h).max()) > 0.1  # it can learn to change something
 
 
-@pytest.mark.parametrize("module", [space, FeedForward()], ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize("module", [space, linear, FeedForward()], ids=lambda m: type(m).__name__)
 def test_frames_are_a_batch_in_space(module):
     np.testing.assert_allclose(mix(module, h)[:, order], mix(module, h[:, order]), atol=1e-5)
     other = h.at[:, 1:].set(7.0)
     np.testing.assert_array_equal(mix(module, h)[:, 0], mix(module, other)[:, 0])
 
 
-def test_positions_in_space_are_a_set():
-    np.testing.assert_allclose(mix(space, h)[:, :, ::-1], mix(space, h[:, :, ::-1]), atol=1e-5)
+@pytest.mark.parametrize("module", [space, linear], ids=lambda m: type(m).__name__)
+def test_positions_in_space_are_a_set(module):
+    np.testing.assert_allclose(mix(module, h)[:, :, ::-1], mix(module, h[:, :, ::-1]), atol=1e-5)
 
 
 def test_space_is_a_batch_in_time():
@@ -119,7 +129,7 @@ def test_clips_of_a_row_read_their_own_captions():
 
 @pytest.mark.parametrize(
     "module",
-    [SpatialAttention(3), TemporalAttention(3), TextAttention(3)],
+    [SpatialAttention(3), LinearSpatialAttention(3), TemporalAttention(3), TextAttention(3)],
     ids=lambda m: type(m).__name__,
 )
 def test_indivisible_heads_are_named(module):

@@ -1,6 +1,6 @@
 """Layers of the networks: they map arrays to arrays and have never heard of diffusion."""
 
-from vdm_jax.nn.attention import attend
+from vdm_jax.nn.attention import attend, attend_linearly
 from vdm_jax.nn.blocks import (
     ResBlock,
     Stride,
@@ -21,7 +21,13 @@ from vdm_jax.nn.embeddings import (
 )
 from vdm_jax.nn.frames import same_clip
 from vdm_jax.nn.linear import convolution, dense
-from vdm_jax.nn.mixers import FeedForward, SpatialAttention, TemporalAttention, TextAttention
+from vdm_jax.nn.mixers import (
+    FeedForward,
+    LinearSpatialAttention,
+    SpatialAttention,
+    TemporalAttention,
+    TextAttention,
+)
 from vdm_jax.nn.names import adopt
 from vdm_jax.nn.norms import GroupNorm
 from vdm_jax.nn.positions import RelativePositions
@@ -32,6 +38,7 @@ __all__ = [
     "FeedForward",
     "GroupNorm",
     "Label",
+    "LinearSpatialAttention",
     "LogSNR",
     "PooledText",
     "RelativePositions",
@@ -43,6 +50,7 @@ __all__ = [
     "TextByFrame",
     "adopt",
     "attend",
+    "attend_linearly",
     "convolution",
     "dense",
     "depth_to_space",

@@ -24,3 +24,17 @@ def attend(
         score = jnp.where(mask, score, -1e9)
     share = jax.nn.softmax(score, axis=-1).astype(value.dtype)
     return jnp.einsum("...nm,...md->...nd", share, value)
+
+
+def attend_linearly(
+    q: Float[Array, "*batch n d"],
+    key: Float[Array, "*batch m d"],
+    value: Float[Array, "*batch m e"],
+) -> Float[Array, "*batch n e"]:
+    """`softmax_d(q) (softmax_m(key)^T v)`: a summary of all tokens, of which each reads its part.
+
+    The cost is linear in the number of tokens. (Shen et al. 2018, section 3.2)
+    """
+    q, key, v = (a.astype(jnp.float32) for a in (q, key, value))
+    summary = jnp.einsum("...md,...me->...de", jax.nn.softmax(key, axis=-2), v)
+    return jnp.einsum("...nd,...de->...ne", jax.nn.softmax(q, axis=-1), summary).astype(value.dtype)

@@ -62,7 +62,7 @@ class ResBlock(nn.Module):
         scale, shift = jnp.split(modulation, 2, axis=-1)
         a = nn.swish(GroupNorm(name="norm_1")(a, (scale, shift)))
         a = nn.Dropout(self.dropout, deterministic=not train)(a)
-        a = convolution(self.channels, zero=True, name="convolution_1")(a)
+        a = convolution(self.channels, gain=0.0, name="convolution_1")(a)
         if h.shape[-1] != self.channels:
             h = dense(self.channels, name="skip")(h)
         return h + a

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Num, Shaped
 
+from vdm_jax.nn.frames import same_clip
 from vdm_jax.nn.linear import dense
 from vdm_jax.nn.names import adopt
 
@@ -65,6 +66,15 @@ def frame_positions(frames: int, segments: Int[Array, "b f"] | None) -> Array:
     return index - first
 
 
+def clip_mean(h: Float[Array, "_ f d"], segments: Int[Array, "b f"] | None) -> Array:
+    """The mean over the frames of the clip that each frame belongs to, `b f d` or `_ 1 d`."""
+    if segments is None:
+        return h.mean(axis=1, keepdims=True)
+    same = same_clip(segments)
+    share = same / same.sum(axis=-1, keepdims=True)
+    return jnp.einsum("b f g, b g d -> b f d", share, h)
+
+
 class LogSNR(nn.Module):
     """`sinusoids(1000 inverse_cosine(logsnr))`. (Salimans & Ho 2022, reference U-Net)"""
 
@@ -101,6 +111,7 @@ class PooledText(nn.Module):
         score = jnp.where(mask, dense(1)(text)[..., 0].astype(jnp.float32), -1e9)
         share = jax.nn.softmax(score, axis=-1)
         pooled = jnp.einsum("b n l, b n l d -> b n d", share.astype(text.dtype), text)
+        pooled = nn.LayerNorm()(pooled)  # a mean over many tokens is small, and must not be
         pooled = dense(width)(pooled) * mask.any(axis=-1, keepdims=True)
         return per_frame(pooled, cond.segments)
 
@@ -117,8 +128,9 @@ class TextByFrame(nn.Module):
         text = PooledText()(logsnr, cond, frames, width)
         text = nn.LayerNorm()(text)
         place = sinusoids(frame_positions(frames, cond.segments), width, longest=64.0)
-        product = text * dense(width)(place)
-        return dense(width)(nn.LayerNorm()(product))
+        # What all frames share is PooledText's to say; left in, it would drown the rest.
+        change = dense(width)(place - clip_mean(place, cond.segments))
+        return dense(width)(nn.LayerNorm()(text * change))
 
 
 def clips_of_text(cond: Conditions, reader: str) -> tuple[Array, Array]:
@@ -147,5 +159,5 @@ class Embedding(nn.Module):
         vectors = [module(logsnr, cond, frames, self.width) for module in inputs]
         total = functools.reduce(jnp.add, vectors)
         for _ in range(self.layers):
-            total = dense(self.width)(nn.swish(total))
+            total = dense(self.width, gain=2.0)(nn.swish(total))  # swish halves the variance
         return total

@@ -5,17 +5,21 @@ import jax
 from jaxtyping import Array, Float
 
 
-def dense(features: int, *, zero: bool = False, bias: bool = True, name: str | None = None):
-    """A linear map of the last axis; one that starts at zero if `zero`."""
-    init = nn.initializers.zeros if zero else nn.initializers.lecun_normal()
-    return nn.Dense(features, use_bias=bias, kernel_init=init, dot_general=_tokens_dot, name=name)
+def dense(features: int, *, gain: float = 1.0, bias: bool = True, name: str | None = None):
+    """A linear map of the last axis, whose output starts with `gain` times its input's variance."""
+    return nn.Dense(
+        features, use_bias=bias, kernel_init=_scaled(gain), dot_general=_tokens_dot, name=name
+    )
 
 
-def convolution(features: int, kernel: int = 3, *, zero: bool = False, name: str | None = None):
+def convolution(features: int, kernel: int = 3, *, gain: float = 1.0, name: str | None = None):
     """A spatial convolution; frames are batch, so no weight mixes them (1 x k x k)."""
-    init = nn.initializers.zeros if zero else nn.initializers.lecun_normal()
     return nn.Conv(
-        features, (kernel, kernel), kernel_init=init, conv_general_dilated=_frames_conv, name=name
+        features,
+        (kernel, kernel),
+        kernel_init=_scaled(gain),
+        conv_general_dilated=_frames_conv,
+        name=name,
     )
 
 
@@ -75,3 +79,10 @@ def _tokens_dot(
     """
     y = jax.lax.dot(x.reshape(-1, x.shape[-1]), kernel, precision=precision)
     return y.reshape(*x.shape[:-1], y.shape[-1])
+
+
+def _scaled(gain: float) -> nn.initializers.Initializer:
+    """Kernels that multiply the variance by `gain`; zeros for 0. (LeCun et al. 1998)"""
+    if not gain:
+        return nn.initializers.zeros
+    return nn.initializers.variance_scaling(gain, "fan_in", "truncated_normal")

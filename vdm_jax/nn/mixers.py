@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from einops import rearrange
 from jaxtyping import Array, Float
 
-from vdm_jax.nn.attention import attend
+from vdm_jax.nn.attention import attend, attend_linearly
 from vdm_jax.nn.embeddings import Conditions, clips_of_text, per_frame
 from vdm_jax.nn.frames import same_clip
 from vdm_jax.nn.linear import dense
@@ -37,15 +37,25 @@ class SpatialAttention(nn.Module):
         self, h: Float[Array, "b f h w c"], emb: Array, cond: Conditions, *, train: bool = False
     ) -> Float[Array, "b f h w c"]:
         height, channels = h.shape[2], h.shape[-1]
-        heads = heads_of(channels, self.head, "SpatialAttention")
+        heads = heads_of(channels, self.head, type(self).__name__)
         qkv = dense(3 * channels, name="qkv")(GroupNorm(name="norm")(h))
         q, key, value = (
             rearrange(part, "b f h w (k d) -> b (f k) (h w) d", k=heads)
             for part in jnp.split(qkv, 3, axis=-1)
         )
-        out = attend(q, key, value)
+        out = self.read(q, key, value)
         out = rearrange(out, "b (f k) (h w) d -> b f h w (k d)", k=heads, h=height)
-        return h + dense(channels, zero=True, name="out")(out)
+        return h + dense(channels, gain=0.0, name="out")(out)
+
+    def read(self, q: Array, key: Array, value: Array) -> Array:
+        return attend(q, key, value)
+
+
+class LinearSpatialAttention(SpatialAttention):
+    """Every position of a frame reads a summary of that frame, for levels of many positions."""
+
+    def read(self, q: Array, key: Array, value: Array) -> Array:
+        return attend_linearly(q, key, value)
 
 
 class TemporalAttention(nn.Module):
@@ -63,7 +73,7 @@ class TemporalAttention(nn.Module):
         self, h: Float[Array, "b f h w c"], emb: Array, cond: Conditions, *, train: bool = False
     ) -> Float[Array, "b f h w c"]:
         frames, height, channels = h.shape[1], h.shape[2], h.shape[-1]
-        heads = heads_of(channels, self.head, "TemporalAttention")
+        heads = heads_of(channels, self.head, type(self).__name__)
         qkv = dense(3 * channels, name="qkv")(GroupNorm(name="norm")(h))
         q, key, value = (
             rearrange(part, "b f h w (k d) -> b (h w k) f d", k=heads)
@@ -77,7 +87,7 @@ class TemporalAttention(nn.Module):
             mask = same_clip(cond.segments)[:, None]
         out = attend(q, key, value, mask, bias)
         out = rearrange(out, "b (h w k) f d -> b f h w (k d)", k=heads, h=height)
-        return h + dense(channels, zero=True, name="out")(out)
+        return h + dense(channels, gain=0.0, name="out")(out)
 
 
 class TextAttention(nn.Module):
@@ -93,7 +103,7 @@ class TextAttention(nn.Module):
         self, h: Float[Array, "b f h w c"], emb: Array, cond: Conditions, *, train: bool = False
     ) -> Float[Array, "b f h w c"]:
         frames, height, channels = h.shape[1], h.shape[2], h.shape[-1]
-        heads = heads_of(channels, self.head, "TextAttention")
+        heads = heads_of(channels, self.head, type(self).__name__)
         text, mask = clips_of_text(cond, "TextAttention")
         q = dense(channels, name="q")(GroupNorm(name="norm")(h))
         kv = dense(2 * channels, name="kv")(nn.LayerNorm(name="text_norm")(text))
@@ -109,7 +119,7 @@ class TextAttention(nn.Module):
         out = attend(q, key, value, mask[:, :, None, None])
         out = out * mask.any(axis=-1)[:, :, None, None, None]
         out = rearrange(out, "b n k (f h w) d -> b (n f) h w (k d)", f=frames // clips, h=height)
-        return h + dense(channels, zero=True, name="out")(out)
+        return h + dense(channels, gain=0.0, name="out")(out)
 
 
 class FeedForward(nn.Module):
@@ -122,4 +132,4 @@ class FeedForward(nn.Module):
         self, h: Float[Array, "b f h w c"], emb: Array, cond: Conditions, *, train: bool = False
     ) -> Float[Array, "b f h w c"]:
         inner = dense(self.expansion * h.shape[-1], name="in")(GroupNorm(name="norm")(h))
-        return h + dense(h.shape[-1], zero=True, name="out")(nn.gelu(inner))
+        return h + dense(h.shape[-1], gain=0.0, name="out")(nn.gelu(inner))
