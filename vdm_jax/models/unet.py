@@ -83,7 +83,7 @@ class UNet(nn.Module):
             h = up(h, emb, cond, train, tuple(taken))
 
         h = nn.swish(GroupNorm(name="output_norm")(h))
-        return convolution(z.shape[-1], zero=True, name="output")(h)
+        return convolution(z.shape[-1], gain=0.0, name="output")(h)
 
 
 def _part(kind: type[nn.Module], level: Level) -> type[nn.Module]:
