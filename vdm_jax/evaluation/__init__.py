@@ -1,22 +1,29 @@
 """Evaluations of trained models: what they generate, how well they denoise, as named numbers."""
 
+from vdm_jax.evaluation.completion import Extension, Interpolation, Prediction, Seam
 from vdm_jax.evaluation.denoising import DenoisingError
 from vdm_jax.evaluation.features import Features, PixelFeatures
 from vdm_jax.evaluation.frechet import FrechetDistance, Moments, frechet_distance
 from vdm_jax.evaluation.images import psnr, ssim
-from vdm_jax.evaluation.oracle import Decision, MovingShapesOracle, decide
-from vdm_jax.evaluation.subject import Evaluation, Subject
+from vdm_jax.evaluation.oracle import Decision, MovingShapesOracle, centres, decide
+from vdm_jax.evaluation.subject import Completer, Evaluation, Subject
 
 __all__ = [
+    "Completer",
     "Decision",
     "DenoisingError",
     "Evaluation",
+    "Extension",
     "Features",
     "FrechetDistance",
+    "Interpolation",
     "Moments",
     "MovingShapesOracle",
     "PixelFeatures",
+    "Prediction",
+    "Seam",
     "Subject",
+    "centres",
     "decide",
     "frechet_distance",
     "psnr",

@@ -120,6 +120,16 @@ def _decide(videos: Clips, source: data.MovingShapes) -> list[Decision]:
     return decisions
 
 
+def centres(videos: Clips, source: data.MovingShapes) -> Float[np.ndarray, "b f 2"]:
+    """The centroid (x, y), in pixels, of what differs from the background, whatever its colour.
+
+    Differences below an eighth of the clip's largest are taken for noise.
+    """
+    x = videos.astype(np.float32)
+    far, peak = _differences(x, _nearest(_borders(x), _table(source, source.backgrounds)))
+    return centroids(np.maximum(far - peak / 8, 0)) * videos.shape[3]
+
+
 def _single(source: data.Source) -> data.MovingShapes:
     if not isinstance(source, data.MovingShapes):
         raise ValueError(
@@ -159,10 +169,18 @@ def _foreground(
     x: Float[np.ndarray, "b f h w c"], background: Float[np.ndarray, "b c"]
 ) -> np.ndarray:
     """The pixels at least half as far from the background as the farthest fiftieth of a clip."""
+    far, peak = _differences(x, background)
+    return far > peak / 2
+
+
+def _differences(
+    x: Float[np.ndarray, "b f h w c"], background: Float[np.ndarray, "b c"]
+) -> tuple[Float[np.ndarray, "b f h w"], Float[np.ndarray, "b 1 1 1"]]:
+    """How far each pixel is from the background, and the mean of the farthest fiftieth."""
     far = np.sqrt(np.square(x - background[:, None, None, None]).sum(axis=-1))
     ranked = np.sort(far.reshape(len(far), -1), axis=1)
     peak = ranked[:, -max(1, ranked.shape[1] // 50) :].mean(axis=1)
-    return far > peak[:, None, None, None] / 2
+    return far, peak[:, None, None, None]
 
 
 def _average(value: Float[np.ndarray, "b f h w"], where: np.ndarray) -> Float[np.ndarray, "b"]:

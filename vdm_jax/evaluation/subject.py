@@ -43,6 +43,38 @@ class Subject(Protocol):
         ...
 
 
+class Completer(Subject, Protocol):
+    """A subject that also makes the rest of what is known of a clip."""
+
+    def complete(
+        self,
+        key: Key,
+        cond: Any,
+        known: diffusion.Known,
+        /,
+        *,
+        correction: diffusion.Correction | None,
+        path: diffusion.Path,
+    ) -> Clips:
+        """Clips whose known frames are those of `known`; no `correction` is replacement."""
+        ...
+
+    def extend(
+        self,
+        key: Key,
+        cond: Any,
+        video: Clips,
+        frames: int,
+        overlap: int,
+        /,
+        *,
+        correction: diffusion.Correction | None,
+        path: diffusion.Path,
+    ) -> Clips:
+        """Clips continued to `frames` frames, by blocks that look at `overlap` frames."""
+        ...
+
+
 class Evaluation(Protocol):
     """A frozen dataclass that turns a subject into numbers."""
 
