@@ -11,17 +11,22 @@ def experiment() -> training.Experiment:
     words = data.Words(source.vocabulary, length=source.longest_caption)
     space, time = nn.SpatialAttention(head=16), nn.TemporalAttention(head=16)
     unet = models.UNet(
-        channels=48,
+        channels=32,
         levels=(
             models.Level(width=1, blocks=1, mixers=(time,)),
             models.Level(width=2, blocks=1, mixers=(space, time)),
         ),
-        embedding=nn.Embedding(width=192, layers=2, inputs=(nn.LogSNR(), nn.TextByFrame())),
+        embedding=nn.Normed(
+            nn.Embedding(
+                width=384, layers=2, inputs=(nn.LogSNR(), nn.PooledText(), nn.TextByFrame())
+            )
+        ),
         text=models.WordEncoder(words.size, features=64),
     )
     return training.Experiment(
         task=training.Denoising(
             model=models.Patched(unet, patch=2),
+            # 16 pixels with the noise that suits 34: layout and motion are decided in noise.
             process=diffusion.Process(diffusion.ShiftedCosine(resolution=34, noise_resolution=16)),
             weight=diffusion.Constant(),
         ),
@@ -30,6 +35,5 @@ def experiment() -> training.Experiment:
         optimizer=training.Adam(peak=2e-3, warmup=100, decay=training.Cosine(), b2=0.99, ema=0.998),
         sampling=sampling.Generator(sampler=diffusion.DDIM(steps=24), guidance=2.0, batch=64),
         evaluations=(evaluation.MovingShapesOracle(samples=128),),
-        steps=4600,
-        log_every=100,
+        steps=3400,
     )

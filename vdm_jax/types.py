@@ -15,7 +15,7 @@ LogSNR = Float[Array, "*batch"]
 Time = Float[Array, "*batch"]
 """t = 0 is data, t = 1 is noise."""
 Scalar = Float[Array, ""]
-Key = PRNGKeyArray | Array
+Key = PRNGKeyArray
 Params = PyTree
 Metrics = dict[str, Any]
 

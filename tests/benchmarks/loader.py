@@ -6,9 +6,10 @@
 The rival decodes the same files with torchcodec where that loads, and with decord, each asked to
 do as little as it can: decord resizes while it decodes. Both sides draw a random window of every
 video in a random order, resize the short side to 64 and crop the centre, with as many processes as
-there are cores, in turns, and the median of the rounds is told. Where the folder holds few videos
-each is there many times over, under other names. Also told: the memory of all processes (their
-unique memory, USS), and whether ours grows over --leak batches of 2 clips.
+there are cores, in turns, and the median of the rounds is told, as clips a second and as processor
+time a clip, which does not suffer from whatever else the machine does. Where the folder holds few
+videos each is there many times over, under other names. Also told: the memory of all processes
+(their unique memory, USS), and whether ours grows over --leak batches of 2 clips.
 """
 
 import argparse
@@ -85,14 +86,22 @@ def memory() -> float:
     return sum(p.memory_full_info().uss for p in (me, *me.children(recursive=True))) / 2**20
 
 
-def timed(batches, count: int) -> tuple[float, float]:
-    """(clips a second, MiB) over `count` batches, after a first few."""
+def work() -> float:
+    """Seconds of processor time that this process and its children have had."""
+    me = psutil.Process()
+    return sum(sum(p.cpu_times()[:2]) for p in (me, *me.children(recursive=True)))
+
+
+def timed(batches, count: int) -> tuple[float, float, float]:
+    """(clips a second, processor milliseconds a clip, MiB) over `count` batches, after a few."""
     for _ in range(4):
         next(batches)
-    began = time.perf_counter()
+    began, worked = time.perf_counter(), work()
     for _ in range(count):
         next(batches)
-    return count * BATCH / (time.perf_counter() - began), memory()
+    clips = count * BATCH
+    speed = clips / (time.perf_counter() - began)
+    return speed, 1000 * (work() - worked) / clips, memory()
 
 
 def endless(loader):
@@ -118,7 +127,7 @@ def main() -> None:
         compare(args, paths, str(folder / "out"))
 
 
-def many(videos: Path, folder: Path, least: int = 400) -> list[str]:
+def many(videos: Path, folder: Path, least: int = 80) -> list[str]:
     """The files of a folder, linked under other names until there are enough."""
     files = sorted(p for p in videos.rglob("*") if p.suffix in (".avi", ".mp4"))
     folder.mkdir()
@@ -136,29 +145,31 @@ def compare(args: argparse.Namespace, paths: list[str], out: str) -> None:
         ),
     }
     others = rivals()
-    speeds: dict[str, list[float]] = {}
-    peaks: dict[str, float] = {}
+    found: dict[str, list[tuple[float, float, float]]] = {}
     for number in range(args.rounds):
         for name, source in shards.items():
             loader = data.Loader(batch=BATCH, workers=args.workers, ahead=2 * args.workers)
             batches = loader(source.clips("train"), seed=number)
-            speed, peak = timed(batches, args.batches)
+            found.setdefault(name, []).append(timed(batches, args.batches))
             batches.close()
-            speeds.setdefault(name, []).append(speed)
-            peaks[name] = max(peaks.get(name, 0), peak)
         for name, kind in others.items():
             theirs = torch.utils.data.DataLoader(
-                kind(paths), BATCH, shuffle=True, num_workers=args.workers, drop_last=True,
-                persistent_workers=True, prefetch_factor=2, multiprocessing_context="spawn",
-            )  # fmt: skip
+                kind(paths),
+                BATCH,
+                shuffle=True,
+                num_workers=args.workers,
+                drop_last=True,
+                persistent_workers=True,
+                prefetch_factor=2,
+                multiprocessing_context="spawn",  # a fork would take our readers' locks
+            )
             iterator = endless(theirs)
-            speed, peak = timed(iterator, args.batches)
+            found.setdefault(name, []).append(timed(iterator, args.batches))
             del iterator, theirs
-            speeds.setdefault(name, []).append(speed)
-            peaks[name] = max(peaks.get(name, 0), peak)
-    for name, found in speeds.items():
-        print(f"{name:<18}{statistics.median(found):8.1f} clips/s {peaks[name]:8.0f} MiB   "
-              f"({', '.join(f'{s:.0f}' for s in found)})", flush=True)  # fmt: skip
+    for name, rounds in found.items():
+        speed, cost, peak = (statistics.median(column) for column in zip(*rounds, strict=True))
+        print(f"{name:<18}{speed:8.1f} clips/s{cost:8.2f} ms of processor/clip{peak:8.0f} MiB   "
+              f"({', '.join(f'{row[0]:.0f}' for row in rounds)})", flush=True)  # fmt: skip
     if args.leak:
         leak(shards["ours"], args)
 

@@ -17,14 +17,14 @@ captions = Conditioning(text=text, text_mask=mask)
 segments = jnp.array([[0, 0, 0, 1, 2]] * B)
 
 
-@partial(jax.jit, static_argnums=0)
-def apply(module, variables, logsnr, cond):
-    return module.apply(variables, logsnr, cond, F, WIDTH)
+@partial(jax.jit, static_argnums=(0, 4))
+def apply(module, variables, logsnr, cond, frames=F):
+    return module.apply(variables, logsnr, cond, frames, WIDTH)
 
 
-def embed(module, cond, logsnr=logsnr, variables=None):
+def embed(module, cond, logsnr=logsnr, variables=None, frames=F):
     variables = parameters(module, logsnr, cond, F, WIDTH) if variables is None else variables
-    return apply(module, variables, logsnr, cond)
+    return apply(module, variables, logsnr, cond, frames)
 
 
 def test_sinusoids_of_half_the_way():
@@ -95,9 +95,11 @@ def test_clips_of_a_row_have_their_own_captions(module):
     real = jnp.ones((1, 3, L), bool)
     packed = Conditioning(text=captions_of_row, text_mask=real, segments=segments[:1])
     together = embed(module, packed, logsnr[:1])
-    alone = embed(module, Conditioning(text=captions_of_row[0], text_mask=real[0]), jnp.zeros(3))
-    first_frames = jnp.broadcast_to(alone, (3, F, WIDTH))[:, 0]
-    np.testing.assert_allclose(together[0, np.array([0, 3, 4])], first_frames, atol=1e-5)
+    apart = Conditioning(text=captions_of_row[0], text_mask=real[0])
+    for clip, (first, frames) in enumerate([(0, 3), (3, 1), (4, 1)]):
+        alone = jnp.broadcast_to(embed(module, apart, jnp.zeros(3), frames=frames), (3, frames, 6))
+        found = together[0, first : first + frames]
+        np.testing.assert_allclose(found, alone[clip], atol=1e-5)
 
 
 def test_missing_text_is_named():

@@ -161,3 +161,13 @@ class Embedding(nn.Module):
         for _ in range(self.layers):
             total = dense(self.width, gain=2.0)(nn.swish(total))  # swish halves the variance
         return total
+
+
+class Normed(nn.Module):
+    """An embedding brought to unit variance, so that every part of it is heard from the start."""
+
+    embedding: nn.Module
+
+    @nn.compact
+    def __call__(self, logsnr: Array, cond: Any, frames: int) -> Array:
+        return nn.LayerNorm()(self.embedding(logsnr, cond, frames))

@@ -34,11 +34,12 @@ def init(task: Task, optimizer: Adam, steps: int, key: Key, batch: Batch) -> tup
     """The state before the first step, and the frozen parameters."""
     key_params, key_run = jax.random.split(key)
     params, frozen = task.init(key_params, batch)
-    zero = jnp.zeros((), jnp.int32)
     optimizer_state = optimizer.transform(steps).init(params)
-    ema = jax.tree.map(jnp.copy, params)  # donated buffers must not be shared
+    # Every buffer is one of its own: the step gives them all away.
+    ema = jax.tree.map(jnp.copy, params)
+    step, skipped, streak = (jnp.zeros((), jnp.int32) for _ in range(3))
     key_data = jax.random.key_data(key_run)
-    return State(zero, params, ema, optimizer_state, key_data, zero, zero), frozen
+    return State(step, params, ema, optimizer_state, key_data, skipped, streak), frozen
 
 
 Step = Callable[[State, Params, Batch], tuple[State, Metrics]]

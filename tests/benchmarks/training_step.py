@@ -1,0 +1,197 @@
+"""A training step of our video U-Net against video-diffusion-pytorch's, on the CPU in float32.
+
+    pip install -e '.[benchmark]'
+    pip install --no-deps video-diffusion-pytorch==0.7.0   # it asks for torchvision, to write GIFs
+    python tests/benchmarks/training_step.py [--rounds 5] [--steps 1]
+
+Both train on clips of 4x8x32x32x3 (b f h w c) with 32, 64 and 128 channels: forward, backward,
+Adam. Each side is a process of its own, with all cores, and only one works at a time; rounds
+alternate. Seconds are medians over the rounds, by the clock and by the CPU time of all threads,
+which other work on the machine disturbs less. Memory is the peak of the process, compilation
+included, above what it held after its imports. Ratios are ours / theirs: below 1 is ours ahead.
+
+What each computes (sizes are close, networks are not the same):
+
+  video-diffusion-pytorch   `Unet3D(dim=32, dim_mults=(1, 2, 4))`, 3.2 M parameters. Per level two
+      residual blocks, linear spatial attention and temporal attention, down and up; full spatial
+      attention in the middle; 8 heads of 32 features in every attention, whatever the width; one
+      more temporal attention after a 7x7 stem; rotary and T5 relative positions; convolutions
+      (4x4 strided, transposed) between levels. Loss on eps, plain Adam.
+  vdm_jax   3.6 M parameters. Per level one residual block and one that changes resolution on the
+      way down, two and one on the way up; linear spatial attention at 32x32 and 16x16, full at
+      8x8, temporal attention with Shaw's relative positions at every level; 8 heads that share the
+      level's channels; a 3x3 stem. Loss on eps; the step of `training.make_step`: Adam, clipping
+      by the global norm, the moving average of the parameters, a check that gradients are finite.
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+import types
+
+BATCH, FRAMES, SIZE, CHANNELS, WIDTHS = 4, 8, 32, 32, (1, 2, 4)
+
+
+def ours():
+    """Our step: imports, then a generator of parameters, compile time, and steps."""
+    os.environ["JAX_PLATFORMS"] = "cpu"
+    import jax
+    import numpy as np
+
+    from vdm_jax import diffusion, models, nn, training
+
+    yield
+    heads = [CHANNELS * width // 8 for width in WIDTHS]
+    space = [nn.LinearSpatialAttention, nn.LinearSpatialAttention, nn.SpatialAttention]
+    unet = models.UNet(
+        channels=CHANNELS,
+        levels=tuple(
+            models.Level(width, (attention(head), nn.TemporalAttention(head)), blocks=1)
+            for width, head, attention in zip(WIDTHS, heads, space, strict=True)
+        ),
+        embedding=nn.Embedding(width=4 * CHANNELS, layers=2),
+    )
+    process = diffusion.Process(diffusion.Cosine(), parameterization=diffusion.Eps())
+    task = training.Denoising(unet, process, weight=diffusion.SNR())
+    optimizer = training.Adam(peak=1e-4, warmup=1)
+    random = np.random.default_rng(0)
+    shape = (BATCH, FRAMES, SIZE, SIZE, 3)
+    batch = {"video": random.integers(0, 256, shape).astype(np.uint8)}
+
+    def init(key):
+        return training.init(task, optimizer, 1000, key, batch)
+
+    state, frozen = jax.jit(init)(jax.random.key(0))
+    jax.block_until_ready(state)
+    start = time.perf_counter()
+    step = jax.jit(training.make_step(task, optimizer, 1000), donate_argnums=0)
+    step = step.lower(state, frozen, batch).compile()
+    yield sum(p.size for p in jax.tree.leaves(state.params)), time.perf_counter() - start
+    while True:
+        state, _ = step(state, frozen, batch)
+        jax.block_until_ready(state)
+        yield
+
+
+def theirs():
+    """The rival's step, in the same parts."""
+    torchvision = types.ModuleType("torchvision")
+    torchvision.transforms = types.SimpleNamespace(ToTensor=lambda: None)
+    torchvision.utils = None
+    sys.modules["torchvision"] = torchvision
+    import torch
+    from video_diffusion_pytorch import GaussianDiffusion, Unet3D
+
+    torch.set_num_threads(os.cpu_count() or 1)
+    torch.manual_seed(0)
+    yield
+    unet = Unet3D(dim=CHANNELS, dim_mults=WIDTHS)
+    model = GaussianDiffusion(
+        unet, image_size=SIZE, num_frames=FRAMES, timesteps=1000, loss_type="l2"
+    )
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
+    video = torch.rand(BATCH, 3, FRAMES, SIZE, SIZE)
+    yield sum(p.numel() for p in unet.parameters()), 0.0
+    while True:
+        optimizer.zero_grad()
+        model(video).backward()
+        optimizer.step()
+        yield
+
+
+SIDES = {"vdm_jax": ours, "video-diffusion-pytorch": theirs}
+
+
+def serve(side: str) -> None:
+    """The working process: a line in is a number of steps, a line out is what they took."""
+
+    def peak() -> float:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux: KiB
+
+    work = SIDES[side]()
+    next(work)
+    imported = peak()
+    parameters, compile_seconds = next(work)
+    next(work)
+    print(json.dumps({"parameters": parameters, "compile_seconds": compile_seconds}), flush=True)
+    for line in sys.stdin:
+        steps, wall, cpu = int(line), time.perf_counter(), time.process_time()
+        for _ in range(steps):
+            next(work)
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        round_ = {
+            "seconds": wall / steps,
+            "cpu_seconds": cpu / steps,
+            "peak_mib": peak() - imported,
+        }
+        print(json.dumps(round_), flush=True)
+
+
+def measure(rounds: int, steps: int) -> dict[str, dict[str, float]]:
+    """Both sides, in turns."""
+    command = [sys.executable, __file__, "--side"]
+    pipe = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    workers, results, log = {}, {}, {side: [] for side in SIDES}
+    for side in SIDES:  # one after the other: neither compiles while the other does
+        workers[side] = subprocess.Popen([*command, side], **pipe)
+        results[side] = _answer(workers[side], side)
+    for _ in range(rounds):
+        for side, worker in workers.items():
+            worker.stdin.write(f"{steps}\n")
+            worker.stdin.flush()
+            log[side].append(_answer(worker, side))
+    for side, worker in workers.items():
+        worker.stdin.close()
+        worker.wait()
+        for name in ("seconds", "cpu_seconds"):
+            results[side][name] = statistics.median(entry[name] for entry in log[side])
+        results[side]["peak_mib"] = log[side][-1]["peak_mib"]
+    return results
+
+
+def _answer(worker: subprocess.Popen, side: str) -> dict[str, float]:
+    line = worker.stdout.readline()
+    if not line:
+        raise SystemExit(f"{side} ended early; its error is above. Is '.[benchmark]' installed?")
+    return json.loads(line)
+
+
+def report(results: dict[str, dict[str, float]]) -> None:
+    """A table for people, a line of JSON for machines."""
+    ours, theirs = results.values()
+    ratios = {name: ours[name] / theirs[name] for name in ("seconds", "cpu_seconds", "peak_mib")}
+    columns = {
+        "parameters": lambda r: f"{r['parameters'] / 1e6:.2f} M",
+        "compile": lambda r: f"{r['compile_seconds']:.1f} s",
+        "step": lambda r: f"{r['seconds']:.2f} s",
+        "step (CPU)": lambda r: f"{r['cpu_seconds']:.2f} s",
+        "peak memory": lambda r: f"{r['peak_mib']:.0f} MiB",
+    }
+    print("".join([" " * 26, *(f"{name:>13}" for name in columns)]))
+    for side, result in results.items():
+        print("".join([f"{side:<26}", *(f"{show(result):>13}" for show in columns.values())]))
+    print(f"{'ours / theirs':<52}", *(f"{ratio:>12.2f}" for ratio in ratios.values()))
+    load = round(os.getloadavg()[0], 1)
+    facts = {"cores": os.cpu_count(), "load": load, "batch": [BATCH, FRAMES, SIZE, SIZE, 3]}
+    print(json.dumps({**facts, **results, "ratios": ratios}))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Our training step against the rival's.")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each side")
+    parser.add_argument("--steps", type=int, default=1, help="training steps in a turn")
+    parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.side:
+        serve(args.side)
+    else:
+        report(measure(args.rounds, args.steps))
+
+
+if __name__ == "__main__":
+    main()
