@@ -52,7 +52,7 @@ class Prediction:
     clips: int = 128
     given: int = 4
     corrections: Corrections = TABLE
-    path: diffusion.Path = diffusion.Held()
+    path: diffusion.Path = diffusion.Posterior()
     every: int | None = None
 
     @property
@@ -110,7 +110,7 @@ class Extension:
     frames: int = 32
     overlap: int = 4
     corrections: Corrections = TABLE
-    path: diffusion.Path = diffusion.Held()
+    path: diffusion.Path = diffusion.Posterior()
     every: int | None = None
 
     @property
@@ -153,7 +153,7 @@ class Interpolation:
 
     clips: int = 128
     corrections: Corrections = TABLE
-    path: diffusion.Path = diffusion.Held()
+    path: diffusion.Path = diffusion.Posterior()
     every: int | None = None
 
     @property
@@ -205,7 +205,7 @@ class Seam:
     clips: int = 64
     given: int = 4
     corrections: Corrections = TABLE
-    path: diffusion.Path = diffusion.Held()
+    path: diffusion.Path = diffusion.Posterior()
     every: int | None = None
 
     @property

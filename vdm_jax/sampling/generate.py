@@ -153,7 +153,7 @@ class Trained:
         small: diffusion.LowResolution | None = None,
         *,
         correction: diffusion.Correction | None = GUIDANCE,
-        path: diffusion.Path = diffusion.Held(),
+        path: diffusion.Path = diffusion.Posterior(),
     ) -> UInt8[np.ndarray, "b f h w c"]:
         """The rest of clips of which frames are `known`, or which are known to be `small`.
 
