@@ -8,9 +8,9 @@ from vdm_jax import data, diffusion, evaluation, models, nn, sampling, training
 
 
 def experiment() -> training.Experiment:
-    space, time = nn.SpatialAttention(head=32), nn.TemporalAttention(head=32)
+    space, time = nn.SpatialAttention(head=16), nn.TemporalAttention(head=16)
     unet = models.UNet(
-        channels=64,
+        channels=32,
         levels=(
             models.Level(width=1, blocks=1, mixers=(time,)),
             models.Level(width=2, blocks=1, mixers=(space, time)),
@@ -23,11 +23,11 @@ def experiment() -> training.Experiment:
             process=diffusion.Process(diffusion.ShiftedCosine(resolution=64, noise_resolution=32)),
             weight=diffusion.TruncatedSNR(),
         ),
-        data=data.VideoFolder(path="videos", frames=8, size=32, stride=2, held_out=0.15),
+        data=data.VideoFolder(path="videos", frames=8, size=32, held_out=0.15),
         loader=data.Loader(batch=8),
         optimizer=training.Adam(peak=1e-3, warmup=100, decay=training.Cosine(), b2=0.99, ema=0.998),
         sampling=sampling.Generator(sampler=diffusion.DDIM(steps=64), batch=16),
-        evaluations=(evaluation.DenoisingError(clips=64, train_clips=256),),
+        evaluations=(evaluation.DenoisingError(clips=64, train_clips=512),),
         steps=3000,
         log_every=50,
     )

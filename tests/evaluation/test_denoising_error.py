@@ -148,7 +148,7 @@ def test_a_plain_function_is_a_denoiser_too():
 
 
 def test_log_snrs_cover_the_range_evenly():
-    levels = DenoisingError(clips=5, bands=4, low=-8, high=8).logsnrs()
+    levels = DenoisingError(bands=4, low=-8, high=8).logsnrs(5)
     assert levels.shape == (4, 5)
     np.testing.assert_allclose(np.diff(levels.ravel()), 16 / 20)
     np.testing.assert_allclose(levels.mean(axis=1), [-6, -2, 2, 6])

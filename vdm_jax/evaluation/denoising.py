@@ -1,6 +1,7 @@
 """The error of the denoiser itself, by noise level: what samples hide and losses average away."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,9 +19,10 @@ from vdm_jax.types import Denoiser, Key, Video
 class DenoisingError:
     """E|x - x_hat|^2 per value on held-out clips, x in [-1, 1], in bands of log-SNR.
 
-    Three denoisers see the same noisy clips: the `model`, and fitted on `train_clips` training
-    clips the `wiener` filter and the `constant` mean. Bands of equal width lie between `low` and
-    `high`; each is named by its centre, and its log-SNRs are spread evenly over the clips.
+    Three denoisers see the same noisy clips, at most `clips` of them: the `model`, and fitted on at
+    most `train_clips` training clips the `wiener` filter and the `constant` mean. Bands of equal
+    width lie between `low` and `high`; each is named by its centre, and its log-SNRs are spread
+    evenly over the clips.
     """
 
     clips: int = 64
@@ -36,15 +38,16 @@ class DenoisingError:
         return "denoising"
 
     def __call__(self, key: Key, subject: Subject) -> Results:
-        train = elements(subject.data, "train", self.train_clips)
+        train = elements(subject.data, "train", _most(subject.data, "train", self.train_clips))
         spectrum = Spectrum.of(_floats(e["video"]) for e in train)
         fixed = {"wiener": Wiener(spectrum, subject.process), "constant": Constant(spectrum)}
-        held_out = elements(subject.data, "held_out", self.clips)
-        logsnr = self.logsnrs()
+        count = _most(subject.data, "held_out", self.clips)
+        held_out = elements(subject.data, "held_out", count)
+        logsnr = self.logsnrs(count)
         sums = {name: np.zeros(self.bands) for name in ("model", *fixed)}
         # A compiled program of this call's own, so that it lets go of the parameters after it.
         compiled = jax.jit(lambda denoiser, z, logsnr: denoiser(z, logsnr))
-        for start in range(0, self.clips, self.batch):
+        for start in range(0, count, self.batch):
             part = held_out[start : start + self.batch]
             x = jnp.asarray(_floats(np.stack([e["video"] for e in part])))
             model = subject.denoiser(encode(subject, part))
@@ -60,16 +63,16 @@ class DenoisingError:
         centres = [self.low + width * (band + 0.5) for band in range(self.bands)]
         return {
             name: {
-                f"{centre:g}": float(total / self.clips)
+                f"{centre:g}": float(total / count)
                 for centre, total in zip(centres, totals, strict=True)
             }
             for name, totals in sums.items()
         }
 
-    def logsnrs(self) -> Float[np.ndarray, "bands clips"]:
+    def logsnrs(self, count: int) -> Float[np.ndarray, "bands count"]:
         """One log-SNR per band and clip, evenly spaced inside the band."""
-        places = (np.arange(self.bands * self.clips) + 0.5) / (self.bands * self.clips)
-        return (self.low + (self.high - self.low) * places).reshape(self.bands, self.clips)
+        places = (np.arange(self.bands * count) + 0.5) / (self.bands * count)
+        return (self.low + (self.high - self.low) * places).reshape(self.bands, count)
 
 
 def denoising_errors(
@@ -85,6 +88,11 @@ def denoising_errors(
         name: jnp.square(x - denoiser(z, logsnr)).mean(axis=(1, 2, 3, 4))
         for name, denoiser in denoisers.items()
     }
+
+
+def _most(source: Any, split: str, count: int) -> int:
+    """As many clips as asked for, or all that a small data set has."""
+    return min(count, len(source.clips(split)))
 
 
 def _floats(video: Clips) -> np.ndarray:
