@@ -7,6 +7,10 @@ Means and covariances of `samples` conditional samples in float32, beside the cl
 near -1, the first known to be .3. Super-resolution: 8 pixels of correlation .9^|i-j|, of which the
 means of two are known to be 1. `mean` and `cov` are the largest errors relative to the largest
 exact entry.
+
+Measured (64 steps, 10,000 samples), errors of the mean: of frames, replacement 36 %, the best
+constant weight tried (3) 6.3 %, pseudo-inverse 1.1 %; of pixels, weight 1 4.3 %, pseudo-inverse
+.2 %. Of the covariance: of frames 24, 5.6 and 8.4 %, of pixels 30 and 17 %.
 """
 
 import argparse
