@@ -4,8 +4,8 @@
 
 Eight to eleven minutes of training on two CPU cores. Of 128 prompted samples of unseen captions, as
 the oracle sees them (seed 0, one run): size .97, colour .88, motion .99, shape .53, clean .99. The
-aims are .95, .95, .90, .50 and .90: colour falls short. Without `nn.Normed` a run of the same length
-reached colour 1.00 and motion .76.
+aims are .95, .95, .90, .50 and .90: colour falls short. Without `nn.Normed` a run of the same
+length reached colour 1.00 and motion .76.
 """
 
 from vdm_jax import data, diffusion, evaluation, models, nn, sampling, training
