@@ -16,6 +16,7 @@ from typing import Any
 
 PACKAGE = "vdm_jax"
 LINEN = {"parent", "name"}  # fields that every linen module has and no experiment sets
+MANY = 40  # names that a message can list
 
 
 class ConfigError(ValueError):
@@ -31,12 +32,16 @@ def fields(node: Any) -> dict[str, dataclasses.Field]:
 
 
 def nearest(name: str, known: typing.Iterable[str]) -> str:
-    """A clause that suggests what `name` was meant to be: the closest known name, or them all."""
+    """A clause that suggests what `name` was meant to be: the closest known name, or them all.
+
+    Of more than `MANY`, only the first.
+    """
     known = [str(k) for k in known]
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     if close:
         return f"did you mean {close[0]!r}?"
-    return f"known: {', '.join(known)}" if known else "there is none"
+    more = f" and {len(known) - MANY} more" if len(known) > MANY else ""
+    return f"known: {', '.join(known[:MANY])}{more}" if known else "there is none"
 
 
 def class_name(cls: type) -> str:

@@ -1,5 +1,7 @@
 """Checkpoints: what a run leaves behind and starts again from."""
 
+from vdm_jax.checkpoints.layout import Layout
+from vdm_jax.checkpoints.rules import Rule
 from vdm_jax.checkpoints.store import (
     CheckpointError,
     Checkpoints,
@@ -8,4 +10,12 @@ from vdm_jax.checkpoints.store import (
     write_experiment,
 )
 
-__all__ = ["CheckpointError", "Checkpoints", "Store", "read_experiment", "write_experiment"]
+__all__ = [
+    "CheckpointError",
+    "Checkpoints",
+    "Layout",
+    "Rule",
+    "Store",
+    "read_experiment",
+    "write_experiment",
+]

@@ -1,0 +1,180 @@
+"""Renaming tables: both directions are one table, and what does not fit is named."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import NamedSharding, PartitionSpec
+
+from vdm_jax import parallel
+from vdm_jax.checkpoints import CheckpointError, Layout, Rule
+from vdm_jax.checkpoints.rules import convolution, dense, fill, norm, numbers
+
+LAYOUT = Layout(
+    name="made",
+    rules=(
+        *dense(tuple(f"layers.{{i}}.attn.to_{x}" for x in "qkv"), "block_{i}/qkv"),
+        *convolution("layers.{i}.conv", "block_{i}/conv"),
+        *convolution("up.{i}.proj", "up_{1-i}/proj", "o i 1 1 -> i o"),
+        *norm("norm", "norm"),
+        Rule("both", ("left", "right"), "(s o) -> s o"),
+        Rule("heads", "heads", "(k d) i -> i k d", sizes=(("k", 2),)),
+    ),
+    beside=("other.*", "positions"),
+    repeats=(("norm.again", "norm.weight"),),
+)
+
+
+def made(layers=2) -> dict[str, np.ndarray]:
+    shapes = {"norm.weight": (6,), "norm.bias": (6,), "both": (10,), "heads": (6, 5)}
+    for i in range(layers):
+        shapes |= {f"layers.{i}.attn.to_{x}.weight": (4, 6) for x in "qkv"}
+        shapes |= {f"layers.{i}.attn.to_{x}.bias": (4,) for x in "qkv"}
+        shapes |= {f"layers.{i}.conv.weight": (5, 6, 3, 2), f"layers.{i}.conv.bias": (5,)}
+        shapes |= {f"up.{i}.proj.weight": (4, 6, 1, 1), f"up.{i}.proj.bias": (4,)}
+    rng = np.random.default_rng(0)
+    return {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+
+
+def like() -> dict:
+    shapes = {
+        "norm": {"scale": (6,), "bias": (6,)},
+        "left": (5,),
+        "right": (5,),
+        "heads": (5, 2, 3),
+        **{
+            f"block_{i}": {
+                "qkv": {"kernel": (6, 12), "bias": (12,)},
+                "conv": {"kernel": (3, 2, 6, 5), "bias": (5,)},
+            }
+            for i in range(2)
+        },
+        **{f"up_{i}": {"proj": {"kernel": (6, 4), "bias": (4,)}} for i in range(2)},
+    }
+    return jax.tree.map(
+        lambda shape: jax.ShapeDtypeStruct(shape, jnp.float32),
+        shapes,
+        is_leaf=lambda x: isinstance(x, tuple),
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, jnp.bfloat16, np.int8])
+def test_import_then_export_gives_the_same_bytes(dtype):
+    tensors = {name: (a * 50).astype(dtype) for name, a in made().items()}
+    params = LAYOUT.to_params(tensors, like())
+    again = LAYOUT.to_foreign(params)
+    assert set(again) == set(tensors)
+    for name, tensor in tensors.items():
+        assert again[name].tobytes() == tensor.tobytes(), name
+        assert again[name].flags.c_contiguous
+        assert again.dtype(name) == tensor.dtype
+    assert jax.tree.map(jnp.shape, params) == jax.tree.map(lambda x: x.shape, like())
+
+
+def test_what_becomes_what():
+    tensors = made()
+    params = LAYOUT.to_params(tensors, like())
+    h = np.ones(6, np.float32)
+    for n, x in enumerate("qkv"):
+        one = tensors[f"layers.1.attn.to_{x}.weight"] @ h
+        ours = (h @ params["block_1"]["qkv"]["kernel"])[4 * n : 4 * n + 4]
+        np.testing.assert_allclose(ours, one, rtol=1e-5)
+    assert params["up_0"]["proj"]["bias"] is tensors["up.1.proj.bias"]
+    np.testing.assert_array_equal(params["right"], tensors["both"][5:])
+    np.testing.assert_array_equal(params["heads"][:, 1, 2], tensors["heads"][5])
+
+
+def test_shapes_of_tensors_are_known_from_shapes_of_parameters():
+    tensors, foreign = made(), LAYOUT.to_foreign(like())
+    assert {name: foreign.shape(name) for name in foreign} == {
+        name: a.shape for name, a in tensors.items()
+    }
+
+
+def test_tensors_are_read_once_in_their_order_and_placed_one_by_one():
+    tensors, reads, mesh = made(), [], parallel.Mesh(data=1, fsdp=8).build()
+
+    class Lazy(dict):
+        def __getitem__(self, name):
+            reads.append(name)
+            return super().__getitem__(name)
+
+    split = NamedSharding(mesh, PartitionSpec(None, "fsdp"))
+    shapes = like()
+    shapes["heads"] = jax.ShapeDtypeStruct((5, 2, 3), jnp.float32)
+    tensors["layers.0.attn.to_q.weight"] = np.ones((8, 6), np.float32)
+    for x in "kv":
+        tensors[f"layers.0.attn.to_{x}.weight"] = np.ones((8, 6), np.float32)
+    shapes["block_0"]["qkv"]["kernel"] = jax.ShapeDtypeStruct((6, 24), jnp.float32, sharding=split)
+    params = LAYOUT.to_params(Lazy(tensors), shapes, dtype=jnp.bfloat16)
+    assert reads == list(dict.fromkeys(reads))
+    assert sorted(reads) == sorted(tensors)
+    assert [n for n in reads if "conv" in n] == [n for n in tensors if "conv" in n]
+    placed = params["block_0"]["qkv"]["kernel"]
+    assert placed.sharding == split and placed.dtype == jnp.bfloat16
+    assert isinstance(params["heads"], np.ndarray)
+
+
+def test_what_else_is_in_the_file_is_left_alone():
+    tensors = made() | {"other.weight": np.ones(3), "positions": np.arange(5)}
+    tensors["norm.again"] = tensors["norm.weight"]
+    LAYOUT.to_params(tensors, like())
+    tensors["norm.again"] = tensors["norm.bias"]
+    with pytest.raises(CheckpointError, match=r"norm\.again should repeat norm\.weight"):
+        LAYOUT.to_params(tensors, like())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.pop("layers.1.conv.bias"), r"no tensor layers\.1\.conv\.bias for block_1/con"),
+        (
+            lambda t: t.update({"layers.1.conv.biass": t.pop("layers.1.conv.bias")}),
+            r"no tensor layers\.1\.conv\.bias .* did you mean 'layers\.1\.conv\.biass'",
+        ),
+        (
+            lambda t: t.update({"layers.2.conv.bias": t["both"]}),
+            r"layers\.2\.conv\.bias belongs nowhere .*did you mean 'layers\.[01]\.conv\.bias'",
+        ),
+        (
+            lambda t: t.update({"both": np.ones(12)}),
+            r"both \(12,\) makes left \(6,\), expected left \(5,\), right \(5,\)",
+        ),
+        (lambda t: t.update({"both": np.ones(11)}), r"both \(11,\) cannot be left \(5,\), right"),
+        (lambda t: t.update({"up.0.proj.weight": np.ones((4, 6))}), r"cannot be .*o i 1 1 -> i o"),
+        (
+            lambda t: t.update({"layers.0.attn.to_q.weight": np.ones((4, 5))}),
+            r"to_q\.weight \(4, 5\), .* cannot be block_0/qkv/kernel",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_named(change, message):
+    tensors = made()
+    change(tensors)
+    with pytest.raises(CheckpointError, match=message):
+        LAYOUT.to_params(tensors, like())
+
+
+def test_parameters_without_a_tensor_are_named():
+    with pytest.raises(CheckpointError, match=r"block_0/con/bias; did you mean .*conv/bias"):
+        LAYOUT.to_foreign({"block_0": {"con": {"bias": np.ones(3)}}})
+    with pytest.raises(CheckpointError, match=r"left and right together, and there is no right"):
+        LAYOUT.to_foreign({"left": np.ones(3)})
+
+
+def test_how_well_names_fit():
+    names = list(made())
+    assert LAYOUT.matches(names) == 1
+    assert LAYOUT.matches([*names, "other.weight", "norm.again"]) == 1
+    assert 0.8 < LAYOUT.matches([*names, "stranger"]) < 1
+    assert 0 < LAYOUT.matches(names[:4]) < 0.5
+    assert LAYOUT.matches(["stranger"]) == LAYOUT.matches([]) == 0
+
+
+def test_names_and_numbers():
+    assert numbers("up.{i}.b.{j}", "up.3.b.10") == {"i": 3, "j": 10}
+    assert numbers("up_{3-i}/{i}", "up_1/2") == {"i": 2}
+    assert numbers("up_{3-i}/{i}", "up_1/1") is None
+    assert numbers("up_{3-i}", "up_4") is None
+    assert numbers("up.{i}", "upX0") is None
+    assert fill("up_{3-i}/{j}", {"i": 1, "j": 7}) == "up_2/7"

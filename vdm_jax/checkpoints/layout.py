@@ -1,0 +1,212 @@
+"""Layouts: renaming tables between published checkpoints and our trees of parameters."""
+
+import dataclasses
+import fnmatch
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from einops import EinopsError
+
+from vdm_jax.checkpoints.rules import Names, Rule, fill, numbers, several
+from vdm_jax.checkpoints.store import CheckpointError
+from vdm_jax.config import nearest
+from vdm_jax.types import Params
+
+
+@dataclasses.dataclass(frozen=True)
+class Bond:
+    """A rule with its numbers filled in: these tensors are those parameters."""
+
+    rule: Rule
+    foreign: tuple[str, ...]
+    ours: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """How a published kind of checkpoint names and lays out the parameters of one of our networks.
+
+    files: the published files that it is for, as "repository: file".
+    beside: shell patterns of tensors in these files that are no parameters of this network.
+    repeats: pairs (name, other): tensors that may be there again under another name.
+    """
+
+    name: str
+    rules: tuple[Rule, ...]
+    files: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+    repeats: tuple[tuple[str, str], ...] = ()
+
+    def bonds(self, paths: Iterable[str]) -> Iterator[Bond]:
+        """Which tensors the parameters at `paths` (`block_0/in/kernel`) are, each bond once.
+
+        Raises:
+          CheckpointError: the table has no rule for a path, or half of what a rule needs is there.
+        """
+        there = dict.fromkeys(paths)
+        done: set[str] = set()
+        for path in there:
+            if path in done:
+                continue
+            bond = self._bond(path, lambda rule: rule.ours)
+            if bond is None:
+                known = [name for rule in self.rules for name in several(rule.ours)]
+                raise CheckpointError(
+                    f"layout {self.name} has no tensor for our parameter {path}; "
+                    f"{nearest(path, known)}"
+                )
+            for other in bond.ours:
+                if other not in there:
+                    raise CheckpointError(
+                        f"layout {self.name} makes {', '.join(bond.foreign)} of {path} and "
+                        f"{other} together, and there is no {other}; {nearest(other, there)}"
+                    )
+            done.update(bond.ours)
+            yield bond
+
+    def _bond(self, name: str, side: Callable[[Rule], Names]) -> Bond | None:
+        for rule in self.rules:
+            for template in several(side(rule)):
+                values = numbers(template, name)
+                if values is None:
+                    continue
+                both = (several(rule.foreign), several(rule.ours))
+                return Bond(rule, *(tuple(fill(n, values) for n in names) for names in both))
+        return None
+
+    def is_beside(self, name: str) -> bool:
+        """Whether a tensor of these files is no parameter of this network."""
+        return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.beside)
+
+    def matches(self, names: Iterable[str]) -> float:
+        """How well a set of tensor names fits, from 0 to 1.
+
+        The share of the tensors that the table knows, or of the table that the tensors use,
+        whichever is less; 1 is a fit.
+        """
+        repeated = {name for name, _ in self.repeats}
+        names = [n for n in names if not self.is_beside(n) and n not in repeated]
+        used = [bond.rule for name in names if (bond := self._bond(name, lambda r: r.foreign))]
+        if not used:
+            return 0.0
+        return min(len(used) / len(names), len(set(used)) / len(self.rules))
+
+    def to_params(self, tensors: Mapping[str, Any], like: Params, dtype: Any = None) -> Params:
+        """Our parameters, from foreign tensors that are read one bond at a time, each once.
+
+        tensors: arrays by name; a lazy mapping need not hold more than one.
+        like: arrays or `jax.ShapeDtypeStruct`s. Where one has a sharding, the parameter is put
+          there before the next tensor is read; where it has none, it stays on the host.
+        dtype: of the parameters; none keeps that of the tensors.
+
+        Raises:
+          CheckpointError: the first tensor that is missing, left over or of another shape.
+        """
+        shapes = flatten(like)
+        bonds = list(self.bonds(shapes))
+        self._compare(tensors, bonds)
+        place = {name: index for index, name in enumerate(tensors)}
+        found = {}
+        for bond in sorted(bonds, key=lambda bond: place[bond.foreign[0]]):  # as files have them
+            arrays = tuple(np.asarray(tensors[name]) for name in bond.foreign)
+            for path, array in zip(bond.ours, self._moved(bond, arrays, shapes), strict=True):
+                array = array if dtype is None else array.astype(dtype)
+                found[path] = _placed(array, getattr(shapes[path], "sharding", None))
+        return jax.tree.unflatten(jax.tree.structure(like), [found[path] for path in shapes])
+
+    def _moved(self, bond: Bond, arrays: tuple, shapes: Mapping[str, Any]) -> tuple:
+        have = ", ".join(f"{n} {a.shape}" for n, a in zip(bond.foreign, arrays, strict=True))
+        want = ", ".join(f"{path} {tuple(shapes[path].shape)}" for path in bond.ours)
+        try:
+            moved = bond.rule.to_ours(arrays)
+        except (EinopsError, ValueError):
+            raise CheckpointError(
+                f"layout {self.name}: {have} cannot be {want}; the axes go {bond.rule.axes!r}"
+            ) from None
+        for path, array in zip(bond.ours, moved, strict=True):
+            if array.shape != tuple(shapes[path].shape):
+                raise CheckpointError(
+                    f"layout {self.name}: {have} makes {path} {array.shape}, expected {want}; "
+                    "the checkpoint is of a network of another size"
+                )
+        return moved
+
+    def _compare(self, tensors: Mapping[str, Any], bonds: list[Bond]) -> None:
+        """Refuses names that are missing or left over, and repetitions that are none."""
+        expected = {name: bond for bond in bonds for name in bond.foreign}
+        repeats = {n: other for n, other in self.repeats if n in tensors and n not in expected}
+        unused = [
+            name
+            for name in tensors
+            if name not in expected and name not in repeats and not self.is_beside(name)
+        ]
+        for name, bond in expected.items():
+            if name not in tensors:
+                raise CheckpointError(
+                    f"layout {self.name}: there is no tensor {name} for {', '.join(bond.ours)}; "
+                    f"{nearest(name, unused or tensors)}"
+                )
+        if unused:
+            raise CheckpointError(
+                f"layout {self.name}: the tensor {unused[0]} belongs nowhere in this network "
+                f"({len(unused)} are left over); {nearest(unused[0], expected)}"
+            )
+        for name, other in repeats.items():
+            if not np.array_equal(np.asarray(tensors[name]), np.asarray(tensors[other])):
+                raise CheckpointError(
+                    f"layout {self.name}: {name} should repeat {other}: it differs"
+                )
+
+    def to_foreign(self, params: Params) -> "Foreign":
+        """The tensors of this layout that our parameters are, each made when it is asked for.
+
+        Raises:
+          CheckpointError: a parameter that the layout has no tensor for.
+        """
+        return Foreign(self, params)
+
+
+class Foreign(Mapping[str, np.ndarray]):
+    """Parameters under the names and in the axes of a layout; what is read is made, not kept."""
+
+    def __init__(self, layout: Layout, params: Params):
+        self._leaves = flatten(params)
+        self._bonds = {name: b for b in layout.bonds(self._leaves) for name in b.foreign}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._bonds)
+
+    def __len__(self) -> int:
+        return len(self._bonds)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return np.ascontiguousarray(self._made(name, np.asarray))
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a tensor, for which nothing is computed: leaves may be shapes alone."""
+        return self._made(name, lambda x: np.broadcast_to(np.zeros((), np.int8), x.shape)).shape
+
+    def dtype(self, name: str) -> np.dtype:
+        """The type of a tensor's elements."""
+        return np.dtype(self._leaves[self._bonds[name].ours[0]].dtype)
+
+    def _made(self, name: str, read: Callable[[Any], np.ndarray]) -> np.ndarray:
+        bond = self._bonds[name]
+        made = bond.rule.to_foreign(tuple(read(self._leaves[path]) for path in bond.ours))
+        return made[bond.foreign.index(name)]
+
+
+def flatten(tree: Params) -> dict[str, Any]:
+    """The leaves of a tree by path: `block_0/in/kernel`."""
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {jax.tree_util.keystr(p, simple=True, separator="/"): leaf for p, leaf in leaves}
+
+
+def _placed(array: np.ndarray, sharding: Any) -> Any:
+    """The array on its devices, each given its part; on the host where it has no sharding."""
+    if sharding is None:
+        return array
+    placed = jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
+    return jax.block_until_ready(placed)
