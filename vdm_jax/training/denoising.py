@@ -52,22 +52,39 @@ class Denoising:
         """The clips in [-1, 1] and the conditions of a batch."""
         return batch["video"].astype(jnp.float32) / 127.5 - 1, Conditioning.of(batch)
 
+    def draw(self, key: Key, batch: Batch) -> tuple[Video, Conditioning]:
+        """The clips and conditions of a batch with what chance does to them in training."""
+        x, cond = self.read(batch)
+        return x, cond.drop(key, self.drop)
+
+    def noise_levels(self, key: Key, x: Video, cond: Conditioning) -> LogSNR:
+        """A log-SNR for each row, or for each frame where a row holds several clips."""
+        logsnr = self.times(key, self._levels(x, cond), self.process.schedule)
+        if cond.segments is None:
+            return logsnr
+        return jnp.take_along_axis(logsnr, cond.segments, axis=1)
+
     def loss(
         self, params: Params, frozen: Params, key: Key, batch: Batch
     ) -> tuple[Scalar, Metrics]:
-        x, cond = self.read(batch)
         key_t, key_eps, key_drop, key_dropout = jax.random.split(key, 4)
-        cond = cond.drop(key_drop, self.drop)
-
-        logsnr = self.times(key_t, self._levels(x, cond), self.process.schedule)
-        if cond.segments is not None:
-            logsnr = jnp.take_along_axis(logsnr, cond.segments, axis=1)
+        x, cond = self.draw(key_drop, batch)
+        logsnr = self.noise_levels(key_t, x, cond)
         z = self.process.diffuse(x, logsnr, jax.random.normal(key_eps, x.shape))
-        output = self._network(
-            params, self.process.input(z, logsnr), logsnr, cond, rngs={"dropout": key_dropout}
-        )
-        error = jnp.square(output - self.process.output(x, z, logsnr)).mean(axis=(2, 3, 4))  # b f
+        return self.error(params, x, z, logsnr, cond, rngs={"dropout": key_dropout})
 
+    def error(
+        self,
+        params: Params,
+        x: Video,
+        z: Video,
+        logsnr: LogSNR,
+        cond: Conditioning,
+        rngs: dict[str, Key] | None = None,
+    ) -> tuple[Scalar, Metrics]:
+        """The weighted error of x_hat(z, logsnr, cond) against x, with dropout given `rngs`."""
+        output = self._network(params, self.process.input(z, logsnr), logsnr, cond, rngs=rngs)
+        error = jnp.square(output - self.process.output(x, z, logsnr)).mean(axis=(2, 3, 4))  # b f
         if logsnr.ndim == 1:
             logsnr = jnp.repeat(logsnr[:, None], x.shape[1], axis=1)
         loss = self.weight(logsnr, self.process) * jnp.square(self.process.gain(logsnr)) * error
