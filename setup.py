@@ -43,6 +43,7 @@ setup(
         "test": [
             *("pytest", "pytest-xdist", "beartype", "chex", "scipy", "ruff", "pyright"),
             *("tensorflow-datasets>=4.9.10", "importlib_resources", "sentencepiece", "tokenizers"),
+            *("torch==2.13.0", "transformers>=5", "diffusers>=0.42"),
         ],
         "benchmark": ["torch==2.13.0", "video-diffusion-pytorch==0.7.0", "psutil", "decord"],
     },

@@ -2,7 +2,17 @@
 
 from vdm_jax.models.conditioning import Conditioning
 from vdm_jax.models.patched import Patched
-from vdm_jax.models.text import WordEncoder
+from vdm_jax.models.text import T5, ClipText, Gated, Plain, WordEncoder
 from vdm_jax.models.unet import Level, UNet
 
-__all__ = ["Conditioning", "Level", "Patched", "UNet", "WordEncoder"]
+__all__ = [
+    "T5",
+    "ClipText",
+    "Conditioning",
+    "Gated",
+    "Level",
+    "Patched",
+    "Plain",
+    "UNet",
+    "WordEncoder",
+]

@@ -1,5 +1,6 @@
 """Layers of the networks: they map arrays to arrays and have never heard of diffusion."""
 
+from vdm_jax.nn.activations import GELU, Activation, QuickGELU, ReLU, TanhGELU
 from vdm_jax.nn.attention import attend, attend_linearly
 from vdm_jax.nn.blocks import (
     ResBlock,
@@ -30,10 +31,13 @@ from vdm_jax.nn.mixers import (
     TextAttention,
 )
 from vdm_jax.nn.names import adopt
-from vdm_jax.nn.norms import GroupNorm
-from vdm_jax.nn.positions import RelativePositions
+from vdm_jax.nn.norms import GroupNorm, RMSNorm
+from vdm_jax.nn.positions import BucketedPositions, RelativePositions
 
 __all__ = [
+    "GELU",
+    "Activation",
+    "BucketedPositions",
     "Conditions",
     "Embedding",
     "FeedForward",
@@ -43,10 +47,14 @@ __all__ = [
     "LogSNR",
     "Normed",
     "PooledText",
+    "QuickGELU",
+    "RMSNorm",
+    "ReLU",
     "RelativePositions",
     "ResBlock",
     "SpatialAttention",
     "Stride",
+    "TanhGELU",
     "TemporalAttention",
     "TextAttention",
     "TextByFrame",

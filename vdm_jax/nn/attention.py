@@ -11,13 +11,15 @@ def attend(
     value: Float[Array, "*batch m d"],
     mask: Bool[Array, "*#batch #n m"] | None = None,
     bias: Float[Array, "*#batch #n m"] | None = None,
+    scale: float | None = None,
 ) -> Float[Array, "*batch n d"]:
-    """`softmax(q k^T / sqrt(d) + bias) v`; masked keys (False) are not read.
+    """`softmax(scale q k^T + bias) v`; masked keys (False) are not read.
 
-    Heads are a batch like any other. (Vaswani et al. 2017, eq. 1)
+    Heads are a batch like any other. `scale` is `1 / sqrt(d)` where none is given.
+    (Vaswani et al. 2017, eq. 1)
     """
-    scale = q.shape[-1] ** -0.5
-    score = jnp.einsum("...nd,...md->...nm", q * scale, key).astype(jnp.float32)
+    factor = q.shape[-1] ** -0.5 if scale is None else scale
+    score = jnp.einsum("...nd,...md->...nm", q * factor, key).astype(jnp.float32)
     if bias is not None:
         score = score + bias.astype(jnp.float32)
     if mask is not None:

@@ -1,4 +1,4 @@
-"""Normalisation, one frame at a time, with statistics in float32."""
+"""Normalisation, of frames or of tokens one at a time, with statistics in float32."""
 
 import math
 
@@ -47,3 +47,17 @@ class GroupNorm(nn.Module):
         offset = bias - mean * gain
         y = pixels * gain[:, :, None] + offset[:, :, None]
         return y.reshape(h.shape).astype(h.dtype)
+
+
+class RMSNorm(nn.Module):
+    """`h / sqrt(mean(h^2) + epsilon) * scale`, over the features. (Zhang & Sennrich 2019, eq. 4)"""
+
+    epsilon: float = 1e-6
+
+    @nn.compact
+    def __call__(self, h: Float[Array, "*n d"]) -> Float[Array, "*n d"]:
+        scale = self.param("scale", nn.initializers.ones, h.shape[-1:])
+        scale = scale.astype(jnp.float32).reshape((1,) * (h.ndim - 1) + scale.shape)
+        wide = h.astype(jnp.float32)
+        size = jnp.square(wide).mean(axis=-1, keepdims=True)
+        return (wide * jax.lax.rsqrt(size + self.epsilon) * scale).astype(h.dtype)

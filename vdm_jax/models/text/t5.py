@@ -1,0 +1,124 @@
+"""T5's encoder: tokens to embeddings, by a transformer whose positions are relative.
+
+(Raffel et al. 2020, arXiv 1910.10683; version 1.1 has gated feed-forward layers, Shazeer 2020)
+"""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from einops import rearrange
+from jaxtyping import Array, Bool, Float, Int
+
+from vdm_jax.config import nearest
+from vdm_jax.nn import Activation, BucketedPositions, ReLU, RMSNorm, TanhGELU, attend, dense
+
+# features, inner, layers, heads, head of every published size
+ORIGINAL = {
+    "small": (512, 2048, 6, 8, 64),
+    "base": (768, 3072, 12, 12, 64),
+    "large": (1024, 4096, 24, 16, 64),
+    "3b": (1024, 16384, 24, 32, 128),
+    "11b": (1024, 65536, 24, 128, 128),
+}
+V1_1 = {
+    "small": (512, 1024, 8, 6, 64),
+    "base": (768, 2048, 12, 12, 64),
+    "large": (1024, 2816, 24, 16, 64),
+    "xl": (2048, 5120, 24, 32, 64),
+    "xxl": (4096, 10240, 24, 64, 64),
+}
+
+
+class Plain(nn.Module):
+    """`activation(h W) V`, `inner` wide."""
+
+    inner: int
+    activation: Activation = ReLU()
+
+    @nn.compact
+    def __call__(self, h: Float[Array, "b l d"]) -> Float[Array, "b l d"]:
+        inner = self.activation(dense(self.inner, bias=False, name="in")(h))
+        return dense(h.shape[-1], bias=False, name="out")(inner)
+
+
+class Gated(nn.Module):
+    """`(activation(h W) * h U) V`, `inner` wide. (Shazeer 2020, eq. 6)"""
+
+    inner: int
+    activation: Activation = TanhGELU()
+
+    @nn.compact
+    def __call__(self, h: Float[Array, "b l d"]) -> Float[Array, "b l d"]:
+        gate, value = jnp.split(dense(2 * self.inner, bias=False, name="in")(h), 2, axis=-1)
+        return dense(h.shape[-1], bias=False, name="out")(self.activation(gate) * value)
+
+
+class _Block(nn.Module):
+    """Attention of tokens to tokens and a feed-forward layer, each residual and behind a norm."""
+
+    heads: int
+    head: int
+    feed_forward: nn.Module
+
+    @nn.compact
+    def __call__(self, h: Array, mask: Array | None, bias: Array) -> Array:
+        inner = self.heads * self.head
+        a = RMSNorm(name="norm_0")(h)
+        # Scores are not divided by sqrt(head): instead q starts that much smaller.
+        q = dense(inner, gain=1 / self.head, bias=False, name="q")(a)
+        kv = dense(2 * inner, bias=False, name="kv")(a)
+        q = rearrange(q, "b l (k d) -> b k l d", k=self.heads)
+        key, value = rearrange(kv, "b l (s k d) -> s b k l d", s=2, k=self.heads)
+        out = attend(q, key, value, mask, bias[None], scale=1.0)
+        out = rearrange(out, "b k l d -> b l (k d)")
+        h = h + dense(h.shape[-1], bias=False, name="out")(out)
+        feed_forward = self.feed_forward.clone(parent=self, name="feed_forward", _deep_clone=True)
+        return h + feed_forward(RMSNorm(name="norm_1")(h))
+
+
+class T5(nn.Module):
+    """The encoder of a T5, called as `(tokens, mask) -> embeddings`; padding is not read.
+
+    features: of an embedding. heads, head: how many and how large. feed_forward: `Gated` in
+    version 1.1, `Plain` before. vocabulary: 32,000 pieces, 100 sentinels, and 28 rows that only
+    make the number divisible.
+    """
+
+    features: int
+    layers: int
+    heads: int
+    feed_forward: nn.Module
+    head: int = 64
+    vocabulary: int = 32128
+
+    @classmethod
+    def original(cls, size: str) -> "T5":
+        """The published models t5-small, -base, -large, -3b and -11b."""
+        features, inner, layers, heads, head = _sizes(ORIGINAL, size)
+        return cls(features, layers, heads, Plain(inner), head)
+
+    @classmethod
+    def v1_1(cls, size: str) -> "T5":
+        """The published models t5-v1_1-small, -base, -large, -xl and -xxl, and those of Flan-T5."""
+        features, inner, layers, heads, head = _sizes(V1_1, size)
+        return cls(features, layers, heads, Gated(inner), head)
+
+    @nn.compact
+    def __call__(
+        self, tokens: Int[Array, "*b l"], mask: Bool[Array, "*b l"] | None = None
+    ) -> Float[Array, "*b l d"]:
+        length = tokens.shape[-1]
+        rows = tokens.reshape(-1, length)
+        unit = nn.initializers.normal(1.0)
+        h = nn.Embed(self.vocabulary, self.features, embedding_init=unit, name="words")(rows)
+        keys = None if mask is None else mask.reshape(-1, 1, 1, length)
+        bias = BucketedPositions(self.heads, name="positions")(length)
+        for i in range(self.layers):
+            block = _Block(self.heads, self.head, self.feed_forward, name=f"block_{i}")
+            h = block(h, keys, bias)
+        return RMSNorm(name="norm")(h).reshape(*tokens.shape, self.features)
+
+
+def _sizes(table: dict[str, tuple], size: str) -> tuple[int, int, int, int, int]:
+    if size not in table:
+        raise ValueError(f"there is no T5 of size {size!r}; {nearest(size, table)}")
+    return table[size]
