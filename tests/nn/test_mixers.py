@@ -12,6 +12,7 @@ from vdm_jax.nn import (
     LinearSpatialAttention,
     SpatialAttention,
     TemporalAttention,
+    TemporalConvolution,
     TextAttention,
 )
 
@@ -20,7 +21,7 @@ h, emb = normal(B, F, H, W, C), normal(B, F, 4)
 text, mask = normal(B, 3, 6), jnp.array([[True, True, False], [True, False, False]])
 captions = Conditioning(text=text, text_mask=mask)
 space, time = SpatialAttention(head=4), TemporalAttention(head=4)
-linear = LinearSpatialAttention(head=4)
+linear, near = LinearSpatialAttention(head=4), TemporalConvolution()
 order = np.array([3, 1, 4, 0, 2])
 apply = jax.jit(lambda module, variables, *args: module.apply(variables, *args), static_argnums=0)
 
@@ -31,7 +32,7 @@ def mix(module, h, cond=captions, emb=emb):
 
 @pytest.mark.parametrize(
     "module",
-    [space, linear, time, TextAttention(head=4), FeedForward()],
+    [space, linear, time, near, TextAttention(head=4), FeedForward()],
     ids=lambda m: type(m).__name__,
 )
 def test_a_new_layer_changes_nothing(module):
@@ -54,9 +55,10 @@ def test_positions_in_space_are_a_set(module):
     np.testing.assert_allclose(mix(module, h)[:, :, ::-1], mix(module, h[:, :, ::-1]), atol=1e-5)
 
 
-def test_space_is_a_batch_in_time():
+@pytest.mark.parametrize("module", [time, near], ids=lambda m: type(m).__name__)
+def test_space_is_a_batch_in_time(module):
     turned = h[:, :, ::-1, ::-1]
-    np.testing.assert_allclose(mix(time, h)[:, :, ::-1, ::-1], mix(time, turned), atol=1e-5)
+    np.testing.assert_allclose(mix(module, h)[:, :, ::-1, ::-1], mix(module, turned), atol=1e-5)
 
 
 def test_a_static_clip_stays_static():
@@ -80,26 +82,48 @@ def test_time_is_relative():
     np.testing.assert_allclose(first[:, :3], last[:, 2:], atol=1e-5)
 
 
-def test_clips_of_a_row_do_not_meet():
+@pytest.mark.parametrize("module", [time, near], ids=lambda m: type(m).__name__)
+def test_clips_of_a_row_do_not_meet(module):
     segments = jnp.array([[0, 0, 0, 1, 2]] * B)
     cond = Conditioning(segments=segments)
-    variables = parameters(time, h, emb, cond)
+    variables = parameters(module, h, emb, cond)
 
     @jax.jit
     def gradient(h, frame):
-        return jax.grad(lambda h: jnp.square(time.apply(variables, h, emb, cond)[:, frame]).sum())(
-            h
-        )
+        def power(h):
+            return jnp.square(module.apply(variables, h, emb, cond)[:, frame]).sum()
+
+        return jax.grad(power)(h)
 
     for frame in range(F):
         reads = np.asarray(abs(gradient(h, frame)).max(axis=(0, 2, 3, 4)))
-        np.testing.assert_array_equal(reads > 0, segments[0] == segments[0, frame])
+        reach = np.abs(np.arange(F) - frame) <= (1 if module is near else F)
+        np.testing.assert_array_equal(reads > 0, reach & (segments[0] == segments[0, frame]))
 
 
-def test_a_pack_of_images_is_each_image_alone():
+@pytest.mark.parametrize("module", [time, near], ids=lambda m: type(m).__name__)
+def test_a_pack_of_images_is_each_image_alone(module):
     pack = Conditioning(segments=jnp.broadcast_to(jnp.arange(F)[None], (B, F)))
-    alone = mix(time, h.reshape(B * F, 1, H, W, C), Conditioning(), emb.reshape(B * F, 1, -1))
-    np.testing.assert_allclose(mix(time, h, pack), alone.reshape(h.shape), atol=1e-5)
+    alone = mix(module, h.reshape(B * F, 1, H, W, C), Conditioning(), emb.reshape(B * F, 1, -1))
+    np.testing.assert_allclose(mix(module, h, pack), alone.reshape(h.shape), atol=1e-5)
+
+
+def test_images_pass_a_temporal_convolution_by():
+    pack = Conditioning(segments=jnp.broadcast_to(jnp.arange(F)[None], (B, F)))
+    np.testing.assert_array_equal(mix(near, h, pack), h)
+
+
+def test_a_temporal_convolution_is_that_of_the_frames():
+    variables = parameters(near, h, emb, captions)
+    own = {**variables["params"], "norm": {"scale": jnp.ones(C), "bias": jnp.zeros(C)}}
+    still = jnp.broadcast_to(h[:, :1], h.shape)
+    out = apply(near, {"params": own}, still, emb, captions)
+    np.testing.assert_allclose(out[:, 1:-1], jnp.broadcast_to(out[:, 1:2], out[:, 1:-1].shape))
+    assert float(abs(out[:, 0] - out[:, 1]).max()) > 1e-2  # beyond the ends there is nothing
+    late = jnp.pad(h, [(0, 0), (1, 0), (0, 0), (0, 0), (0, 0)])
+    later = apply(near, variables, late, emb, captions)
+    first = apply(near, variables, h, emb, captions)
+    np.testing.assert_allclose(later[:, 2:], first[:, 1:], atol=1e-5)
 
 
 def test_masked_tokens_are_not_read():

@@ -2,17 +2,23 @@
 
 from vdm_jax.models.conditioning import Conditioning
 from vdm_jax.models.patched import Patched
+from vdm_jax.models.super_resolution import Blank, EfficientLevel, Fill, Repeat, SuperResolution
 from vdm_jax.models.text import T5, ClipText, Gated, Plain, WordEncoder
 from vdm_jax.models.unet import Level, UNet
 
 __all__ = [
     "T5",
+    "Blank",
     "ClipText",
     "Conditioning",
+    "EfficientLevel",
+    "Fill",
     "Gated",
     "Level",
     "Patched",
     "Plain",
+    "Repeat",
+    "SuperResolution",
     "UNet",
     "WordEncoder",
 ]

@@ -22,6 +22,8 @@ class Conditioning:
     text: token embeddings of a text encoder.
     text_mask: True where a token is real; a caption without real tokens is no caption.
     segments: the clip of each frame.
+    lowres: the video at a low resolution, with fewer frames or smaller ones, and noise.
+    lowres_logsnr: how much noise; one value a row or, with `segments`, one a frame of the result.
     """
 
     label: Int[Array, "b *n"] | None = None
@@ -29,6 +31,8 @@ class Conditioning:
     text: Float[Array, "b *n l d"] | None = None
     text_mask: Bool[Array, "b *n l"] | None = None
     segments: Int[Array, "b f"] | None = None
+    lowres: Float[Array, "b _ h w c"] | None = None
+    lowres_logsnr: Float[Array, "b *f"] | None = None
 
     @classmethod
     def of(cls, batch: Mapping[str, Any]) -> "Conditioning":
@@ -47,6 +51,15 @@ class Conditioning:
             label=None if self.label is None else jnp.where(kept, self.label, -1),
             text_mask=None if self.text_mask is None else masked(self.text_mask),
         )
+
+    def cast(self, dtype: Any) -> "Conditioning":
+        """The same with floats of another type, but for log-SNRs, which stay as they are."""
+
+        def cast(path, leaf):
+            kept = path[0].name.endswith("logsnr") or not jnp.issubdtype(leaf.dtype, jnp.floating)
+            return leaf if kept else leaf.astype(dtype)
+
+        return jax.tree_util.tree_map_with_path(cast, self)
 
     @property
     def clips(self) -> tuple[int, ...] | None:

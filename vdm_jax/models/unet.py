@@ -15,7 +15,7 @@ from vdm_jax.nn import Embedding, GroupNorm, ResBlock, Stride, adopt, convolutio
 
 @dataclasses.dataclass(frozen=True)
 class Level:
-    """One resolution of a U-Net.
+    """One resolution of a U-Net, and the three parts of the network that live there.
 
     width: channels, as a multiple of the network's.
     mixers: layers after every residual block, in order.
@@ -30,6 +30,29 @@ class Level:
     stride: Stride = (1, 2, 2)
     remat: bool = False
 
+    @property
+    def skips(self) -> int:
+        """How many activations of the way down the way up reads."""
+        return self.blocks + 1
+
+    def down(self, base: int, dropout: float, after: "Level | None", name: str) -> nn.Module:
+        """`(h, emb, cond, train) -> (h, skips)`; `after` is the next level, None in the last."""
+        resample = None if after is None else self.stride
+        return self.part(_Down)(self, base, dropout, resample, name=name)
+
+    def middle(self, base: int, dropout: float, name: str) -> nn.Module | None:
+        """`(h, emb, cond, train) -> h`, at the bottom of a network whose last level this is."""
+        return self.part(_Middle)(self, base, dropout, name=name)
+
+    def up(self, base: int, dropout: float, before: "Level | None", name: str) -> nn.Module:
+        """`(h, emb, cond, train, skips) -> h`; `before` is the level above, None in the first."""
+        resample = None if before is None else before.stride
+        return self.part(_Up)(self, base, dropout, resample, name=name)
+
+    def part(self, kind: type[nn.Module]) -> type[nn.Module]:
+        """A part, computed again in the backward pass where the level asks for it."""
+        return nn.remat(kind, static_argnums=(4,)) if self.remat else kind
+
 
 class UNet(nn.Module):
     """An image U-Net over folded frames, made a video network by the mixers of its levels.
@@ -40,7 +63,8 @@ class UNet(nn.Module):
     follow the U-Net of Salimans & Ho 2022.)
 
     Called as `(z, logsnr, cond, train=) -> output` with z and output `b f h w c`, logsnr `b`, or
-    `b f` where the frames of a row have their own.
+    `b f` where the frames of a row have their own. `outputs` is the output's number of channels,
+    where it is not that of z.
     """
 
     channels: int
@@ -48,6 +72,7 @@ class UNet(nn.Module):
     embedding: nn.Module = Embedding()
     text: nn.Module | None = None
     dropout: float = 0.0
+    outputs: int | None = None
 
     @nn.compact
     def __call__(
@@ -64,31 +89,22 @@ class UNet(nn.Module):
 
         h = convolution(self.channels, name="input")(z)
         skips = [h]
-        for index, level in enumerate(self.levels):
-            resample = None if level is self.levels[-1] else level.stride
-            down = _part(_Down, level)(
-                level, self.channels, self.dropout, resample, name=f"down_{index}"
-            )
-            h, new = down(h, emb, cond, train)
+        how, levels = (self.channels, self.dropout), self.levels
+        for i, (level, after) in enumerate(zip(levels, (*levels[1:], None), strict=True)):
+            h, new = level.down(*how, after, name=f"down_{i}")(h, emb, cond, train)
             skips.extend(new)
 
-        h = _part(_Middle, self.levels[-1])(
-            self.levels[-1], self.channels, self.dropout, name="middle"
-        )(h, emb, cond, train)
+        middle = levels[-1].middle(*how, name="middle")
+        if middle is not None:
+            h = middle(h, emb, cond, train)
 
-        for index, level in reversed(list(enumerate(self.levels))):
-            taken, skips = skips[-level.blocks - 1 :], skips[: -level.blocks - 1]
-            resample = None if index == 0 else self.levels[index - 1].stride
-            up = _part(_Up, level)(level, self.channels, self.dropout, resample, name=f"up_{index}")
+        for i, before in reversed(list(enumerate((None, *levels[:-1])))):
+            taken, skips = skips[-levels[i].skips :], skips[: -levels[i].skips]
+            up = levels[i].up(*how, before, name=f"up_{i}")
             h = up(h, emb, cond, train, tuple(taken))
 
         h = nn.swish(GroupNorm(name="output_norm")(h))
-        return convolution(z.shape[-1], gain=0.0, name="output")(h)
-
-
-def _part(kind: type[nn.Module], level: Level) -> type[nn.Module]:
-    """A part of the U-Net, recomputed in the backward pass where its level asks for it."""
-    return nn.remat(kind, static_argnums=(4,)) if level.remat else kind
+        return convolution(self.outputs or z.shape[-1], gain=0.0, name="output")(h)
 
 
 class _Blocks(nn.Module):

@@ -15,6 +15,7 @@ from vdm_jax.nn.embeddings import (
     Embedding,
     Label,
     LogSNR,
+    LowresLogSNR,
     Normed,
     PooledText,
     TextByFrame,
@@ -28,6 +29,7 @@ from vdm_jax.nn.mixers import (
     LinearSpatialAttention,
     SpatialAttention,
     TemporalAttention,
+    TemporalConvolution,
     TextAttention,
 )
 from vdm_jax.nn.names import adopt
@@ -45,6 +47,7 @@ __all__ = [
     "Label",
     "LinearSpatialAttention",
     "LogSNR",
+    "LowresLogSNR",
     "Normed",
     "PooledText",
     "QuickGELU",
@@ -56,6 +59,7 @@ __all__ = [
     "Stride",
     "TanhGELU",
     "TemporalAttention",
+    "TemporalConvolution",
     "TextAttention",
     "TextByFrame",
     "adopt",

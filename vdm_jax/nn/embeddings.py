@@ -29,6 +29,8 @@ class Conditions(Protocol):
     def text_mask(self) -> Array | None: ...
     @property
     def segments(self) -> Array | None: ...
+    @property
+    def lowres_logsnr(self) -> Array | None: ...
 
 
 def sinusoids(
@@ -82,6 +84,21 @@ class LogSNR(nn.Module):
     def __call__(self, logsnr: Array, cond: Conditions, frames: int, width: int) -> Array:
         logsnr = logsnr.reshape(logsnr.shape[0], -1)
         return dense(width)(sinusoids(1000.0 * inverse_cosine(logsnr), width))
+
+
+class LowresLogSNR(nn.Module):
+    """How noisy the low-resolution video is that the network sees: sinusoids and two dense layers.
+
+    (Ho et al. 2022, Imagen Video, section 2.5: noise conditioning augmentation)
+    """
+
+    @nn.compact
+    def __call__(self, logsnr: Array, cond: Conditions, frames: int, width: int) -> Array:
+        if cond.lowres_logsnr is None:
+            raise ValueError("LowresLogSNR needs cond.lowres_logsnr; give the task a `lowres`")
+        level = cond.lowres_logsnr.reshape(logsnr.shape[0], -1)
+        h = dense(width)(sinusoids(1000.0 * inverse_cosine(level), width))
+        return dense(width)(nn.swish(h))
 
 
 class Label(nn.Module):

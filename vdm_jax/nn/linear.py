@@ -12,11 +12,19 @@ def dense(features: int, *, gain: float = 1.0, bias: bool = True, name: str | No
     )
 
 
-def convolution(features: int, kernel: int = 3, *, gain: float = 1.0, name: str | None = None):
+def convolution(
+    features: int,
+    kernel: int = 3,
+    *,
+    stride: tuple[int, int] = (1, 1),
+    gain: float = 1.0,
+    name: str | None = None,
+):
     """A spatial convolution; frames are batch, so no weight mixes them (1 x k x k)."""
     return nn.Conv(
         features,
         (kernel, kernel),
+        stride,
         kernel_init=_scaled(gain),
         conv_general_dilated=_frames_conv,
         name=name,
@@ -32,24 +40,30 @@ def _frames_conv(
     precision=None,
     **how,
 ) -> Float[Array, "n h w d"]:
-    """A convolution of stride 1 with "SAME" padding, whatever else flax asks of it is the default.
+    """A convolution with "SAME" padding; whatever else flax asks of it is the default.
 
     XLA's CPU backend has a fast convolution for kernels in this order of axes only. The gradient of
     x that jax derives has them in another, and inside a loop, such as a sampler's, it is not put
     right: there it takes 4 to 10 times as long as the one below.
     """
-    if set(strides) != {1} or padding != "SAME" or kernel.shape[0] % 2 == 0:
+    if padding != "SAME" or kernel.shape[0] % 2 == 0:
         raise ValueError(
-            f"convolutions have odd kernels, stride 1 and 'SAME' padding, not a kernel of "
-            f"{kernel.shape[:2]}, {strides} and {padding}"
+            f"convolutions have odd kernels and 'SAME' padding, not a kernel of "
+            f"{kernel.shape[:2]} and {padding}"
         )
+    if set(strides) != {1}:
+        return _strided(x, kernel, precision, strides)
     return _convolve(x, kernel, precision)
 
 
-def _plain(x, kernel, precision):
+def _strided(x, kernel, precision, strides):
     return jax.lax.conv_general_dilated(
-        x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"), precision=precision
+        x, kernel, strides, "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"), precision=precision
     )
+
+
+def _plain(x, kernel, precision):
+    return _strided(x, kernel, precision, (1, 1))
 
 
 _convolve = jax.custom_vjp(_plain, nondiff_argnums=(2,))

@@ -7,7 +7,7 @@ starts at zero, so that a new mixer changes nothing until it has learnt somethin
 import flax.linen as nn
 import jax.numpy as jnp
 from einops import rearrange
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Shaped
 
 from vdm_jax.nn.attention import attend, attend_linearly
 from vdm_jax.nn.embeddings import Conditions, clips_of_text, per_frame
@@ -88,6 +88,47 @@ class TemporalAttention(nn.Module):
         out = attend(q, key, value, mask, bias)
         out = rearrange(out, "b (h w k) f d -> b f h w (k d)", k=heads, h=height)
         return h + dense(channels, gain=0.0, name="out")(out)
+
+
+class TemporalConvolution(nn.Module):
+    """Every position reads itself and its neighbours in time, as far as they are of its clip.
+
+    `h + sum_d W_d swish(norm(h))_{i+d}` for |d| <= kernel // 2, all W_d zero at the start; frames
+    beyond the ends of a clip are zero. A lone image passes by unchanged, so that a pack of images
+    goes through the image network. (Ho et al. 2022, Imagen Video, sections 2.2.1 and 2.4)
+    """
+
+    kernel: int = 3
+
+    @nn.compact
+    def __call__(
+        self, h: Float[Array, "b f h w c"], emb: Array, cond: Conditions, *, train: bool = False
+    ) -> Float[Array, "b f h w c"]:
+        c, segments = h.shape[-1], cond.segments
+        kernel = self.param("kernel", nn.initializers.zeros, (self.kernel, c, c))
+        bias = self.param("bias", nn.initializers.zeros, (c,))
+        a = nn.swish(GroupNorm(name="norm")(h))
+        if h.shape[1] == 1:
+            return h
+        out = bias.reshape(1, 1, 1, 1, c)
+        for tap in range(self.kernel):
+            d = tap - self.kernel // 2
+            near = later(a, d, 0)
+            if segments is not None:
+                same = later(segments, d, -1) == segments
+                near = jnp.where(same[:, :, None, None, None], near, 0)
+            out = out + jnp.einsum("b f h w c, c d -> b f h w d", near, kernel[tap])
+        if segments is not None:
+            moves = same_clip(segments).sum(axis=-1) > 1
+            out = jnp.where(moves[:, :, None, None, None], out, 0)
+        return h + out
+
+
+def later(x: Shaped[Array, "b f *c"], d: int, fill: int) -> Shaped[Array, "b f *c"]:
+    """Frame i is frame i + `d` of x, or `fill` where x has none."""
+    frames, rest = x.shape[1], [(0, 0)] * (x.ndim - 2)
+    padded = jnp.pad(x, [(0, 0), (max(-d, 0), max(d, 0)), *rest], constant_values=fill)
+    return padded[:, max(d, 0) : max(d, 0) + frames]
 
 
 class TextAttention(nn.Module):

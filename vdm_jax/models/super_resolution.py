@@ -1,0 +1,157 @@
+"""Super-resolution in space and time: the low-resolution video beside z, an Efficient U-Net below.
+
+A super-resolution model is a network like any other, called `(z, logsnr, cond, train=)`, that also
+sees `cond.lowres` and knows from `cond.lowres_logsnr` how noisy that is.
+"""
+
+import dataclasses
+from collections import Counter
+from typing import Protocol
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from vdm_jax.models.conditioning import Conditioning
+from vdm_jax.models.unet import Level
+from vdm_jax.nn import ResBlock, adopt, convolution, enlarge
+
+Video = Float[Array, "b f h w c"]
+
+
+@dataclasses.dataclass(frozen=True)
+class EfficientLevel(Level):
+    """One resolution of Imagen's Efficient U-Net, where resolution changes as early as it can.
+
+    Down: a strided convolution into the level, `blocks` residual blocks, the mixers once. Up: the
+    skip / sqrt(2) is added, the same, and resolution grows by repetition and a convolution.
+    `stride` is the step from the level before. (Saharia et al. 2022, appendix B.1)
+    """
+
+    def __post_init__(self):
+        if self.stride[0] != 1:
+            raise ValueError(f"EfficientLevel.stride is {self.stride}: frames are never merged")
+
+    @property
+    def skips(self) -> int:
+        return 1
+
+    def down(self, base: int, dropout: float, after: Level | None, name: str) -> nn.Module:
+        return self.part(_Down)(self, base, dropout, name=name)
+
+    def middle(self, base: int, dropout: float, name: str) -> None:
+        return None
+
+    def up(self, base: int, dropout: float, before: Level | None, name: str) -> nn.Module:
+        width = base if before is None else base * before.width
+        return self.part(_Up)(self, base, dropout, width, name=name)
+
+
+class _Blocks(nn.Module):
+    """What the way down and the way up share: residual blocks, then the mixers once."""
+
+    level: EfficientLevel
+    base: int
+    dropout: float
+
+    def run(self, h, emb, cond, train):
+        for _ in range(self.level.blocks):
+            h = ResBlock(self.level.width * self.base, self.dropout)(h, emb, train=train)
+        for mixer in adopt(self, self.level.mixers, Counter()):
+            h = mixer(h, emb, cond, train=train)
+        return h
+
+
+class _Down(_Blocks):
+    @nn.compact
+    def __call__(self, h, emb, cond, train: bool):
+        width, (_, *stride) = self.level.width * self.base, self.level.stride
+        if any(side % s for side, s in zip(h.shape[2:4], stride, strict=True)):
+            raise ValueError(
+                f"a feature map of {h.shape[2]}x{h.shape[3]} does not divide by the level's stride "
+                f"{self.level.stride}; choose a size divisible by the product of all strides"
+            )
+        h = convolution(width, stride=(stride[0], stride[1]), name="resample")(h)
+        h = self.run(h, emb, cond, train)
+        return h, (h,)
+
+
+class _Up(_Blocks):
+    width: int
+    """Channels of the level above."""
+
+    @nn.compact
+    def __call__(self, h, emb, cond, train: bool, skips: tuple[jax.Array, ...]):
+        (skip,) = skips
+        h = self.run(h + skip * 2**-0.5, emb, cond, train)
+        return convolution(self.width, name="resample")(enlarge(h, self.level.stride))
+
+
+class Fill(Protocol):
+    """Where the frames come from that the low-resolution video lacks: `f` frames to `frames`."""
+
+    def __call__(self, low: Video, frames: int) -> Video: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Repeat:
+    """Every frame is shown until the next one. (Ho et al. 2022, Imagen Video, section 2.3)"""
+
+    def __call__(self, low: Video, frames: int) -> Video:
+        return enlarge(low, (_times(low, frames), 1, 1))
+
+
+@dataclasses.dataclass(frozen=True)
+class Blank:
+    """Zeros between the frames, and one more channel that says where frames are (1) and not (0).
+
+    (Ho et al. 2022, Imagen Video, section 2.3)
+    """
+
+    def __call__(self, low: Video, frames: int) -> Video:
+        times = _times(low, frames)
+        low = jnp.concatenate([low, jnp.ones_like(low[..., :1])], axis=-1)
+        gaps = jnp.zeros((low.shape[0], low.shape[1], times - 1, *low.shape[2:]), low.dtype)
+        return jnp.concatenate([low[:, :, None], gaps], axis=2).reshape(
+            low.shape[0], frames, *low.shape[2:]
+        )
+
+
+def _times(low: Video, frames: int) -> int:
+    if frames % low.shape[1]:
+        raise ValueError(
+            f"cond.lowres has {low.shape[1]} frames, of which {frames} cannot be made: a multiple "
+            "is wanted"
+        )
+    return frames // low.shape[1]
+
+
+class SuperResolution(nn.Module):
+    """`network` on z and the low-resolution video, enlarged, as channels of one input.
+
+    `network([z, fill(bilinear(cond.lowres))])`. Every frame is made, those that the low-resolution
+    video shows too. The network's `outputs` are z's channels. (Ho et al. 2022, Imagen Video,
+    section 2.3; Saharia et al. 2021, SR3, section 2.1)
+    """
+
+    network: nn.Module
+    fill: Fill = Repeat()
+
+    @nn.compact
+    def __call__(
+        self,
+        z: Float[Array, "b f h w c"],
+        logsnr: Float[Array, "b *f"],
+        cond: Conditioning = Conditioning(),
+        *,
+        train: bool = False,
+    ) -> Float[Array, "b f h w c"]:
+        if cond.lowres is None:
+            raise ValueError(
+                "SuperResolution needs cond.lowres, the video to enlarge; give the task a `lowres`"
+            )
+        low = cond.lowres.astype(z.dtype)
+        low = jax.image.resize(low, (*low.shape[:2], *z.shape[2:4], low.shape[-1]), "linear")
+        seen = jnp.concatenate([z, self.fill(low, z.shape[1])], axis=-1)
+        return self.network(seen, logsnr, cond, train=train)
