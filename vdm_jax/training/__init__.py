@@ -4,6 +4,7 @@ from vdm_jax.training.denoising import Denoising
 from vdm_jax.training.experiment import Evaluation, Experiment, Sampling, load
 from vdm_jax.training.log import flatten
 from vdm_jax.training.loop import Interrupted, NotFinite, train
+from vdm_jax.training.lowres import LowRes
 from vdm_jax.training.optimizers import Adam, Constant, Cosine, Linear
 from vdm_jax.training.state import State, init, make_step
 from vdm_jax.training.task import Batch, Task
@@ -18,6 +19,7 @@ __all__ = [
     "Experiment",
     "Interrupted",
     "Linear",
+    "LowRes",
     "NotFinite",
     "Sampling",
     "State",

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 
 from vdm_jax import diffusion
 from vdm_jax.models import Conditioning
+from vdm_jax.training.lowres import LowRes
 from vdm_jax.training.task import Batch
 from vdm_jax.types import Denoiser, Key, LogSNR, Metrics, Params, Scalar, Video
 
@@ -31,6 +32,7 @@ class Denoising:
     level. Every clip of a row has its own t. (Ho et al. 2022, eq. 2)
 
     drop: the probability that a clip's conditions are dropped, to train for guidance.
+    lowres: what a super-resolution model sees of a clip; None where there is nothing to enlarge.
     dtype: the network computes in this type; parameters, losses and log-SNRs stay float32.
     """
 
@@ -39,13 +41,14 @@ class Denoising:
     times: diffusion.Times = diffusion.Uniform()
     weight: diffusion.Weight = diffusion.SNR()
     drop: float = 0.1
+    lowres: LowRes | None = None
     dtype: str = "float32"
 
     def __post_init__(self):
         diffusion.check(self.process.parameterization, self.weight)
 
     def init(self, key: Key, batch: Batch) -> tuple[Params, Params]:
-        x, cond = self.read(batch)
+        x, cond = self.draw(key, batch)
         return self.model.init(key, x, jnp.zeros(self._levels(x, cond)), cond)["params"], {}
 
     def read(self, batch: Batch) -> tuple[Video, Conditioning]:
@@ -55,6 +58,8 @@ class Denoising:
     def draw(self, key: Key, batch: Batch) -> tuple[Video, Conditioning]:
         """The clips and conditions of a batch with what chance does to them in training."""
         x, cond = self.read(batch)
+        if self.lowres is not None:
+            x, cond = self.lowres.draw(jax.random.fold_in(key, 1), x, cond)
         return x, cond.drop(key, self.drop)
 
     def noise_levels(self, key: Key, x: Video, cond: Conditioning) -> LogSNR:
@@ -101,7 +106,8 @@ class Denoising:
 
     def _network(self, params, z, logsnr, cond, rngs=None) -> Video:
         """The one place where precision is chosen; dropout is on where there is a key for it."""
-        params, z, cond = (_cast(tree, jnp.dtype(self.dtype)) for tree in (params, z, cond))
+        params, z = (_cast(tree, jnp.dtype(self.dtype)) for tree in (params, z))
+        cond = cond.cast(jnp.dtype(self.dtype))
         train = rngs is not None
         output = self.model.apply({"params": params}, z, logsnr, cond, train=train, rngs=rngs)
         return output.astype(jnp.float32)
