@@ -22,6 +22,8 @@ setup(
         "flax>=0.11",
         "optax>=0.2.5",
         "orbax-checkpoint>=0.11.20",
+        "safetensors>=0.8",
+        "ml_dtypes",
         "grain>=0.2.12",
         "array_record>=0.8",
         "protobuf>=4.25",

@@ -9,6 +9,7 @@ from vdm_jax.checkpoints.store import (
     read_experiment,
     write_experiment,
 )
+from vdm_jax.checkpoints.weights import Weights, weights
 
 __all__ = [
     "CheckpointError",
@@ -16,6 +17,8 @@ __all__ = [
     "Layout",
     "Rule",
     "Store",
+    "Weights",
     "read_experiment",
+    "weights",
     "write_experiment",
 ]

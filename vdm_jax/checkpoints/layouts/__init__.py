@@ -3,10 +3,22 @@
 from collections.abc import Iterable
 
 from vdm_jax.checkpoints.layout import Layout
+from vdm_jax.checkpoints.layouts.autoencoder_kl import AUTOENCODER_KL, AUTOENCODER_KL_2022
 from vdm_jax.checkpoints.layouts.clip import CLIP_TEXT, CLIP_TEXT_5, CLIP_TEXT_PROJECTED
 from vdm_jax.checkpoints.layouts.t5 import T5_ORIGINAL, T5_V1_1
+from vdm_jax.checkpoints.layouts.unet_2d import STABLE_DIFFUSION_1, STABLE_DIFFUSION_2, unet_2d
 
-LAYOUTS = (T5_V1_1, T5_ORIGINAL, CLIP_TEXT_PROJECTED, CLIP_TEXT, CLIP_TEXT_5)
+LAYOUTS = (
+    T5_V1_1,
+    T5_ORIGINAL,
+    CLIP_TEXT_PROJECTED,
+    CLIP_TEXT,
+    CLIP_TEXT_5,
+    AUTOENCODER_KL,
+    AUTOENCODER_KL_2022,
+    STABLE_DIFFUSION_1,
+    STABLE_DIFFUSION_2,
+)
 
 
 def recognise(names: Iterable[str]) -> tuple[Layout, float]:
@@ -16,11 +28,16 @@ def recognise(names: Iterable[str]) -> tuple[Layout, float]:
 
 
 __all__ = [
+    "AUTOENCODER_KL",
+    "AUTOENCODER_KL_2022",
     "CLIP_TEXT",
     "CLIP_TEXT_5",
     "CLIP_TEXT_PROJECTED",
     "LAYOUTS",
+    "STABLE_DIFFUSION_1",
+    "STABLE_DIFFUSION_2",
     "T5_ORIGINAL",
     "T5_V1_1",
     "recognise",
+    "unet_2d",
 ]

@@ -1,0 +1,141 @@
+"""Files of torch.save: what torch wrote is read without it, and nothing in them ever runs."""
+
+import hostile
+import numpy as np
+import pytest
+import torch_format
+from torch_format import Call, Name, Raw, tensor
+
+from vdm_jax.checkpoints import CheckpointError
+from vdm_jax.checkpoints.torch_files import TorchFile
+
+RANDOM = np.random.default_rng(0)
+TREE = {
+    "in.weight": RANDOM.normal(size=(3, 5)).astype(np.float32),
+    "in.bias": RANDOM.normal(size=5).astype(np.float16),
+    "steps": np.array(7),
+    "none": np.zeros((0, 4), np.float32),
+    "image": np.arange(12, dtype=np.uint8).reshape(3, 4).T,
+}
+
+
+def same(read, tree):
+    return list(read) == list(tree) and all(
+        read[n].dtype == a.dtype and read[n].tobytes() == a.tobytes() and read[n].shape == a.shape
+        for n, a in tree.items()
+    )
+
+
+@pytest.mark.parametrize("form", [torch_format.new, torch_format.old])
+def test_both_forms_are_read(tmp_path, form):
+    file = tmp_path / "a.pt"
+    tree = {name: np.ascontiguousarray(a) for name, a in TREE.items()}
+    file.write_bytes(form(tree))
+    assert same(TorchFile(file), tree)
+    nested = {"epoch": 3, "optimizer": {"state": {0: tree}}, "state_dict": {"unet": tree}}
+    file.write_bytes(form(nested))
+    read = TorchFile(file)
+    assert read.inside == ("state_dict",)
+    assert same(read, {f"unet.{name}": array for name, array in tree.items()})
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_what_torch_writes_is_read_exactly(tmp_path, zipped):
+    torch = pytest.importorskip("torch")
+    tree = {name: torch.tensor(array) for name, array in TREE.items()}
+    tree["transposed"] = tree["in.weight"].T
+    tree["row"] = tree["in.weight"][1:, 2]
+    tree["tied"] = tree["in.weight"]
+    tree["half"] = tree["in.weight"].bfloat16()
+    tree["parameter"] = torch.nn.Parameter(tree["in.weight"])
+    if zipped:
+        tree["wide"] = torch.tensor([1, 2**31], dtype=torch.uint32)
+    torch.save({"model": tree}, tmp_path / "a.pt", _use_new_zipfile_serialization=zipped)
+    read = TorchFile(tmp_path / "a.pt")
+    assert set(read) == set(tree) and read.dtype("half") == read["half"].dtype
+    for name, theirs in tree.items():
+        theirs = theirs.detach()
+        wide = theirs.float() if theirs.dtype == torch.bfloat16 else theirs
+        assert np.array_equal(np.asarray(read[name], wide.numpy().dtype), wide.numpy()), name
+        assert read.shape(name) == tuple(theirs.shape)
+
+
+def test_what_torch_writes_of_a_module_is_read(tmp_path):
+    torch = pytest.importorskip("torch")
+    module = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3))
+    torch.save(module.state_dict(), tmp_path / "a.pt")
+    read = TorchFile(tmp_path / "a.pt")
+    assert list(read) == list(module.state_dict())
+    torch.save(module, tmp_path / "a.pt")  # the module itself: its code
+    assert "what data do not need" in refused(tmp_path / "a.pt")
+
+
+def test_published_files_are_read(real_clips):
+    folder = real_clips.parent / "nets"
+    counts = {"raft-small/raft-small.pth": 990_162, "mnist-diffusion/DiffusionViT.pth": 208_705,
+              "lpips/alex.pth": 1152, "taef2/taef2_decoder.pth": 1_338_499}  # fmt: skip
+    for name, count in counts.items():
+        assert sum(a.size for a in dict(TorchFile(folder / name)).values()) == count, name
+
+
+def refused(path) -> str:
+    with pytest.raises(CheckpointError) as error:
+        dict(TorchFile(path))
+    assert "\n" not in str(error.value) and str(path) in str(error.value)
+    return str(error.value)
+
+
+X = np.ones((2, 3), np.float32)
+SYSTEM = Call(Name("os", "system"), ("echo run > ran",))
+HOSTILE = {
+    "a call": ({"x": SYSTEM}, "wants to call 'os.system'"),
+    "a builtin": ({"x": Call(Name("builtins", "eval"), ("1",))}, "wants to call"),
+    "a new object": ({"x": Raw(b"cos\nsystem\n)\x81")}, "what data do not need (NEWOBJ)"),
+    "an instance": ({"x": Raw(b"(X\x01\x00\x00\x00aios\nsystem\n")}, "(INST)"),
+    "a state": ({"x": Raw(b"cos\nsystem\n}b")}, "damaged"),
+    "more than its storage": ({"x": tensor(X, "k", shape=(2, 4))}, "beyond its storage"),
+    "far away": ({"x": tensor(X, "k", offset=2**40)}, "beyond its storage"),
+    "a great count": ({"x": tensor(X, "k", count=2**40)}, "not as many as it says"),
+    "all from one": ({"x": tensor(X, "k", shape=(2**40,), strides=(0,))}, "larger than its"),
+    "nothing of much": ({"x": tensor(X, "k", shape=(0, 2**62, 2**62), strides=(1, 1, 1))}, "shape"),
+    "no storage": ({"x": tensor(X, "j")}, "is -1 bytes"),
+    "a dict in itself": (Raw(b"}q\x00X\x01\x00\x00\x00ah\x00s"), "contain one another"),
+    "a far memo": (Raw(b"}r\xff\xff\xff\xff0"), "is damaged"),
+    "a great string": (Raw(b"\x8e" + (2**40).to_bytes(8, "little")), "is damaged"),
+    "a deep list": (Raw(b"](" * 20_000), "is damaged"),
+    "a deep key": (Raw(b"}" + b")" + b"\x85" * 20_000 + b"Ns"), "a tuple as a key"),
+    "a list": ([tensor(X, "k")], "a list, not tensors"),
+}
+
+
+@pytest.mark.parametrize("form", [torch_format.new, torch_format.old])
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_files_are_refused_in_one_line(tmp_path, monkeypatch, kind, form):
+    monkeypatch.chdir(tmp_path)
+    tree, message = HOSTILE[kind]
+    (tmp_path / "a.pt").write_bytes(form(tree, k=X))
+    with hostile.watched() as seen:
+        assert message in refused(tmp_path / "a.pt") or form is torch_format.old
+    assert not seen.events and seen.peak < 2**25
+    assert not (tmp_path / "ran").exists()
+
+
+def test_dishonest_archives_are_refused(tmp_path):
+    file = tmp_path / "a.pt"
+    good = torch_format.new({"x": X})
+    members = {"a/data.pkl": torch_format.pickled({}), "a/data/0": bytes(10**6)}
+    file.write_bytes(torch_format.archive(members, compression=8))
+    assert "claim" in refused(file)
+    file.write_bytes(torch_format.archive({"a": b""}))
+    assert "no data.pkl" in refused(file)
+    file.write_bytes(good.replace(b"little", b"gibig!"))
+    assert "CRC" in refused(file)
+    damaged = bytearray(good)
+    damaged[good.index(X.tobytes())] ^= 1
+    file.write_bytes(damaged)
+    assert "CRC" in refused(file)
+    for end in (0, 1, 100, len(good) - 1):
+        file.write_bytes(good[:end])
+        assert "not a whole torch file" in refused(file)
+    file.unlink()
+    assert "no file" in refused(file)

@@ -1,0 +1,34 @@
+"""Folders that are there whole or not at all."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vdm_jax.checkpoints.store import CheckpointError
+
+
+@contextmanager
+def whole(folder: str | os.PathLike) -> Iterator[Path]:
+    """A hidden folder to write in, which gets its name when all is written.
+
+    If anything fails on the way, nothing is left.
+
+    Raises:
+      CheckpointError: there is something of this name already, and it is not an empty folder.
+    """
+    folder = Path(os.path.abspath(folder))
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise CheckpointError(f"{folder} is there already; remove it, or name another")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        yield partial
+        usual = folder.parent.stat().st_mode & 0o777  # mkdtemp makes what only we can read
+        partial.chmod(usual)
+        os.replace(partial, folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
