@@ -11,15 +11,17 @@ from vdm_jax.data.caption_choices import (
     OneCaption,
 )
 from vdm_jax.data.clips import Clips
-from vdm_jax.data.crops import CentreCrop, Crop, RandomCrop, Stretch
+from vdm_jax.data.crops import CentreCrop, Crop, RandomCrop, RandomPart, Stretch
 from vdm_jax.data.embeddings import Embeddings
 from vdm_jax.data.loader import Batches, Loader
 from vdm_jax.data.mixtures import Mixture, WithImages
 from vdm_jax.data.moving_shapes import MovingShapes, Object
+from vdm_jax.data.packs import Packed
+from vdm_jax.data.patches import Patches, Window
 from vdm_jax.data.pseudo_videos import Motion, Pan, PseudoVideos, Shift, Zoom
 from vdm_jax.data.shards import Shards
 from vdm_jax.data.short_videos import Drop, Hold, Loop, Refuse, Short
-from vdm_jax.data.sources import Element, Source, Split
+from vdm_jax.data.sources import Element, Size, Source, Split, sides
 from vdm_jax.data.text import Text, Words
 from vdm_jax.data.tokenizers import ClipBPE, SentencePiece
 from vdm_jax.data.video_folder import VideoFolder
@@ -52,24 +54,30 @@ __all__ = [
     "MovingShapes",
     "Object",
     "OneCaption",
+    "Packed",
     "Pan",
+    "Patches",
     "PseudoVideos",
     "RandomCrop",
+    "RandomPart",
     "RandomWindow",
     "Refuse",
     "SentencePiece",
     "Shards",
     "Shift",
     "Short",
+    "Size",
     "Source",
     "Split",
     "Stretch",
     "Text",
     "VideoFolder",
+    "Window",
     "Windows",
     "WithImages",
     "Words",
     "Zoom",
     "append_images",
     "collate",
+    "sides",
 ]

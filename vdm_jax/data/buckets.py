@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from vdm_jax.data.sources import Element, Source, Split
+from vdm_jax.data.sources import Element, Size, Source, Split
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Buckets:
         return self.buckets[0].source.frames
 
     @property
-    def size(self) -> int:
+    def size(self) -> Size:
         return self.buckets[0].source.size
 
     def clips(self, split: str) -> "Split":

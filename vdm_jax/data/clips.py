@@ -10,7 +10,7 @@ from vdm_jax.data.caption_choices import Captions, OneCaption
 from vdm_jax.data.crops import CentreCrop, Crop
 from vdm_jax.data.shards import Records, Shards, find, video
 from vdm_jax.data.short_videos import Drop, Short
-from vdm_jax.data.sources import Element, check_split
+from vdm_jax.data.sources import Element, Size, check_split, sides
 from vdm_jax.data.videos import Unreadable, at_rate, read
 from vdm_jax.data.windows import Centre, RandomWindow, Windows
 
@@ -22,8 +22,9 @@ class Clips:
     """Clips of the data set `dataset`, built in the folder `path` (`python -m data.build`).
 
     Training sees the data set's own `split`, and evaluation its split `held_out` (None: there is
-    none). A clip is `frames` frames of `size` x `size` pixels, `stride` apart in the video as it is
-    or, with `fps`, in the video resampled to that rate (the nearest frame by its time stamp).
+    none). A clip is `frames` frames of `size` pixels (a square, or height and width), `stride`
+    apart in the video as it is or, with `fps`, in the video resampled to that rate (the nearest
+    frame by its time stamp).
 
     `windows` says which clips of a video make an epoch, `held_out_windows` the same of the videos
     held out, `short` what becomes of videos that are too short, and `captions` which caption a clip
@@ -38,7 +39,7 @@ class Clips:
     held_out: str | None = "test"
     path: str = "datasets"
     frames: int = 16
-    size: int = 64
+    size: Size = 64
     stride: int = 1
     fps: float | None = None
     windows: Windows = RandomWindow()
@@ -51,7 +52,7 @@ class Clips:
 
     def __post_init__(self):
         for field in ("frames", "size", "stride", "least_side"):
-            if getattr(self, field) < 1:
+            if min(sides(getattr(self, field))) < 1:
                 raise ValueError(f"Clips.{field} is {getattr(self, field)}: it is at least 1")
         if self.fps is not None and self.fps <= 0:
             raise ValueError(f"Clips.fps is {self.fps}: it is positive, or None")
@@ -175,9 +176,10 @@ class Windowed:
                 f"{self.records.folder}: {key} was good when it was built, and now {error}; the "
                 "shards are damaged: build them anew"
             ) from error
-        room = (found.shape[1] - source.size, found.shape[2] - source.size)
+        height, width = sides(source.size)
+        room = (found.shape[1] - height, found.shape[2] - width)
         top, left = source.crop.corner(room, place)
-        found = found[:, top : top + source.size, left : left + source.size]
+        found = found[:, top : top + height, left : left + width]
         return np.ascontiguousarray(found[:, :, ::-1] if mirrored else found)
 
 

@@ -14,7 +14,7 @@ from absl import flags
 from vdm_jax.data.batches import collate
 from vdm_jax.data.buckets import Bucketed
 from vdm_jax.data.orders import endless, member_seed
-from vdm_jax.data.sources import Source, Split
+from vdm_jax.data.sources import Source, Split, sides
 from vdm_jax.data.text import Text
 
 
@@ -69,9 +69,10 @@ class Loader:
         It is all that a network's parameters and a step's cost depend on.
         """
         rows = (self.batch, source.frames + self.images)
-        clips = (self.batch, 1 + self.images) if self.images else (self.batch,)
-        found = {"video": jax.ShapeDtypeStruct((*rows, source.size, source.size, 3), np.uint8)}
-        if self.images:
+        packed = getattr(source, "clips_in_row", 1) + self.images
+        clips = (self.batch, packed) if packed > 1 else (self.batch,)
+        found = {"video": jax.ShapeDtypeStruct((*rows, *sides(source.size), 3), np.uint8)}
+        if packed > 1:
             found["segments"] = jax.ShapeDtypeStruct(rows, np.int32)
         if self.text is not None:
             for name, row in self.text.batch([""]).items():

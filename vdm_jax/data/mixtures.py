@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vdm_jax.data.sources import Element, Source, Split, agreed
+from vdm_jax.data.sources import Element, Size, Source, Split, agreed
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Mixture:
         return self.sources[0].frames
 
     @property
-    def size(self) -> int:
+    def size(self) -> Size:
         return self.sources[0].size
 
     def clips(self, split: str) -> "Mixed":
@@ -113,7 +113,7 @@ class WithImages:
         return self.videos.frames
 
     @property
-    def size(self) -> int:
+    def size(self) -> Size:
         return self.videos.size
 
     def clips(self, split: str) -> "Split":

@@ -9,6 +9,7 @@ from types import MappingProxyType
 import numpy as np
 from jaxtyping import Float
 
+from vdm_jax.data.patches import Window
 from vdm_jax.data.shapes import DISTANCES, coverage
 from vdm_jax.data.sources import Element, check_split
 
@@ -87,15 +88,17 @@ def _course(
 class MovingShapes:
     """Clips of `objects` shapes on a plain background, each with attributes of its own.
 
-    A clip is a function of (`seed`, split, index) alone. Every combination of attributes is
-    equally likely and has a label, its flat index in `backgrounds` x (`shapes` x `colours` x
-    `motions` x `sizes`) ^ `objects`. Centres are uniform over the places from which the shape
-    stays inside the picture; `travel` is the range of the distance moved, in units of the width.
-    A later object covers an earlier one.
+    A clip shows `frames` frames of a motion, `stride` apart: with a stride of 2 they are every
+    second frame of the clip of twice as many. It is a function of (`seed`, split, index) alone.
+    Every combination of attributes is equally likely and has a label, its flat index in
+    `backgrounds` x (`shapes` x `colours` x `motions` x `sizes`) ^ `objects`. Centres are uniform
+    over the places from which the shape stays inside the picture; `travel` is the range of the
+    distance moved, in units of the width. A later object covers an earlier one.
     """
 
     frames: int = 8
     size: int = 16
+    stride: int = 1
     objects: int = 1
     shapes: tuple[str, ...] = ("circle", "square", "triangle")
     colours: tuple[str, ...] = ("red", "green", "blue", "yellow", "magenta", "cyan", "white")
@@ -108,7 +111,7 @@ class MovingShapes:
     held_out: int = 10_000
 
     def __post_init__(self):
-        for field in ("frames", "size", "objects", "examples", "held_out"):
+        for field in ("frames", "size", "stride", "objects", "examples", "held_out"):
             if getattr(self, field) < 1:
                 raise ValueError(
                     f"MovingShapes.{field} is {getattr(self, field)}: it is at least 1"
@@ -229,17 +232,28 @@ class MovingShapes:
         """The `examples` clips of "train" or the `held_out` of "held_out", two random streams."""
         return ShapeClips(self, check_split(split))
 
-    def render(self, label: int | np.integer, rng: np.random.Generator) -> np.ndarray:
-        """A clip [f h w 3] that shows `label`, with places and distances drawn from `rng`."""
+    def render(
+        self, label: int | np.integer, rng: np.random.Generator, window: Window | None = None
+    ) -> np.ndarray:
+        """A clip [f h w 3] that shows `label`, with places and distances drawn from `rng`.
+
+        Of a `window` no more is drawn than what it shows.
+        """
+        whole = Window(range(self.frames), range(self.size), range(self.size))
+        seen = window or whole
         video = np.broadcast_to(
-            self.colour(self.background(label)).astype(np.float32),
-            (self.frames, self.size, self.size, 3),
+            self.colour(self.background(label)).astype(np.float32), (*map(len, seen), 3)
         )
         for one in self.attributes(label):
-            offset, scale = _course(one.motion, rng.uniform(*self.travel), self.frames)
+            length = self.frames * self.stride
+            offset, scale = _course(one.motion, rng.uniform(*self.travel), length)
             radius = self.radius(one.size)
             start = rng.uniform(radius - offset.min(0), 1 - radius - offset.max(0))
-            alpha = coverage(one.shape, start + offset, radius * scale, self.size)
+            shown = self.stride * np.array(seen.frames)
+            alpha = coverage(
+                one.shape, start + offset[shown], radius * scale[shown], self.size,
+                seen.rows, seen.columns,
+            )  # fmt: skip
             alpha = alpha[..., None].astype(np.float32)
             video = video + alpha * (self.colour(one.colour) - video)
         return np.rint(video).astype(np.uint8)
@@ -256,13 +270,17 @@ class ShapeClips:
         return self.source.examples if self.split == "train" else self.source.held_out
 
     def __getitem__(self, index: int) -> Element:
+        return self.part(index, None)
+
+    def part(self, index: int, window: Window | None) -> Element:
+        """What a window shows of a clip."""
         if not 0 <= index < len(self):
             raise IndexError(f"clip {index} of {len(self)}")
         stream = 0 if self.split == "train" else 1
         rng = np.random.default_rng((self.source.seed, stream, index))
         label = int(rng.integers(self.source.labels))
         return {
-            "video": self.source.render(label, rng),
+            "video": self.source.render(label, rng, window),
             "label": np.int32(label),
             "caption": self.source.caption(label),
             "key": f"{self.split}/{index}",

@@ -8,7 +8,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 
 from vdm_jax.data.mixtures import drawn
-from vdm_jax.data.sources import Element, Source, Split
+from vdm_jax.data.sources import Element, Source, Split, sides
 
 
 @runtime_checkable
@@ -113,7 +113,7 @@ class PseudoVideos:
             raise ValueError(
                 f"PseudoVideos.images has clips of {self.images.frames} frames: an image has one"
             )
-        if self.images.size < self.size:
+        if min(sides(self.images.size)) < self.size:
             raise ValueError(
                 f"PseudoVideos.size is {self.size}, and its images have {self.images.size} pixels: "
                 "they have to be as large or larger"
@@ -147,7 +147,7 @@ class Moved:
         source = self.source
         (image,) = element["video"]
         motion = source.motions[rng.integers(len(source.motions))]
-        path, name = motion.windows(rng, source.frames, source.size, source.images.size)
+        path, name = motion.windows(rng, source.frames, source.size, len(image))
         found: Element = {**element, "video": through(image, path, source.size)}
         if "caption" in element:
             found["caption"] = source.caption.format(caption=element["caption"], motion=name)

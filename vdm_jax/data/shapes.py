@@ -58,17 +58,25 @@ def coverage(
     centre: Float[np.ndarray, "*n 2"],
     radius: Float[np.ndarray, "*n"],
     size: int,
+    rows: range | None = None,
+    columns: range | None = None,
 ) -> Float[np.ndarray, "*n h w"]:
     """The fraction of each pixel that `shape` covers: mean over 2 x 2 points of a soft edge.
 
     The edge is clip(1/2 - distance, 0, 1) in units of the spacing of the points. `centre` is
     (x, y) and, like `radius`, in units of the width, (0, 0) being the top left corner of a picture
-    of `size` x `size` pixels. One picture for each of the leading axes `n`.
+    of `size` x `size` pixels, of which only some `rows` and `columns` may be wanted. One picture
+    for each of the leading axes `n`.
     """
-    points = np.arange(2 * size, dtype=np.float32) + 0.5
+    rows, columns = rows or range(size), columns or range(size)
     middle = 2 * size * np.asarray(centre, np.float32)
     reach = 2 * size * np.asarray(radius, np.float32)[..., None, None]
-    x = points[None, :] - middle[..., 0, None, None]
-    y = points[:, None] - middle[..., 1, None, None]
+    x = _points(columns)[None, :] - middle[..., 0, None, None]
+    y = _points(rows)[:, None] - middle[..., 1, None, None]
     soft = np.clip(0.5 - DISTANCES[shape](x, y, reach), 0.0, 1.0)
-    return soft.reshape(*soft.shape[:-2], size, 2, size, 2).mean(axis=(-3, -1))
+    return soft.reshape(*soft.shape[:-2], len(rows), 2, len(columns), 2).mean(axis=(-3, -1))
+
+
+def _points(pixels: range) -> Float[np.ndarray, " n"]:
+    """The middles of the halves of these pixels, in halves of a pixel."""
+    return np.arange(2 * pixels.start, 2 * pixels.stop, dtype=np.float32) + 0.5

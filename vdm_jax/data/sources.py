@@ -16,6 +16,15 @@ class Element(TypedDict):
     caption: NotRequired[str]
 
 
+Size = int | tuple[int, int]
+"""Height and width of a frame in pixels; one number is a square."""
+
+
+def sides(size: Size) -> tuple[int, int]:
+    """(height, width) of a frame."""
+    return (size, size) if isinstance(size, int) else size
+
+
 @runtime_checkable
 class Split(Protocol):
     """One split of a source: random access, deterministic, picklable.
@@ -31,13 +40,13 @@ class Split(Protocol):
 
 @runtime_checkable
 class Source(Protocol):
-    """Where clips come from: `frames` of `size` x `size` pixels."""
+    """Where clips come from: `frames` of `size` pixels."""
 
     @property
     def frames(self) -> int: ...
 
     @property
-    def size(self) -> int: ...
+    def size(self) -> Size: ...
 
     def clips(self, split: str) -> Split:
         """The clips of split "train" or "held_out", which have no frame in common."""

@@ -6,9 +6,9 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from vdm_jax.data.crops import CentreCrop, RandomCrop, Stretch
+from vdm_jax.data.crops import CentreCrop, Crop
 from vdm_jax.data.folders import Folder, open_folder
-from vdm_jax.data.sources import Element, check_split
+from vdm_jax.data.sources import Element, Size, check_split, sides
 from vdm_jax.data.videos import Unreadable
 
 
@@ -16,8 +16,9 @@ from vdm_jax.data.videos import Unreadable
 class VideoFolder:
     """Clips of the videos anywhere under `path`, and of its images where `frames` is 1.
 
-    A clip is `frames` frames of `size` x `size` pixels, `stride` apart in the video as it is or,
-    with `fps`, in the video resampled to that rate (the nearest frame by its time stamp).
+    A clip is `frames` frames of `size` pixels (a square, or height and width), `stride` apart in
+    the video as it is or, with `fps`, in the video resampled to that rate (the nearest frame by
+    its time stamp).
 
     The label is the sub-folder, counted in case-insensitive order; there are labels if every file
     is in a sub-folder. Captions come from the CSV table `captions` (columns file,caption; its path
@@ -35,10 +36,10 @@ class VideoFolder:
 
     path: str
     frames: int = 16
-    size: int = 64
+    size: Size = 64
     stride: int = 1
     fps: float | None = None
-    crop: CentreCrop | RandomCrop | Stretch = CentreCrop()
+    crop: Crop = CentreCrop()
     flip: float = 0.0
     held_out: float = 0.1
     captions: str | None = None
@@ -46,7 +47,7 @@ class VideoFolder:
 
     def __post_init__(self):
         for field in ("frames", "size", "stride"):
-            if getattr(self, field) < 1:
+            if min(sides(getattr(self, field))) < 1:
                 raise ValueError(f"VideoFolder.{field} is {getattr(self, field)}: it is at least 1")
         if self.fps is not None and self.fps <= 0:
             raise ValueError(f"VideoFolder.fps is {self.fps}: it is positive, or None")
@@ -139,9 +140,10 @@ class Windows:
         source, file = self.source, self.source.opened.files[number]
         positions = start + source.stride * np.arange(source.frames)
         video = source.opened.read(number, positions)
-        room = (video.shape[1] - source.size, video.shape[2] - source.size)
+        height, width = sides(source.size)
+        room = (video.shape[1] - height, video.shape[2] - width)
         top, left = source.crop.corner(room, place)
-        video = video[:, top : top + source.size, left : left + source.size]
+        video = video[:, top : top + height, left : left + width]
         video = video[:, :, ::-1] if mirrored else video
         element: Element = {
             "video": np.ascontiguousarray(video),

@@ -1,0 +1,121 @@
+"""Frames that are no squares, parts of clips, skipped frames, packs of images."""
+
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from vdm_jax.data import (
+    CentreCrop,
+    Loader,
+    MovingShapes,
+    Packed,
+    Patches,
+    RandomCrop,
+    RandomPart,
+    Stretch,
+    VideoFolder,
+    Window,
+    Words,
+)
+
+SHAPES = MovingShapes(frames=6, size=20, examples=32, held_out=4)
+
+
+@pytest.mark.parametrize("height, width", [(240, 320), (320, 240), (77, 301), (768, 1280)])
+def test_every_crop_finds_its_frame(height, width):
+    for crop in (CentreCrop(), RandomCrop(), Stretch()):
+        for size in (24, (24, 40), (48, 16)):
+            h, w = size if isinstance(size, tuple) else (size, size)
+            tall, wide = crop.resized(height, width, size)
+            assert tall >= h and wide >= w
+            assert tall == h or wide == w  # no smaller than need be
+            top, left = crop.corner((tall - h, wide - w), (0.5, 0.5))
+            assert 0 <= top <= tall - h and 0 <= left <= wide - w
+    h, w = CentreCrop().resized(height, width, (24, 40))
+    assert abs(h / w - height / width) < 0.05  # proportions are kept
+
+
+def test_a_part_is_seen_at_the_size_of_the_whole():
+    crop = RandomPart(of=(768, 1280))
+    assert crop.resized(1080, 1920, 256) == (768, 1365)
+    corners = {crop.corner((512, 1109), place) for place in ((0.0, 0.0), (0.999, 0.999))}
+    assert corners == {(0, 0), (512, 1108)}
+
+
+def test_real_clips_that_are_no_squares(real_clips):
+    folder = VideoFolder(str(real_clips / "ucf101"), frames=2, size=(24, 40), held_out=0.2)
+    assert folder.clips("held_out")[0]["video"].shape == (2, 24, 40, 3)
+    assert Loader(batch=2).shapes(folder)["video"].shape == (2, 2, 24, 40, 3)
+
+
+def test_skipped_frames_are_those_of_the_longer_clip():
+    """Whatever the stride, a clip is a function of its index: so are the frames it leaves out."""
+    long, every = SHAPES.clips("train"), replace(SHAPES, frames=2, stride=3).clips("train")
+    for index in range(8):
+        np.testing.assert_array_equal(every[index]["video"], long[index]["video"][::3])
+        assert every[index]["caption"] == long[index]["caption"]
+
+
+def test_a_window_shows_what_the_whole_shows():
+    window = Window(range(2, 5), range(7, 15), range(3, 14))
+    clips = SHAPES.clips("train")
+    for index in range(4):
+        whole = clips[index]["video"][2:5, 7:15, 3:14]
+        np.testing.assert_array_equal(clips.part(index, window)["video"], whole)
+
+
+class Whole:
+    """A split that cannot make parts."""
+
+    def __init__(self, split):
+        self.split = split
+
+    def __len__(self):
+        return len(self.split)
+
+    def __getitem__(self, index):
+        return self.split[index]
+
+
+def test_parts_are_those_of_the_clip_drawn_alone_or_cut_out():
+    patches = Patches(SHAPES, frames=3, size=8)
+    split = patches.clips("train")
+    cut = replace(split, split=Whole(split.split))
+    for index in range(4):
+        drawn, found = (s.draw(index, np.random.default_rng(5)) for s in (split, cut))
+        assert drawn["video"].shape == (3, 8, 8, 3) and drawn["caption"] == found["caption"]
+        np.testing.assert_array_equal(drawn["video"], found["video"])
+    held_out = patches.clips("held_out")
+    np.testing.assert_array_equal(held_out[1]["video"], held_out[1]["video"])
+    with pytest.raises(ValueError, match=r"\(6, 20, 20\).* no part of 7 frames of 8x8"):
+        Patches(SHAPES, frames=7, size=8)
+
+
+def test_rows_are_clips_or_packs_of_images():
+    words = Words(SHAPES.vocabulary, length=SHAPES.longest_caption)
+    loader, source = Loader(batch=16, text=words), Packed(SHAPES, share=0.5)
+    shapes = loader.shapes(source)
+    batches = loader(pickle.loads(pickle.dumps(source.clips("train"))), seed=0)
+    batch = next(batches)
+    batches.close()
+    for name, shape in shapes.items():
+        assert batch[name].shape == shape.shape and batch[name].dtype == shape.dtype
+    assert batch["segments"].shape == (16, 6) and batch["tokens"].shape[:2] == (16, 6)
+    packs = batch["segments"][:, -1] == 5
+    assert 0 < packs.sum() < 16
+    clips, images = ~batch["text_mask"].any(axis=2)[~packs], batch["text_mask"].any(axis=2)[packs]
+    assert not clips[:, 0].any() and clips[:, 1:].all()  # a clip has one caption
+    assert images.all()  # an image has its own
+    assert (batch["label"][~packs][:, 1:] == -1).all() and (batch["label"][packs] >= 0).all()
+    assert "segments" not in source.clips("held_out")[0]
+
+
+def test_packs_show_what_they_say():
+    row = Packed(SHAPES, share=1.0).clips("train").draw(0, np.random.default_rng(0))
+    for image, caption in zip(row["video"], row["caption"], strict=True):
+        colour = next(c for c in SHAPES.colours if c in caption)
+        bright = image.reshape(-1, 3)[image.reshape(-1, 3).sum(axis=1).argmax()]
+        distance = [np.abs(bright - SHAPES.colour(c).astype(int)).sum() for c in SHAPES.colours]
+        assert SHAPES.colours[int(np.argmin(distance))] == colour
