@@ -1,5 +1,5 @@
 """Published systems, each a composition of the library's blocks on a page or two."""
 
-from vdm_jax.systems import vdm
+from vdm_jax.systems import imagen_video, vdm
 
-__all__ = ["vdm"]
+__all__ = ["imagen_video", "vdm"]

@@ -1,0 +1,29 @@
+"""Imagen Video, stage 6 of 7: twice the frames (Ho et al. 2022, figure 6).
+
+    vdm-jax train experiments/imagen_video/tsr_128x192x320.py \\
+        --workdir runs/imagen_video/tsr_128x192x320
+
+From 64 frames at 12 a second to 128 at 24, 192x320 pixels. 0.61 billion parameters (the paper:
+0.63). No spatial attention.
+Captioned videos and images: `python -m data.build webvid_csv` and `images_csv` (data/README.md);
+their captions: `vdm-jax embed`.
+Paper: 128 steps of sampling, constant guidance. Ours: not trained yet.
+"""
+
+from vdm_jax import training
+from vdm_jax.systems import imagen_video
+
+
+def experiment() -> training.Experiment:
+    return imagen_video.experiment(
+        model=imagen_video.super_resolution(
+            channels=144,
+            widths=(1, 2, 4, 8),
+            blocks=(2, 4, 8, 8),
+        ),
+        source=imagen_video.clips(frames=128, fps=24.0, size=(192, 320)),
+        lowres=training.LowRes(frames=2),
+        batch=128,
+        guidance=6.0,
+        steps=128,
+    )
