@@ -118,31 +118,37 @@ class Label(nn.Module):
 class PooledText(nn.Module):
     """Text tokens reduced by attention to one vector; no text is the zero vector.
 
+    Each of `heads` takes its own weighted mean of the tokens: with one, a word that is read for the
+    motion is read at the cost of the one that says the colour.
     (Ho et al. 2022, section 2: attention pooling of the token embeddings)
     """
+
+    heads: int = 1
 
     @nn.compact
     def __call__(self, logsnr: Array, cond: Conditions, frames: int, width: int) -> Array:
         text, mask = clips_of_text(cond, "PooledText")
         text = nn.LayerNorm()(text)
-        score = jnp.where(mask, dense(1)(text)[..., 0].astype(jnp.float32), -1e9)
-        share = jax.nn.softmax(score, axis=-1)
-        pooled = jnp.einsum("b n l, b n l d -> b n d", share.astype(text.dtype), text)
+        score = dense(self.heads)(text).astype(jnp.float32)
+        share = jax.nn.softmax(jnp.where(mask[..., None], score, -1e9), axis=-2)
+        pooled = jnp.einsum("b n l k, b n l d -> b n k d", share.astype(text.dtype), text)
         pooled = nn.LayerNorm()(pooled)  # a mean over many tokens is small, and must not be
-        pooled = dense(width)(pooled) * mask.any(axis=-1, keepdims=True)
-        return per_frame(pooled, cond.segments)
+        pooled = dense(width)(pooled.reshape(*pooled.shape[:2], -1))
+        return per_frame(pooled * mask.any(axis=-1, keepdims=True), cond.segments)
 
 
 class TextByFrame(nn.Module):
     """The product of a caption's vector and a frame's: what the caption says of this moment.
 
     A caption that only scales and shifts all frames alike cannot tell left from right; its product
-    with the frame's place in the clip can.
+    with the frame's place in the clip can. `heads` as in `PooledText`.
     """
+
+    heads: int = 1
 
     @nn.compact
     def __call__(self, logsnr: Array, cond: Conditions, frames: int, width: int) -> Array:
-        text = PooledText()(logsnr, cond, frames, width)
+        text = PooledText(self.heads)(logsnr, cond, frames, width)
         text = nn.LayerNorm()(text)
         place = sinusoids(frame_positions(frames, cond.segments), width, longest=64.0)
         # What all frames share is PooledText's to say; left in, it would drown the rest.
