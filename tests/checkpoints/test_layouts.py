@@ -168,6 +168,8 @@ def test_how_well_names_fit():
     assert LAYOUT.matches([*names, "other.weight", "norm.again"]) == 1
     assert 0.8 < LAYOUT.matches([*names, "stranger"]) < 1
     assert 0 < LAYOUT.matches(names[:4]) < 0.5
+    assert LAYOUT.matches(names, lambda name: made()[name].shape) == 1
+    assert 0.5 < LAYOUT.matches(names, lambda name: made()[name].shape[:2]) < 1
     assert LAYOUT.matches(["stranger"]) == LAYOUT.matches([]) == 0
 
 

@@ -80,15 +80,24 @@ class Layout:
         """Whether a tensor of these files is no parameter of this network."""
         return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.beside)
 
-    def matches(self, names: Iterable[str]) -> float:
+    def matches(
+        self, names: Iterable[str], shape: Callable[[str], tuple[int, ...]] | None = None
+    ) -> float:
         """How well a set of tensor names fits, from 0 to 1.
 
         The share of the tensors that the table knows, or of the table that the tensors use,
-        whichever is less; 1 is a fit.
+        whichever is less; 1 is a fit. Some layouts differ in nothing but how many axes their
+        tensors have: `shape` tells these apart, given a name.
         """
         repeated = {name for name, _ in self.repeats}
         names = [n for n in names if not self.is_beside(n) and n not in repeated]
-        used = [bond.rule for name in names if (bond := self._bond(name, lambda r: r.foreign))]
+        used = []
+        for name in names:
+            bond = self._bond(name, lambda rule: rule.foreign)
+            if bond is None:
+                continue
+            if shape is None or bond.rule.rank in (None, len(shape(name))):
+                used.append(bond.rule)
         if not used:
             return 0.0
         return min(len(used) / len(names), len(set(used)) / len(self.rules))

@@ -37,6 +37,12 @@ class Rule:
     axes: str = ""
     sizes: tuple[tuple[str, int], ...] = ()
 
+    @property
+    def rank(self) -> int | None:
+        """How many axes a foreign tensor of this rule has; None where the rule does not say."""
+        axes = re.findall(r"\([^)]*\)|\w+", self.axes.partition("->")[0])
+        return len(axes) - isinstance(self.foreign, tuple) if axes else None
+
     def to_ours(self, arrays: tuple[Any, ...]) -> tuple[Any, ...]:
         """The parameters that some tensors are."""
         return self._move(arrays, self.axes, self.ours, self.foreign)

@@ -1,6 +1,8 @@
 """Networks, all called as `(z, logsnr, cond, train=) -> output`."""
 
+from vdm_jax.models.autoencoder import AutoencoderKL
 from vdm_jax.models.conditioning import Conditioning
+from vdm_jax.models.latent_level import LatentLevel
 from vdm_jax.models.patched import Patched
 from vdm_jax.models.super_resolution import Blank, EfficientLevel, Fill, Repeat, SuperResolution
 from vdm_jax.models.text import T5, ClipText, Gated, Plain, WordEncoder
@@ -8,12 +10,14 @@ from vdm_jax.models.unet import Level, UNet
 
 __all__ = [
     "T5",
+    "AutoencoderKL",
     "Blank",
     "ClipText",
     "Conditioning",
     "EfficientLevel",
     "Fill",
     "Gated",
+    "LatentLevel",
     "Level",
     "Patched",
     "Plain",

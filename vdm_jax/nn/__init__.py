@@ -3,6 +3,9 @@
 from vdm_jax.nn.activations import GELU, Activation, QuickGELU, ReLU, TanhGELU
 from vdm_jax.nn.attention import attend, attend_linearly
 from vdm_jax.nn.blocks import (
+    AdditiveBlock,
+    DoublingConvolution,
+    HalvingConvolution,
     ResBlock,
     Stride,
     depth_to_space,
@@ -31,19 +34,28 @@ from vdm_jax.nn.mixers import (
     TemporalAttention,
     TemporalConvolution,
     TextAttention,
+    among_positions,
+    among_words,
 )
 from vdm_jax.nn.names import adopt
 from vdm_jax.nn.norms import GroupNorm, RMSNorm
 from vdm_jax.nn.positions import BucketedPositions, RelativePositions
+from vdm_jax.nn.steps import StepNumber, Steps
+from vdm_jax.nn.transformers import CrossAttention, GatedFeedForward, SelfAttention, Transformer
 
 __all__ = [
     "GELU",
     "Activation",
+    "AdditiveBlock",
     "BucketedPositions",
     "Conditions",
+    "CrossAttention",
+    "DoublingConvolution",
     "Embedding",
     "FeedForward",
+    "GatedFeedForward",
     "GroupNorm",
+    "HalvingConvolution",
     "Label",
     "LinearSpatialAttention",
     "LogSNR",
@@ -55,14 +67,20 @@ __all__ = [
     "ReLU",
     "RelativePositions",
     "ResBlock",
+    "SelfAttention",
     "SpatialAttention",
+    "StepNumber",
+    "Steps",
     "Stride",
     "TanhGELU",
     "TemporalAttention",
     "TemporalConvolution",
     "TextAttention",
     "TextByFrame",
+    "Transformer",
     "adopt",
+    "among_positions",
+    "among_words",
     "attend",
     "attend_linearly",
     "convolution",

@@ -68,6 +68,63 @@ class ResBlock(nn.Module):
         return h + a
 
 
+class AdditiveBlock(nn.Module):
+    """Norm, swish, convolution, twice, with the embedding, if there is one, added between them.
+
+    `epsilon` is that of the norms. (Ho et al. 2020, appendix B; Rombach et al. 2022, appendix E)
+    """
+
+    channels: int
+    dropout: float = 0.0
+    epsilon: float = 1e-5
+
+    @nn.compact
+    def __call__(
+        self,
+        h: Float[Array, "b f h w c"],
+        emb: Float[Array, "b #f d"] | None = None,
+        *,
+        train: bool = False,
+    ) -> Array:
+        a = nn.swish(GroupNorm(epsilon=self.epsilon, name="norm_0")(h))
+        a = convolution(self.channels, name="convolution_0")(a)
+        if emb is not None:
+            a = a + dense(self.channels, name="shift")(nn.swish(emb))[:, :, None, None]
+        a = nn.swish(GroupNorm(epsilon=self.epsilon, name="norm_1")(a))
+        a = nn.Dropout(self.dropout, deterministic=not train)(a)
+        a = convolution(self.channels, gain=0.0, name="convolution_1")(a)
+        if h.shape[-1] != self.channels:
+            h = dense(self.channels, name="skip")(h)
+        return h + a
+
+
+class HalvingConvolution(nn.Module):
+    """A 3x3 convolution at every second row and column.
+
+    Of the one row and column of zeros that it needs, `before` are before the first (0 or 1).
+    """
+
+    before: int = 1
+
+    @nn.compact
+    def __call__(self, h: Float[Array, "b f h w c"]) -> Array:
+        if h.shape[2] % 2 or h.shape[3] % 2:
+            raise ValueError(
+                f"a feature map of {h.shape[2]}x{h.shape[3]} cannot be halved; choose a size "
+                "divisible by 2 to the number of levels below the first"
+            )
+        zeros = (self.before, 1 - self.before)
+        return nn.Conv(h.shape[-1], (3, 3), strides=2, padding=(zeros, zeros))(h)
+
+
+class DoublingConvolution(nn.Module):
+    """Every row and column twice, then a 3x3 convolution."""
+
+    @nn.compact
+    def __call__(self, h: Float[Array, "b f h w c"]) -> Array:
+        return convolution(h.shape[-1])(enlarge(h, (1, 2, 2)))
+
+
 def space_to_depth(z: Float[Array, "b f h w c"], patch: int) -> jax.Array:
     """Squares of `patch` by `patch` pixels as channels."""
     b, f, height, width, c = z.shape

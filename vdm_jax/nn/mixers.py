@@ -4,10 +4,12 @@ All have one signature, `(h, emb, cond, train=) -> h`, are residual, and end in 
 starts at zero, so that a new mixer changes nothing until it has learnt something.
 """
 
+from collections.abc import Callable
+
 import flax.linen as nn
 import jax.numpy as jnp
 from einops import rearrange
-from jaxtyping import Array, Float, Shaped
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from vdm_jax.nn.attention import attend, attend_linearly
 from vdm_jax.nn.embeddings import Conditions, clips_of_text, per_frame
@@ -24,6 +26,41 @@ def heads_of(channels: int, head: int, kind: str) -> int:
     return channels // head
 
 
+def among_positions(
+    qkv: Float[Array, "b f h w 3*c"], heads: int, read: Callable = attend
+) -> Float[Array, "b f h w c"]:
+    """What every position of a frame reads at the positions of that frame."""
+    q, key, value = (
+        rearrange(part, "b f h w (k d) -> b (f k) (h w) d", k=heads)
+        for part in jnp.split(qkv, 3, axis=-1)
+    )
+    out = read(q, key, value)
+    return rearrange(out, "b (f k) (h w) d -> b f h w (k d)", k=heads, h=qkv.shape[2])
+
+
+def among_words(
+    q: Float[Array, "b f h w c"],
+    kv: Float[Array, "b n l 2*c"],
+    mask: Bool[Array, "b n l"],
+    segments: Int[Array, "b f"] | None,
+    heads: int,
+) -> Float[Array, "b f h w c"]:
+    """What every position of a frame reads in its clip's caption: zeros where there is none."""
+    frames, height = q.shape[1], q.shape[2]
+    clips = 1  # frames of one clip read the same keys
+    if segments is not None:
+        clips, (b, n, length, channels) = frames, kv.shape
+        kv = per_frame(kv.reshape(b, n, -1), segments)
+        kv = kv.reshape(b, kv.shape[1], length, channels)
+        mask = per_frame(mask, segments)
+
+    q = rearrange(q, "b (n f) h w (k d) -> b n k (f h w) d", n=clips, k=heads)
+    key, value = rearrange(kv, "b n l (s k d) -> s b n k l d", s=2, k=heads)
+    out = attend(q, key, value, mask[:, :, None, None])
+    out = out * mask.any(axis=-1)[:, :, None, None, None]
+    return rearrange(out, "b n k (f h w) d -> b (n f) h w (k d)", f=frames // clips, h=height)
+
+
 class SpatialAttention(nn.Module):
     """Every position of a frame attends to every position of that frame. (Ho et al. 2022, sec. 3)
 
@@ -36,16 +73,10 @@ class SpatialAttention(nn.Module):
     def __call__(
         self, h: Float[Array, "b f h w c"], emb: Array, cond: Conditions, *, train: bool = False
     ) -> Float[Array, "b f h w c"]:
-        height, channels = h.shape[2], h.shape[-1]
-        heads = heads_of(channels, self.head, type(self).__name__)
-        qkv = dense(3 * channels, name="qkv")(GroupNorm(name="norm")(h))
-        q, key, value = (
-            rearrange(part, "b f h w (k d) -> b (f k) (h w) d", k=heads)
-            for part in jnp.split(qkv, 3, axis=-1)
-        )
-        out = self.read(q, key, value)
-        out = rearrange(out, "b (f k) (h w) d -> b f h w (k d)", k=heads, h=height)
-        return h + dense(channels, gain=0.0, name="out")(out)
+        heads = heads_of(h.shape[-1], self.head, type(self).__name__)
+        qkv = dense(3 * h.shape[-1], name="qkv")(GroupNorm(name="norm")(h))
+        out = among_positions(qkv, heads, self.read)
+        return h + dense(h.shape[-1], gain=0.0, name="out")(out)
 
     def read(self, q: Array, key: Array, value: Array) -> Array:
         return attend(q, key, value)
@@ -143,23 +174,12 @@ class TextAttention(nn.Module):
     def __call__(
         self, h: Float[Array, "b f h w c"], emb: Array, cond: Conditions, *, train: bool = False
     ) -> Float[Array, "b f h w c"]:
-        frames, height, channels = h.shape[1], h.shape[2], h.shape[-1]
+        channels = h.shape[-1]
         heads = heads_of(channels, self.head, type(self).__name__)
         text, mask = clips_of_text(cond, "TextAttention")
         q = dense(channels, name="q")(GroupNorm(name="norm")(h))
         kv = dense(2 * channels, name="kv")(nn.LayerNorm(name="text_norm")(text))
-        clips = 1  # frames of one clip read the same keys
-        if cond.segments is not None:
-            clips, length = frames, text.shape[2]
-            kv = per_frame(kv.reshape(*kv.shape[:2], -1), cond.segments)
-            kv = kv.reshape(*kv.shape[:2], length, 2 * channels)
-            mask = per_frame(mask, cond.segments)
-
-        q = rearrange(q, "b (n f) h w (k d) -> b n k (f h w) d", n=clips, k=heads)
-        key, value = rearrange(kv, "b n l (s k d) -> s b n k l d", s=2, k=heads)
-        out = attend(q, key, value, mask[:, :, None, None])
-        out = out * mask.any(axis=-1)[:, :, None, None, None]
-        out = rearrange(out, "b n k (f h w) d -> b (n f) h w (k d)", f=frames // clips, h=height)
+        out = among_words(q, kv, mask, cond.segments, heads)
         return h + dense(channels, gain=0.0, name="out")(out)
 
 

@@ -1,5 +1,9 @@
 """Published systems, each a composition of the library's blocks on a page or two."""
 
-from vdm_jax.systems import imagen_video, vdm
+from vdm_jax.systems import imagen_video, stable_diffusion, vdm
 
-__all__ = ["imagen_video", "vdm"]
+__all__ = [
+    "imagen_video",
+    "stable_diffusion",
+    "vdm",
+]

@@ -1,6 +1,6 @@
 """Layouts of published checkpoints, one file for each family."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from vdm_jax.checkpoints.layout import Layout
 from vdm_jax.checkpoints.layouts.autoencoder_kl import AUTOENCODER_KL, AUTOENCODER_KL_2022
@@ -21,10 +21,13 @@ LAYOUTS = (
 )
 
 
-def recognise(names: Iterable[str]) -> tuple[Layout, float]:
-    """The layout that a set of tensor names fits best, and how well, from 0 to 1."""
+def recognise(
+    names: Iterable[str], shape: Callable[[str], tuple[int, ...]] | None = None
+) -> tuple[Layout, float]:
+    """The layout that tensors fit best, by name and, given a name, shape: and how well, 0 to 1."""
     names = tuple(names)
-    return max(((layout, layout.matches(names)) for layout in LAYOUTS), key=lambda found: found[1])
+    fits = ((layout, layout.matches(names, shape)) for layout in LAYOUTS)
+    return max(fits, key=lambda found: found[1])
 
 
 __all__ = [

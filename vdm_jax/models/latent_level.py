@@ -1,0 +1,92 @@
+"""The levels of Stable Diffusion's U-Net."""
+
+import dataclasses
+from collections import Counter
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from vdm_jax.models.unet import Level
+from vdm_jax.nn import AdditiveBlock, DoublingConvolution, HalvingConvolution, adopt
+
+
+@dataclasses.dataclass(frozen=True)
+class LatentLevel(Level):
+    """One resolution of Stable Diffusion's U-Net, with convolutions between resolutions.
+
+    Down: `blocks` times a residual block and the mixers, then `shrink`. Up: one block more, then
+    `enlarge`. Between them, at the bottom: a block, the mixers `bottom`, a block.
+    (Rombach et al. 2022, appendix E.1; the U-Net of Dhariwal & Nichol 2021)
+    """
+
+    bottom: tuple[nn.Module, ...] = ()
+    shrink: nn.Module = HalvingConvolution()
+    enlarge: nn.Module = DoublingConvolution()
+
+    def __post_init__(self):
+        if self.stride != (1, 2, 2):
+            raise ValueError(f"LatentLevel.stride is {self.stride}: rows and columns are halved")
+
+    def down(self, base: int, dropout: float, after: Level | None, name: str) -> nn.Module:
+        resample = () if after is None else (self.shrink,)
+        return self.part(_Down)(self, base, dropout, resample, name=name)
+
+    def middle(self, base: int, dropout: float, name: str) -> nn.Module:
+        return self.part(_Middle)(self, base, dropout, name=name)
+
+    def up(self, base: int, dropout: float, before: Level | None, name: str) -> nn.Module:
+        resample = () if before is None else (self.enlarge,)
+        return self.part(_Up)(self, base, dropout, resample, name=name)
+
+
+class _Blocks(nn.Module):
+    """What the three parts share: a residual block followed by mixers."""
+
+    level: LatentLevel
+    base: int
+    dropout: float
+
+    def run(self, h, emb, cond, train, counts, mixers):
+        block = AdditiveBlock(self.level.width * self.base, self.dropout)  # linen numbers it
+        h = block(h, emb, train=train)
+        for mixer in adopt(self, mixers, counts):
+            h = mixer(h, emb, cond, train=train)
+        return h
+
+
+class _Down(_Blocks):
+    resample: tuple[nn.Module, ...]
+
+    @nn.compact
+    def __call__(self, h, emb, cond, train: bool):
+        counts, skips = Counter(), []
+        for _ in range(self.level.blocks):
+            h = self.run(h, emb, cond, train, counts, self.level.mixers)
+            skips.append(h)
+        for shrink in adopt(self, self.resample):
+            h = shrink(h)
+            skips.append(h)
+        return h, tuple(skips)
+
+
+class _Middle(_Blocks):
+    @nn.compact
+    def __call__(self, h, emb, cond, train: bool) -> jax.Array:
+        counts = Counter()
+        h = self.run(h, emb, cond, train, counts, self.level.bottom)
+        return self.run(h, emb, cond, train, counts, ())
+
+
+class _Up(_Blocks):
+    resample: tuple[nn.Module, ...]
+
+    @nn.compact
+    def __call__(self, h, emb, cond, train: bool, skips: tuple[jax.Array, ...]):
+        counts = Counter()
+        for skip in reversed(skips):
+            h = jnp.concatenate([h, skip], axis=-1)
+            h = self.run(h, emb, cond, train, counts, self.level.mixers)
+        for enlarge in adopt(self, self.resample):
+            h = enlarge(h)
+        return h

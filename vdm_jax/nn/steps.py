@@ -1,0 +1,36 @@
+"""A noise level as the step number of a discrete checkpoint."""
+
+from typing import Protocol
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from vdm_jax.nn.embeddings import Conditions
+from vdm_jax.nn.linear import dense
+
+
+class Steps(Protocol):
+    """The noise levels that a checkpoint was trained on, such as `diffusion.Table`."""
+
+    def index(self, logsnr: Array) -> Array: ...
+
+
+class StepNumber(nn.Module):
+    """`[cos(k w_i), sin(k w_i)]` of the step number k, `w_i = 10000^(-2i/d)`, and a dense layer.
+
+    steps: finds k. features: d. (Ho et al. 2020, appendix B; in the order of Rombach et al. 2022)
+    """
+
+    steps: Steps
+    features: int
+
+    @nn.compact
+    def __call__(
+        self, logsnr: Float[Array, "b *f"], cond: Conditions, frames: int, width: int
+    ) -> Float[Array, "b _ d"]:
+        half = self.features // 2
+        frequency = jnp.exp(-jnp.log(10_000.0) * jnp.arange(half) / half).reshape(1, 1, half)
+        step = self.steps.index(logsnr.reshape(logsnr.shape[0], -1).astype(jnp.float32))
+        angle = step[..., None] * frequency
+        return dense(width)(jnp.concatenate([jnp.cos(angle), jnp.sin(angle)], axis=-1))

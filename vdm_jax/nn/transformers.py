@@ -1,0 +1,84 @@
+"""Transformers in a level of a U-Net, and the layers that they are made of.
+
+`Transformer` is a mixer like any other, and so are its layers: they read `b f h w c`, are residual
+and have a norm before them, of every position by itself. (Rombach et al. 2022, appendix E.2.1)
+"""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from vdm_jax.nn.activations import GELU, Activation
+from vdm_jax.nn.embeddings import Conditions, clips_of_text
+from vdm_jax.nn.linear import dense
+from vdm_jax.nn.mixers import among_positions, among_words, heads_of
+from vdm_jax.nn.names import adopt
+from vdm_jax.nn.norms import GroupNorm
+
+
+class Transformer(nn.Module):
+    """`h + out(layers(in(norm(h))))`, where `out` starts at zero."""
+
+    layers: tuple[nn.Module, ...]
+
+    @nn.compact
+    def __call__(
+        self, h: Float[Array, "b f h w c"], emb: Array, cond: Conditions, *, train: bool = False
+    ) -> Float[Array, "b f h w c"]:
+        a = dense(h.shape[-1], name="in")(GroupNorm(epsilon=1e-6, name="norm")(h))
+        for layer in adopt(self, self.layers):
+            a = layer(a, emb, cond, train=train)
+        return h + dense(h.shape[-1], gain=0.0, name="out")(a)
+
+
+class SelfAttention(nn.Module):
+    """Every position of a frame attends to the positions of that frame; `head` features a head."""
+
+    head: int = 64
+
+    @nn.compact
+    def __call__(
+        self, h: Float[Array, "b f h w c"], emb: Array, cond: Conditions, *, train: bool = False
+    ) -> Float[Array, "b f h w c"]:
+        heads = heads_of(h.shape[-1], self.head, "SelfAttention")
+        qkv = dense(3 * h.shape[-1], bias=False, name="qkv")(_norm(h))
+        return h + dense(h.shape[-1], name="out")(among_positions(qkv, heads))
+
+
+class CrossAttention(nn.Module):
+    """Every position attends to the caption's tokens; `head` features a head."""
+
+    head: int = 64
+
+    @nn.compact
+    def __call__(
+        self, h: Float[Array, "b f h w c"], emb: Array, cond: Conditions, *, train: bool = False
+    ) -> Float[Array, "b f h w c"]:
+        heads = heads_of(h.shape[-1], self.head, "CrossAttention")
+        text, mask = clips_of_text(cond, "CrossAttention")
+        q = dense(h.shape[-1], bias=False, name="q")(_norm(h))
+        kv = dense(2 * h.shape[-1], bias=False, name="kv")(text)
+        out = among_words(q, kv, mask, cond.segments, heads)
+        return h + dense(h.shape[-1], name="out")(out)
+
+
+class GatedFeedForward(nn.Module):
+    """`h + (a * activation(g)) V` with `a, g = norm(h) W`, `expansion` times as wide inside.
+
+    (Shazeer 2020, eq. 6: GEGLU)
+    """
+
+    expansion: int = 4
+    activation: Activation = GELU()
+
+    @nn.compact
+    def __call__(
+        self, h: Float[Array, "b f h w c"], emb: Array, cond: Conditions, *, train: bool = False
+    ) -> Float[Array, "b f h w c"]:
+        inner = dense(2 * self.expansion * h.shape[-1], name="in")(_norm(h))
+        a, gate = jnp.split(inner, 2, axis=-1)
+        return h + dense(h.shape[-1], name="out")(a * self.activation(gate))
+
+
+def _norm(h: Array) -> Array:
+    return nn.LayerNorm(1e-5, use_fast_variance=False, name="norm")(h)
