@@ -46,3 +46,15 @@ class Mesh:
 def batch_sharding(mesh: jax.sharding.Mesh) -> NamedSharding:
     """Rows of a batch spread over all devices."""
     return NamedSharding(mesh, PartitionSpec(BATCH_AXES))
+
+
+def video_sharding(mesh: jax.sharding.Mesh, shape: Sequence[int]) -> NamedSharding:
+    """One video [b f h w c] over all devices: its frames or, if they do not divide, its rows.
+
+    Convolutions exchange what they need at the edges of the parts. Where neither frames nor rows
+    divide by the number of devices, every device has the whole.
+    """
+    for axis in (1, 2):
+        if shape[axis] % mesh.size == 0:
+            return NamedSharding(mesh, PartitionSpec(*[None] * axis, BATCH_AXES))
+    return NamedSharding(mesh, PartitionSpec())

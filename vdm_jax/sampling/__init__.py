@@ -1,18 +1,24 @@
 """Sampling: trained models to videos, and videos to files."""
 
+from vdm_jax.sampling.cascade import Cascade, Stage, Subject
 from vdm_jax.sampling.gallery import Entry, write_gallery
 from vdm_jax.sampling.generate import GUIDANCE, Generator, Trained, load, quantised
 from vdm_jax.sampling.plans import Plan, extension, hierarchical, interpolation
 from vdm_jax.sampling.rollout import Canvas, Small, floats, roll
+from vdm_jax.sampling.tiles import Tiles
 from vdm_jax.sampling.video import write, write_gif, write_mp4, write_png_grid
 
 __all__ = [
     "GUIDANCE",
     "Canvas",
+    "Cascade",
     "Entry",
     "Generator",
     "Plan",
     "Small",
+    "Stage",
+    "Subject",
+    "Tiles",
     "Trained",
     "extension",
     "floats",

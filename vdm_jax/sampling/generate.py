@@ -5,31 +5,27 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, UInt8
 
 from vdm_jax import config, diffusion, parallel
 from vdm_jax.checkpoints import Store, read_experiment
+from vdm_jax.data import sides
 from vdm_jax.models import Conditioning
 from vdm_jax.sampling import plans
 from vdm_jax.sampling.bars import progress
 from vdm_jax.sampling.rollout import Canvas, roll
-from vdm_jax.types import Denoiser, Key, LogSNR, Params, Video
+from vdm_jax.sampling.tasks import Bound, LowRes, Placed, Task
+from vdm_jax.sampling.tiles import Tiles
+from vdm_jax.types import Denoiser, Key, Params, Video
 
 GUIDANCE = diffusion.Gradient(10.0)
 """How samples are made to agree with what is known of them, unless told otherwise."""
-
-
-class Task(Protocol):
-    """What sampling needs of a task: its process, and its network as a denoiser."""
-
-    @property
-    def process(self) -> diffusion.Process: ...
-    def denoiser(self, params: Params, frozen: Params, cond: Conditioning) -> Denoiser: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,19 +34,45 @@ class Generator:
 
     Sample i of a seed is a function of the seed, i and its condition; the batch size and the
     number of devices change it by no more than rounding.
+
+    snr: signal-to-noise ratio, alpha^2 / sigma^2, of the low-resolution video that a model of
+    super-resolution sees, e.g. 3 or 5; None adds next to nothing. (Imagen Video, section 2.5)
+    tiles: for frames too large for memory.
     """
 
     sampler: diffusion.Sampler = diffusion.DDIM(steps=64)
     guidance: float | diffusion.GuidanceWeight = 1.0
     threshold: Callable[[Denoiser], Denoiser] | None = diffusion.Clip()
     noise: diffusion.Noise = diffusion.Independent()
+    snr: float | None = None
+    tiles: Tiles | None = None
     batch: int = 32
+
+    def __post_init__(self):
+        if self.snr is not None and self.snr <= 0:
+            raise ValueError(
+                f"Generator.snr is {self.snr}: a ratio of variances, e.g. 3.0, or None"
+            )
 
     def __call__(
         self, task: Task, params: Params, frozen: Params, keys: Key, cond: Conditioning, shape
     ) -> Video:
         """One batch of clips in [-1, 1]; `keys` has one key for each."""
         return self._sample(self.guided(task, params, frozen, cond), task.process, keys, shape)
+
+    def enlarge(
+        self, task: Task, params: Params, frozen: Params, keys: Key, cond: Conditioning, low: Video
+    ) -> Video:
+        """One batch of clips made of small ones in [-1, 1].
+
+        The noise on the small ones is drawn once: every step, and both sides of guidance, see the
+        same. (Imagen Video, section 2.5)
+        """
+        lowres = task.lowres
+        assert lowres is not None
+        level = jnp.broadcast_to(lowres.logsnr(self.snr), low.shape[:1])
+        cond = lowres.condition(diffusion.fold_in(keys, 2), cond, low, level)
+        return self(task, params, frozen, keys, cond, lowres.shape(low.shape))
 
     def complete(
         self,
@@ -78,11 +100,11 @@ class Generator:
 
     def guided(self, task: Task, params: Params, frozen: Params, cond: Conditioning) -> Denoiser:
         """The denoiser under its conditions, guided, without a threshold."""
+        denoiser = partial(task.denoiser, params, frozen)
+        if self.tiles is not None:
+            denoiser = partial(self.tiles, denoiser)
         return diffusion.classifier_free(
-            task.denoiser(params, frozen, cond),
-            task.denoiser(params, frozen, cond.null()),
-            self.guidance,
-            task.process,
+            denoiser(cond), denoiser(cond.null()), self.guidance, task.process
         )
 
     def _sample(self, denoiser: Denoiser, process: diffusion.Process, keys: Key, shape) -> Video:
@@ -128,12 +150,14 @@ class Trained:
 
     def denoiser(self, cond: Conditioning) -> Denoiser:
         """E[x | z_t] by the averaged parameters, without guidance."""
-        network = _Network(self.experiment.task)
+        network = Bound(self.experiment.task)
         return jax.tree_util.Partial(network, self.params, self.frozen, cond)
 
     def generate(self, key: Key, cond: Conditioning, count: int) -> UInt8[np.ndarray, "b f h w c"]:
         """`count` clips under `count` conditions, as the experiment samples them."""
-        shape = (self.data.frames, self.data.size, self.data.size, 3)
+        if self.experiment.task.lowres is not None:
+            raise ValueError("a super-resolution model has to be given videos: use `enlarge`")
+        shape = (self.data.frames, *sides(self.data.size), 3)
 
         def sample(keys, cond):
             return _sample(
@@ -144,6 +168,38 @@ class Trained:
         with progress() as bars:
             bar = bars.add_task("sampling", total=count)
             return self._in_batches(sample, key, (cond,), count, partial(bars.advance, bar))
+
+    def sampled(self, **changes: Any) -> "Trained":
+        """The same model, with fields of its generator changed."""
+        return dataclasses.replace(self, generator=dataclasses.replace(self.generator, **changes))
+
+    def lower(self, videos: UInt8[np.ndarray, "b f h w c"]) -> UInt8[np.ndarray, "b f h w c"]:
+        """What a super-resolution model has to make these videos of, without noise."""
+        return np.asarray(_lower(self._lowres(), jnp.asarray(videos)))
+
+    def enlarge(
+        self, key: Key, cond: Conditioning, low: UInt8[np.ndarray, "b f h w c"]
+    ) -> UInt8[np.ndarray, "b f h w c"]:
+        """Videos with the frames, rows and columns that a super-resolution model adds to these."""
+        mesh = self.experiment.mesh.build()
+        task, fill = self.experiment.task, True
+        if len(low) < mesh.size:  # the devices share each video
+            place = parallel.video_sharding(mesh, self._lowres().shape(low.shape))
+            task, fill = Placed(task, place), False
+
+        def sample(keys, cond, low):
+            return _enlarge(self.generator, task, self.params, self.frozen, keys, cond, low)
+
+        with progress() as bars:
+            bar = bars.add_task("enlarging", total=len(low))
+            advance = partial(bars.advance, bar)
+            return self._in_batches(sample, key, (cond, low), len(low), advance, fill=fill)
+
+    def _lowres(self) -> LowRes:
+        lowres = self.experiment.task.lowres
+        if lowres is None:
+            raise ValueError("this model makes videos of nothing but conditions; it enlarges none")
+        return lowres
 
     def complete(
         self,
@@ -189,16 +245,24 @@ class Trained:
         return canvas.frames
 
     def _in_batches(
-        self, sample: Callable[..., Array], key: Key, trees: tuple, count: int, advance=None
+        self,
+        sample: Callable[..., Array],
+        key: Key,
+        trees: tuple,
+        count: int,
+        advance=None,
+        *,
+        fill: bool = True,
     ) -> UInt8[np.ndarray, "b f h w c"]:
         """`sample(keys, *rows of trees)` for `count` rows in batches of one size, over all devices.
 
-        Sample i has the key fold_in(key, i).
+        Sample i has the key fold_in(key, i). fill: batches have as many rows as fill the devices;
+        otherwise every device has all rows.
         """
         mesh = self.experiment.mesh.build()
         size = min(self.generator.batch, count)
-        size = math.ceil(size / mesh.size) * mesh.size
-        rows = parallel.batch_sharding(mesh)
+        size = math.ceil(size / mesh.size) * mesh.size if fill else size
+        rows = parallel.batch_sharding(mesh) if fill else NamedSharding(mesh, PartitionSpec())
         videos = []
         for first in range(0, count, size):
             index = np.arange(first, first + size)  # the last batch is filled up
@@ -245,21 +309,22 @@ def _sample(generator, task, shape, params, frozen, keys, cond) -> Array:
     return quantised(generator(task, params, frozen, keys, cond, shape))
 
 
+@partial(jax.jit, static_argnums=(0, 1))
+def _enlarge(generator, task, params, frozen, keys, cond, low) -> Array:
+    low = low.astype(jnp.float32) / 127.5 - 1
+    return quantised(generator.enlarge(task, params, frozen, keys, cond, low))
+
+
+@partial(jax.jit, static_argnums=0)
+def _lower(lowres, videos) -> Array:
+    return quantised(lowres.lower(videos.astype(jnp.float32) / 127.5 - 1))
+
+
 @partial(jax.jit, static_argnums=(0, 1, 2, 3))
 def _complete(generator, task, correction, path, params, frozen, keys, cond, known, small) -> Array:
     return quantised(
         generator.complete(task, params, frozen, keys, cond, known, small, correction, path)
     )
-
-
-@dataclasses.dataclass(frozen=True)
-class _Network:
-    """A denoiser with its parameters as arguments; equal tasks compile to one program."""
-
-    task: Task
-
-    def __call__(self, params, frozen, cond, z: Video, logsnr: LogSNR) -> Video:
-        return self.task.denoiser(params, frozen, cond)(z, logsnr)
 
 
 def quantised(x: Video) -> UInt8[Array, "b f h w c"]:

@@ -1,0 +1,185 @@
+"""A cascade of tiny models: one seed one video, stage after stage, stopped and gone on with."""
+
+import dataclasses
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tiny
+
+from vdm_jax import checkpoints, config, data, diffusion, models, nn, parallel, sampling, training
+from vdm_jax.sampling import Cascade, Generator, Stage
+
+WORDS = data.Words(("red", "blue"), length=2)
+KEY = jax.random.key(7)
+CAPTIONS, LABELS = ["red", "blue"], [-1, -1]
+
+
+def experiment(frames, size, lowres=None, **changes) -> training.Experiment:
+    """A base model, or one of super-resolution; every parameter is to be random."""
+    inputs = (nn.LogSNR(), nn.PooledText())
+    network = tiny.network(
+        channels=8,
+        embedding=nn.Embedding(width=16, layers=1, inputs=inputs),
+        text=models.WordEncoder(3, features=8),
+    )
+    if lowres is not None:
+        embedding = nn.Embedding(width=16, layers=1, inputs=(*inputs, nn.LowresLogSNR()))
+        levels = (models.EfficientLevel(1, (nn.TemporalConvolution(),), 1, stride=(1, 1, 1)),)
+        network = models.SuperResolution(
+            tiny.network(
+                channels=8, embedding=embedding, text=network.text, levels=levels, outputs=3
+            )
+        )
+    task = training.Denoising(network, diffusion.Process(diffusion.Cosine()), lowres=lowres)
+    source = data.MovingShapes(frames=frames, size=size, examples=16, held_out=4)
+    generator = Generator(diffusion.Ancestral(steps=2), guidance=2.0, batch=2)
+    return tiny.experiment(
+        task=task, data=source, sampling=generator, loader=data.Loader(batch=8, text=WORDS),
+        mesh=parallel.Mesh(data=8), **changes,
+    )  # fmt: skip
+
+
+def run(folder: Path, experiment: training.Experiment) -> Stage:
+    """A run of one checkpoint, of random parameters."""
+    batch = {
+        k: jnp.zeros((1, *s.shape[1:]), s.dtype)
+        for k, s in experiment.loader.shapes(experiment.data).items()
+    }
+    params, _ = jax.eval_shape(experiment.task.init, jax.random.key(0), batch)
+    random = np.random.default_rng(0)
+    params = jax.tree.map(lambda x: 0.3 * random.standard_normal(x.shape, np.float32), params)
+    checkpoints.write_experiment(folder, experiment)
+    store = experiment.checkpoints.open(folder)
+    store.save(1, {"ema": params}, {"next_batch": 0})
+    store.close()
+    return Stage(str(folder))
+
+
+@pytest.fixture(scope="module")
+def cascade(tmp_path_factory) -> Cascade:
+    folder = tmp_path_factory.mktemp("cascade")
+    return Cascade(
+        (
+            run(folder / "base", experiment(2, 4)),
+            run(folder / "tsr", experiment(4, 4, training.LowRes(frames=2))),
+            run(folder / "ssr", experiment(4, 8, training.LowRes(size=2))),
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def video(cascade):
+    return cascade.make(KEY, CAPTIONS, LABELS)
+
+
+def test_one_seed_is_one_video(cascade, video):
+    assert video.shape == (2, 4, 8, 8, 3) and video.dtype == np.uint8
+    assert cascade.check() == [(2, 4, 4), (4, 4, 4), (4, 8, 8)]
+    np.testing.assert_array_equal(cascade.make(KEY, CAPTIONS, LABELS), video)
+    other = cascade.make(jax.random.key(8), CAPTIONS, LABELS)
+    assert np.abs(other.astype(int) - video).mean() > 1
+
+
+def test_a_sample_depends_on_its_number_not_on_the_batch(cascade):
+    trained = cascade.stages[2].load()
+    low = np.random.default_rng(0).integers(0, 256, (3, 4, 4, 4, 3)).astype(np.uint8)
+    cond = trained.encode(["red", "blue", "red"], [-1] * 3)
+    key = jax.random.key(1)
+    three = trained.sampled(snr=3.0, batch=3).enlarge(key, cond, low)
+    one = trained.sampled(snr=3.0, batch=1).enlarge(key, cond, low)
+    assert np.abs(three.astype(int) - one).max() <= 1
+    quiet = trained.enlarge(key, cond, low)
+    assert np.abs(three.astype(int) - quiet).mean() > 1  # augmentation was heard
+
+
+def test_devices_share_a_video(cascade):
+    """Eight devices have the frames or the rows of one video between them, as one has it all."""
+    trained = cascade.stages[2].load()
+    low = np.random.default_rng(0).integers(0, 256, (1, 4, 4, 4, 3)).astype(np.uint8)
+    cond = trained.encode(["red"], [-1])
+    spread = trained.enlarge(KEY, cond, low)
+
+    class OneDevice(parallel.Mesh):
+        def build(self, devices=None):
+            return super().build(jax.devices()[:1])
+
+    alone = dataclasses.replace(trained.experiment, mesh=OneDevice(data=1))
+    params = jax.device_put(trained.params, jax.devices()[0])
+    one = dataclasses.replace(trained, experiment=alone, params=params)
+    assert np.abs(spread.astype(int) - one.enlarge(KEY, cond, low)).max() <= 1
+
+
+def test_a_stage_enlarges_a_users_own_video(cascade, video):
+    alone = cascade.part(3, 3)
+    given = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 4, 3)).astype(np.uint8)
+    assert alone.make(KEY, CAPTIONS, LABELS, given).shape == video.shape
+    prefix = cascade.part(1, 2)
+    assert prefix.make(KEY, CAPTIONS, LABELS).shape == (2, 4, 4, 4, 3)
+
+
+def test_what_was_stopped_goes_on(cascade, video, tmp_path, monkeypatch):
+    loaded, load = [], Stage.load
+
+    def stopping(stage):
+        loaded.append(stage.name)
+        if len(loaded) == 3:
+            raise KeyboardInterrupt
+        return load(stage)
+
+    monkeypatch.setattr(Stage, "load", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        cascade.make(KEY, CAPTIONS, LABELS, folder=tmp_path, keep=True)
+    assert sorted(p.name for p in tmp_path.glob("*.npy")) == ["stage_1.npy", "stage_2.npy"]
+    result = cascade.make(KEY, CAPTIONS, LABELS, folder=tmp_path, keep=True)
+    assert loaded == ["base", "tsr", "ssr", "ssr"]
+    np.testing.assert_array_equal(result, video)
+    assert np.load(tmp_path / "stage_1.npy").shape == (2, 2, 4, 4, 3)
+    np.testing.assert_array_equal(cascade.make(KEY, CAPTIONS, LABELS, folder=tmp_path), video)
+    assert len(loaded) == 4  # it was all there
+    with pytest.raises(ValueError, match="of another cascade, seed or prompt"):
+        cascade.make(jax.random.key(1), CAPTIONS, LABELS, folder=tmp_path)
+
+
+def test_only_the_newest_stays_unless_asked(cascade, tmp_path):
+    cascade.part(1, 2).make(KEY, CAPTIONS, LABELS, folder=tmp_path)
+    assert [p.name for p in tmp_path.glob("*.npy")] == ["stage_2.npy"]
+
+
+def test_all_that_is_missing_is_told_at_once(cascade, tmp_path):
+    _, tsr, ssr = cascade.stages
+    with pytest.raises(checkpoints.CheckpointError) as error:
+        Cascade((Stage(str(tmp_path / "nowhere")), tsr, dataclasses.replace(ssr, step=9))).check()
+    message = str(error.value)
+    assert "2 of 3" in message and "stage 1 (nowhere)" in message and "is not a run" in message
+    assert "stage 3 (ssr)" in message and "no checkpoint of step 9" in message
+
+
+def test_stages_that_do_not_fit_are_named(cascade):
+    base, tsr, ssr = cascade.stages
+    for stages, given, match in (
+        ((base, ssr), None, r"stage 2 \(ssr\): it enlarges videos \(4, 4, 4\).* not \(2, 4, 4\)"),
+        ((tsr,), None, r"stage 1 \(tsr\): it enlarges videos, to 2 times the frames .* given none"),
+        ((base,), (2, 4, 4), r"makes videos \(2, 4, 4\) of nothing, and is given"),
+    ):
+        with pytest.raises(checkpoints.CheckpointError, match=match):
+            Cascade(stages).check(given)
+    with pytest.raises(config.ConfigError, match=r"stages 2 .. 4 .* has 1 .. 3"):
+        cascade.part(2, 4)
+    with pytest.raises(ValueError, match="has to be given videos: use `enlarge`"):
+        trained = ssr.load()
+        trained.generate(KEY, trained.encode(["red"], [-1]), 1)
+    with pytest.raises(ValueError, match="it enlarges none"):
+        base.load().lower(np.zeros((1, 2, 4, 4, 3), np.uint8))
+    with pytest.raises(ValueError, match=r"snr is -1"):
+        Generator(snr=-1.0)
+
+
+def test_a_cascade_is_a_tree_like_an_experiment(cascade):
+    tree = config.to_json(cascade)
+    assert config.from_json(tree) == cascade
+    changed = config.override(cascade, "stages.1.step=3")
+    assert changed.stages[1].step == 3
+    assert sampling.Subject(cascade).generate(KEY, (("red",), (-1,)), 1).shape == (1, 4, 8, 8, 3)

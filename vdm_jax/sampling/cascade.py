@@ -1,0 +1,226 @@
+"""Several trained models, one after another: a small short video becomes a large long one.
+
+Each stage is a run of its own; a cascade is a list of their folders and of how each is sampled.
+(Ho et al. 2022, Imagen Video, section 2.3)
+"""
+
+import dataclasses
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import UInt8
+
+from vdm_jax import config
+from vdm_jax.checkpoints import CheckpointError, Store, read_experiment
+from vdm_jax.data import sides
+from vdm_jax.sampling.generate import Generator, Trained, load
+from vdm_jax.types import Key
+
+Videos = UInt8[np.ndarray, "b f h w c"]
+Shape = tuple[int, int, int]
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """One trained model of a cascade.
+
+    workdir: the folder of its run. generator: how it is sampled; None is as its experiment says.
+    step: which checkpoint; None is the newest.
+    """
+
+    workdir: str
+    generator: Generator | None = None
+    step: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The last part of the folder's name."""
+        return Path(self.workdir).name
+
+    def experiment(self) -> Any:
+        """What the run is; CheckpointError where there is none, or not this checkpoint of it."""
+        experiment, steps = read_experiment(self.workdir), Store(self.workdir).steps()
+        if not steps or self.step not in (None, *steps):
+            asked = "" if self.step is None else f" of step {self.step}"
+            raise CheckpointError(f"{self.workdir} has no checkpoint{asked}; there are {steps}")
+        return experiment
+
+    def load(self) -> Trained:
+        """The model, with its parameters on the devices."""
+        _, trained = load(self.workdir, self.step)
+        return trained if self.generator is None else dataclasses.replace(
+            trained, generator=self.generator
+        )  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Cascade:
+    """Stages in order: each makes its video of the one before, the first of conditions alone.
+
+    A cascade may begin with a stage of super-resolution; then it has to be given videos.
+
+    data: clips such as the last stage makes, for prompts and evaluations. fps: of its videos.
+    """
+
+    stages: tuple[Stage, ...]
+    data: Any = None
+    evaluations: tuple[Any, ...] = ()
+    fps: float = 24.0
+
+    def part(self, first: int, last: int) -> "Cascade":
+        """The stages `first` .. `last`, counted from 1."""
+        if not 1 <= first <= last <= len(self.stages):
+            raise config.ConfigError(
+                f"stages {first} .. {last} are asked for, and the cascade has 1 .. "
+                f"{len(self.stages)}"
+            )
+        return dataclasses.replace(self, stages=self.stages[first - 1 : last])
+
+    def check(self, given: Shape | None = None) -> list[Shape]:
+        """The shape (frames, height, width) of what each stage makes, without loading any.
+
+        given: that of the videos that the first stage has to enlarge.
+
+        Raises:
+          CheckpointError: a stage that is not there, or does not fit the one before; all of them.
+        """
+        experiments, wrong = [], []
+        for number, stage in enumerate(self.stages, start=1):
+            try:
+                experiments.append(stage.experiment())
+            except CheckpointError as error:
+                wrong.append(f"stage {number} ({stage.name}): {error}")
+        shapes, before = [], given
+        for number, (stage, found) in enumerate(zip(self.stages, experiments, strict=False), 1):
+            if wrong:  # whose shapes nobody knows
+                break
+            try:
+                before = made(found, before)
+                shapes.append(before)
+            except ValueError as error:
+                wrong.append(f"stage {number} ({stage.name}): {error}")
+        if wrong:
+            told = "\n  ".join(wrong)
+            raise CheckpointError(
+                f"{len(wrong)} of {len(self.stages)} stages cannot be used:\n  {told}"
+            )
+        return shapes
+
+    def make(
+        self,
+        key: Key,
+        captions: Sequence[str],
+        labels: Sequence[int],
+        given: Videos | None = None,
+        folder: str | os.PathLike | None = None,
+        keep: bool = False,
+    ) -> Videos:
+        """One video for each caption; `given` ones are enlarged, where there are.
+
+        Stage i draws with fold_in(key, i), sample n of it with fold_in of that and n. One model is
+        in memory at a time. In a `folder` every stage's videos are stored once they are made, as
+        stage_1.npy, ..., so that what was stopped goes on after the last of them; only the newest
+        stays, or all with `keep`.
+        """
+        self.check(None if given is None else given.shape[1:4])
+        done, videos = 0, given
+        if folder is not None:
+            folder = Path(folder)
+            done, videos = self._found(folder, key, captions, labels, given)
+        for number, stage in enumerate(self.stages[done:], start=done + 1):
+            trained = stage.load()
+            cond, own = trained.encode(captions, labels), jax.random.fold_in(key, number - 1)
+            if videos is None:
+                videos = trained.generate(own, cond, len(captions))
+            else:
+                videos = trained.enlarge(own, cond, videos)
+            del trained, cond  # before the next one comes
+            if folder is not None:
+                _store(folder / f"stage_{number}.npy", videos)
+                if not keep:
+                    (folder / f"stage_{number - 1}.npy").unlink(missing_ok=True)
+        assert videos is not None
+        return videos
+
+    def _found(self, folder: Path, key: Key, captions, labels, given) -> tuple[int, Videos | None]:
+        """How many stages are made already, and the videos of the last of them."""
+        facts = {
+            "stages": config.to_json(self.stages),
+            "checkpoints": [max(Store(stage.workdir).steps()) for stage in self.stages],
+            "key": jax.random.key_data(key).tolist(),
+            "captions": list(captions),
+            "labels": list(map(int, labels)),
+            "given": None if given is None else [list(given.shape), int(given.sum(dtype=np.int64))],
+        }
+        facts, record = json.loads(json.dumps(facts)), folder / "cascade.json"
+        if record.exists() and json.loads(record.read_text()) != facts:
+            raise ValueError(
+                f"{folder} holds the videos of another cascade, seed or prompt: finish it with the "
+                "same command, or remove the folder"
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        record.write_text(json.dumps(facts, indent=1) + "\n")
+        for number in range(len(self.stages), 0, -1):
+            if (folder / f"stage_{number}.npy").exists():
+                return number, np.load(folder / f"stage_{number}.npy")
+        return 0, given
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """A cascade as evaluations see a model: its conditions are captions and labels."""
+
+    cascade: Cascade
+
+    @property
+    def data(self) -> Any:
+        """Clips such as the last stage makes."""
+        if self.cascade.data is None:
+            raise config.ConfigError("the cascade has no `data` to be compared with")
+        return self.cascade.data
+
+    def encode(self, captions: Sequence[str], labels: Sequence[int]) -> tuple:
+        return tuple(captions), tuple(labels)
+
+    def generate(self, key: Key, cond: tuple, count: int) -> Videos:
+        captions, labels = cond
+        return self.cascade.make(key, captions[:count], labels[:count])
+
+
+def made(experiment: Any, given: Shape | None) -> Shape:
+    """The shape of what a model makes of videos of the shape `given`, or of nothing.
+
+    Raises ValueError where it needs a video, or one of another shape. Any will do for a model that
+    was trained on crops.
+    """
+    lowres, source = experiment.task.lowres, experiment.data
+    own = (source.frames, *sides(source.size))
+    if lowres is None:
+        if given is not None:
+            raise ValueError(f"it makes videos {own} of nothing, and is given {given}")
+        return own
+    if given is None:
+        raise ValueError(
+            f"it enlarges videos, to {lowres.frames} times the frames and {lowres.size} times the "
+            "rows and columns, and is given none: begin with a base model, or give a video"
+        )
+    if lowres.crop is None and given != (wanted := shrunk(own, lowres)):
+        raise ValueError(f"it enlarges videos {wanted} (frames, height, width), not {given}")
+    return lowres.shape((1, *given, 3))[1:4]
+
+
+def shrunk(shape: Shape, lowres: Any) -> Shape:
+    """What a model of `lowres` makes videos of this shape of."""
+    frames, height, width = shape
+    return frames // lowres.frames, height // lowres.size, width // lowres.size
+
+
+def _store(path: Path, videos: Videos) -> None:
+    with (path.parent / f".{path.name}").open("wb") as file:
+        np.save(file, videos)
+    os.replace(path.parent / f".{path.name}", path)

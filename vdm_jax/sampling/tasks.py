@@ -1,0 +1,72 @@
+"""Tasks as sampling sees them, and where their denoisers work."""
+
+import dataclasses
+from typing import Protocol
+
+import jax
+from jax.sharding import NamedSharding
+
+from vdm_jax import diffusion
+from vdm_jax.models import Conditioning
+from vdm_jax.types import Denoiser, Key, LogSNR, Params, Video
+
+
+class LowRes(Protocol):
+    """What sampling needs of super-resolution: small videos made, noised, and told the model."""
+
+    def lower(self, x: Video) -> Video: ...
+    def shape(self, low: tuple[int, ...]) -> tuple[int, ...]: ...
+    def logsnr(self, snr: float | None) -> LogSNR: ...
+    def condition(
+        self, key: Key, cond: Conditioning, low: Video, logsnr: LogSNR
+    ) -> Conditioning: ...
+
+
+class Task(Protocol):
+    """What sampling needs of a task: its process, and its network as a denoiser.
+
+    lowres: None where there is nothing to enlarge.
+    """
+
+    @property
+    def process(self) -> diffusion.Process: ...
+    @property
+    def lowres(self) -> LowRes | None: ...
+    def denoiser(self, params: Params, frozen: Params, cond: Conditioning) -> Denoiser: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Placed:
+    """A task whose videos lie on devices in parts, and whose denoiser works on the parts."""
+
+    task: Task
+    place: NamedSharding
+
+    @property
+    def process(self) -> diffusion.Process:
+        return self.task.process
+
+    @property
+    def lowres(self) -> LowRes | None:
+        return self.task.lowres
+
+    def denoiser(self, params: Params, frozen: Params, cond: Conditioning) -> Denoiser:
+        denoiser = self.task.denoiser(params, frozen, cond)
+
+        def placed(z: Video, logsnr: LogSNR) -> Video:
+            return self._put(denoiser(self._put(z), logsnr))
+
+        return placed
+
+    def _put(self, video: Video) -> Video:
+        return jax.lax.with_sharding_constraint(video, self.place)
+
+
+@dataclasses.dataclass(frozen=True)
+class Bound:
+    """A denoiser with its parameters as arguments; equal tasks compile to one program."""
+
+    task: Task
+
+    def __call__(self, params, frozen, cond, z: Video, logsnr: LogSNR) -> Video:
+        return self.task.denoiser(params, frozen, cond)(z, logsnr)
