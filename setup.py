@@ -24,6 +24,7 @@ setup(
         "orbax-checkpoint>=0.11.20",
         "safetensors>=0.8",
         "ml_dtypes",
+        "flatbuffers",  # what jax.export writes programs with
         "grain>=0.2.12",
         "array_record>=0.8",
         "protobuf>=4.25",

@@ -1,5 +1,14 @@
 """Checkpoints: what a run leaves behind and starts again from."""
 
+from vdm_jax.checkpoints.exports import (
+    Export,
+    check,
+    export_of,
+    opened,
+    parameters,
+    write_export,
+)
+from vdm_jax.checkpoints.folders import whole
 from vdm_jax.checkpoints.layout import Layout
 from vdm_jax.checkpoints.rules import Rule
 from vdm_jax.checkpoints.store import (
@@ -9,16 +18,23 @@ from vdm_jax.checkpoints.store import (
     read_experiment,
     write_experiment,
 )
-from vdm_jax.checkpoints.weights import Weights, weights
+from vdm_jax.checkpoints.weights import Weights, read_weights
 
 __all__ = [
     "CheckpointError",
     "Checkpoints",
+    "Export",
     "Layout",
     "Rule",
     "Store",
     "Weights",
+    "check",
+    "export_of",
+    "opened",
+    "parameters",
     "read_experiment",
-    "weights",
+    "read_weights",
+    "whole",
     "write_experiment",
+    "write_export",
 ]

@@ -4,10 +4,12 @@ import dataclasses
 import json
 import logging
 import os
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
 
@@ -17,7 +19,10 @@ from vdm_jax import config
 log = logging.getLogger("vdm_jax.checkpoints")
 
 EXPERIMENT = "experiment.json"
+FOLDER = "checkpoints"
 TREES = ("params", "ema", "optimizer", "counters", "frozen")
+LAYOUT = 1
+"""Of the files of checkpoints and exports; it grows when older releases cannot read newer files."""
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
 
 
@@ -49,7 +54,7 @@ class Store:
     """
 
     def __init__(self, workdir: str | os.PathLike, policy: Checkpoints = Checkpoints()):
-        self.folder = epath.Path(os.path.abspath(workdir)) / "checkpoints"
+        self.folder = epath.Path(os.path.abspath(workdir)) / FOLDER
         options = ocp.CheckpointManagerOptions(
             max_to_keep=policy.keep, keep_period=policy.keep_every, create=True
         )
@@ -68,6 +73,7 @@ class Store:
         """Starts to write the checkpoint of a step; does nothing if it is there."""
         if step in self.manager.all_steps():
             return
+        record = {"vdm_jax": vdm_jax.__version__, "layout": LAYOUT, **record}
         items = {name: ocp.args.StandardSave(tree) for name, tree in trees.items()}
         self.manager.save(
             step, args=ocp.args.Composite(record=ocp.args.JsonSave(record), **items), force=True
@@ -97,6 +103,7 @@ class Store:
                 found = self.manager.restore(
                     candidate, args=ocp.args.Composite(record=ocp.args.JsonRestore(), **items)
                 )
+                check_layout(found["record"], self.folder / str(candidate))
                 return candidate, {name: found[name] for name in like}, found["record"]
             except CheckpointError:
                 raise
@@ -118,26 +125,18 @@ class Store:
     def _compare(self, step: int, like: dict[str, Any]) -> None:
         """Refuses a checkpoint whose arrays are not those asked for, naming the first."""
         stored = self.manager.item_metadata(step)
-        for name, tree in like.items():
+        for name in like:
             if stored.get(name) is None:
                 raise CheckpointError(f"the checkpoint of step {step} holds no {name!r}")
-            have, want = shapes(stored[name]), shapes(tree)
-            for path in want:
-                if path not in have:
-                    raise CheckpointError(
-                        f"the checkpoint of step {step} in {self.folder} is of another model: "
-                        f"it has no {name}{path}; {config.nearest(path, have)}"
-                    )
-                if have[path] != want[path]:
-                    raise CheckpointError(
-                        f"the checkpoint of step {step} in {self.folder} is of another model: "
-                        f"{name}{path} is {have[path]}, expected {want[path]}"
-                    )
-            if extra := have.keys() - want.keys():
-                raise CheckpointError(
-                    f"the checkpoint of step {step} in {self.folder} is of another model: "
-                    f"it has {name}{min(extra)}, which this one has not"
-                )
+        have, want = (
+            {f"{name}{path}": shape for name in like for path, shape in shapes(trees[name]).items()}
+            for trees in (stored, like)
+        )
+        compare(have, want, f"the checkpoint of step {step} in {self.folder}")
+
+    def tensors(self, step: int, names: Mapping[str, str]) -> "Stored":
+        """The arrays of a step's trees, read when asked for; `names` says what trees are called."""
+        return Stored(self, step, names)
 
     def wait(self) -> None:
         """Returns when everything saved is on disk."""
@@ -149,14 +148,87 @@ class Store:
         self.manager.close()
 
 
+class Stored(Mapping[str, np.ndarray]):
+    """Arrays of a checkpoint by path, `params/input/kernel`, one at a time on the host."""
+
+    def __init__(self, store: Store, step: int, names: Mapping[str, str]):
+        self._folder, self._leaves = store.folder / str(step), {}
+        self._handler = ocp.PyTreeCheckpointHandler()
+        there = store.manager.item_metadata(step)
+        for tree, called in names.items():
+            leaves = [] if there.get(tree) is None else _leaves(there[tree])
+            for path, leaf in leaves:
+                keys = [_name(key) for key in path]
+                self._leaves["/".join((called, *keys))] = tree, keys, leaf
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._leaves)
+
+    def __len__(self) -> int:
+        return len(self._leaves)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        tree, keys, leaf = self._leaves[name]
+        item: Any = jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
+        how: Any = ocp.RestoreArgs(restore_type=np.ndarray)
+        for key in reversed(keys):
+            item, how = {key: item}, {key: how}
+        arguments = ocp.args.PyTreeRestore(item=item, restore_args=how, partial_restore=True)
+        return jax.tree.leaves(self._handler.restore(self._folder / tree, args=arguments))[0]
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of an array."""
+        return tuple(self._leaves[name][2].shape)
+
+    def dtype(self, name: str) -> np.dtype:
+        """The type of an array's elements."""
+        return np.dtype(self._leaves[name][2].dtype)
+
+
+def compare(have: Mapping[str, Any], want: Mapping[str, Any], where: str) -> None:
+    """Refuses arrays whose names and shapes are not those asked for, naming the first."""
+    for path in want:
+        if path not in have:
+            raise CheckpointError(
+                f"{where} is of another model: it has no {path}; {config.nearest(path, have)}"
+            )
+        if have[path] != want[path]:
+            raise CheckpointError(
+                f"{where} is of another model: {path} is {have[path]}, expected {want[path]}"
+            )
+    if extra := have.keys() - want.keys():
+        raise CheckpointError(
+            f"{where} is of another model: it has {min(extra)}, which this one has not"
+        )
+
+
+def steps_in(workdir: str | os.PathLike) -> list[int]:
+    """The steps that a run has checkpoints of, without opening anything."""
+    folder = epath.Path(workdir) / FOLDER
+    return sorted(int(p.name) for p in folder.glob("*") if p.name.isdigit())
+
+
+def check_layout(record: Mapping[str, Any], where: Any) -> None:
+    """Refuses what a later release has written in a way that this one cannot know."""
+    layout = record.get("layout", 1)
+    if type(layout) is not int or not 1 <= layout <= LAYOUT:
+        raise CheckpointError(
+            f"{where} has layout {layout!r:.20}, written by vdm_jax {record.get('vdm_jax')!r:.20}; "
+            f"this is {vdm_jax.__version__}, which reads up to layout {LAYOUT}: install a newer one"
+        )
+
+
 def shapes(tree: Any) -> dict[str, tuple[int, ...]]:
     """The shape of every array of a tree by its path, `['input']['kernel']`."""
-    leaves = jax.tree_util.tree_leaves_with_path(tree, is_leaf=lambda x: hasattr(x, "shape"))
     return {
-        "".join(f"[{_name(k)!r}]" for k in path): tuple(leaf.shape)
-        for path, leaf in leaves
-        if hasattr(leaf, "shape")
+        "".join(f"[{_name(k)!r}]" for k in path): tuple(leaf.shape) for path, leaf in _leaves(tree)
     }
+
+
+def _leaves(tree: Any) -> list[tuple[Any, Any]]:
+    """The arrays of a tree, or what says their shapes, each with its path."""
+    leaves = jax.tree_util.tree_leaves_with_path(tree, is_leaf=lambda x: hasattr(x, "shape"))
+    return [(path, leaf) for path, leaf in leaves if hasattr(leaf, "shape")]
 
 
 def _name(key: Any) -> str:
@@ -169,9 +241,8 @@ def _name(key: Any) -> str:
 def write_experiment(workdir: str | os.PathLike, experiment: Any) -> None:
     """Writes `experiment.json`: every field of the experiment and the versions that run it."""
     versions = {"vdm_jax": vdm_jax.__version__} | {p: metadata.version(p) for p in PACKAGES}
-    text = json.dumps(
-        {"experiment": config.to_json(experiment), "versions": versions}, indent=2, sort_keys=False
-    )
+    facts = {"experiment": config.to_json(experiment), "versions": versions, "layout": LAYOUT}
+    text = json.dumps(facts, indent=2, sort_keys=False)
     folder = epath.Path(workdir)
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f".{EXPERIMENT}.partial"
@@ -192,6 +263,9 @@ def read_experiment(workdir: str | os.PathLike) -> Any:
             "give the --workdir of a `vdm-jax train`"
         )
     try:
-        return config.from_json(json.loads(path.read_text())["experiment"])
-    except (json.JSONDecodeError, KeyError) as error:
+        facts = json.loads(path.read_text())
+        versions = {"layout": facts.get("layout", 1), **facts.get("versions", {})}
+        check_layout(versions, path)
+        return config.from_json(facts["experiment"])
+    except (json.JSONDecodeError, KeyError, AttributeError) as error:
         raise CheckpointError(f"{path} is not an experiment: {error}") from None

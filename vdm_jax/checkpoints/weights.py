@@ -10,7 +10,7 @@ from vdm_jax.checkpoints.torch_files import OLD, SUFFIXES, TorchFile
 Weights = Safetensors | TorchFile
 
 
-def weights(path: str | os.PathLike) -> Weights:
+def read_weights(path: str | os.PathLike) -> Weights:
     """The arrays of a file or of a folder of files, known by what is in it, not by its name.
 
     Raises:

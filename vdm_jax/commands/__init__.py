@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 
 from vdm_jax import __version__
-from vdm_jax.commands import describe, evaluate, sample, train
+from vdm_jax.commands import describe, evaluate, export, import_, sample, train
 from vdm_jax.training import Interrupted, NotFinite
 
-COMMANDS = (train, sample, evaluate, describe)
+COMMANDS = (train, sample, evaluate, export, import_, describe)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -23,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"vdm_jax {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for module in COMMANDS:
-        name = module.__name__.rpartition(".")[-1]
+        name = module.__name__.rpartition(".")[-1].rstrip("_")  # `import` is a word of Python's own
         lines = (module.__doc__ or "").strip().split("\n\n", 1)
         sub = commands.add_parser(
             name,

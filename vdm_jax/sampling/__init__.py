@@ -2,7 +2,7 @@
 
 from vdm_jax.sampling.cascade import Cascade, Stage, Subject
 from vdm_jax.sampling.gallery import Entry, write_gallery
-from vdm_jax.sampling.generate import GUIDANCE, Generator, Trained, load, quantised
+from vdm_jax.sampling.generate import GUIDANCE, Generator, Trained, blueprint, load, quantised
 from vdm_jax.sampling.plans import Plan, extension, hierarchical, interpolation
 from vdm_jax.sampling.rollout import Canvas, Small, floats, roll
 from vdm_jax.sampling.tiles import Tiles
@@ -20,6 +20,7 @@ __all__ = [
     "Subject",
     "Tiles",
     "Trained",
+    "blueprint",
     "extension",
     "floats",
     "hierarchical",

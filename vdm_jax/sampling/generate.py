@@ -14,7 +14,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, UInt8
 
 from vdm_jax import config, diffusion, parallel
-from vdm_jax.checkpoints import Store, read_experiment
+from vdm_jax.checkpoints import opened, read_experiment
 from vdm_jax.data import sides
 from vdm_jax.models import Conditioning
 from vdm_jax.sampling import plans
@@ -278,7 +278,9 @@ class Trained:
 def load(
     workdir: str | os.PathLike, step: int | None = None, assignments: Sequence[str] = ()
 ) -> tuple[int, Trained]:
-    """(step, trained model) of a run, from its folder alone; `assignments` change the experiment.
+    """(step, trained model) of a run or of an export, from its folder alone.
+
+    `assignments` change the experiment.
 
     Raises:
       CheckpointError: no run, no such checkpoint, or one of another model.
@@ -286,22 +288,25 @@ def load(
     experiment = read_experiment(workdir)
     for assignment in assignments:
         experiment = config.override(experiment, assignment)
+    like = blueprint(experiment)
+    store = opened(workdir)
+    step, trees, _ = store.restore(like, step)
+    store.close()
+    return step, experiment.sampling.trained(experiment, trees["ema"], trees.get("frozen", {}))
+
+
+def blueprint(experiment: Any) -> dict[str, Any]:
+    """The shapes, types and places of an experiment's parameters: `ema`, and `frozen` if any."""
     batch = {
         name: jnp.zeros((1, *s.shape[1:]), s.dtype)
         for name, s in experiment.loader.shapes(experiment.data).items()
     }
     trained, frozen = jax.eval_shape(partial(experiment.task.init, batch=batch), jax.random.key(0))
-    mesh = experiment.mesh.build()
     like = {"ema": trained, **({"frozen": frozen} if frozen else {})}
-    like = jax.tree.map(
-        lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s),
-        like,
-        parallel.shardings(like, mesh),
+    places = parallel.shardings(like, experiment.mesh.build())
+    return jax.tree.map(
+        lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), like, places
     )
-    store = Store(workdir)
-    step, trees, _ = store.restore(like, step)
-    store.close()
-    return step, experiment.sampling.trained(experiment, trees["ema"], trees.get("frozen", {}))
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))

@@ -13,8 +13,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from vdm_jax import config, parallel
-from vdm_jax.checkpoints import CheckpointError, read_experiment, write_experiment
-from vdm_jax.checkpoints.store import EXPERIMENT, Store
+from vdm_jax.checkpoints import (
+    CheckpointError,
+    Export,
+    Store,
+    export_of,
+    read_experiment,
+    write_experiment,
+)
+from vdm_jax.checkpoints.store import EXPERIMENT, steps_in
 from vdm_jax.training import state as states
 from vdm_jax.training.experiment import FREE, Experiment, differences
 from vdm_jax.training.log import Log
@@ -39,6 +46,8 @@ class NotFinite(FloatingPointError):
 def train(experiment: Experiment, workdir: str | os.PathLike) -> State:
     """Runs an experiment to its last step, from its newest checkpoint where there is one.
 
+    A folder that is an import, and has no checkpoint yet, gives its parameters to the first step.
+
     The result does not depend on how often the run was stopped: the randomness of a step and its
     batch are functions of the seed and the step.
 
@@ -48,14 +57,15 @@ def train(experiment: Experiment, workdir: str | os.PathLike) -> State:
       NotFinite: `patience` updates in a row were refused.
     """
     workdir = Path(workdir)
-    claim(experiment, workdir)
+    given = None if steps_in(workdir) else export_of(workdir)
+    claim(experiment, workdir, given)
     mesh = experiment.mesh.build()
     clips = experiment.data.clips("train")
     store = experiment.checkpoints.open(workdir)
-    state, frozen, next_batch = start(experiment, mesh, store)
+    state, frozen, next_batch = start(experiment, mesh, store, given)
     first = int(state.step)
     log = Log(log_folder(workdir), first, experiment.steps)
-    say_start(log, experiment, state, mesh, first)
+    say_start(log, experiment, state, mesh, first, given)
 
     batches = experiment.loader(
         clips, seed=experiment.seed, start=next_batch, host=jax.process_index(),
@@ -77,9 +87,12 @@ def log_folder(workdir: Path) -> Path:
     return workdir / "processes" / str(process) if process else workdir
 
 
-def claim(experiment: Experiment, workdir: Path) -> None:
-    """Writes `experiment.json`, or refuses a folder that holds the run of another experiment."""
-    if (workdir / EXPERIMENT).exists():
+def claim(experiment: Experiment, workdir: Path, given: Export | None = None) -> None:
+    """Writes `experiment.json`, or refuses a folder that holds the run of another experiment.
+
+    What is `given` is a beginning, of any experiment that has the same parameters.
+    """
+    if given is None and (workdir / EXPERIMENT).exists():
         old = config.to_json(read_experiment(workdir))
         changed = differences(config.to_json(experiment), old)
         changed = [line for line in changed if line.split(".")[0].split(":")[0] not in FREE]
@@ -91,10 +104,13 @@ def claim(experiment: Experiment, workdir: Path) -> None:
     write_experiment(workdir, experiment)
 
 
-def start(experiment: Experiment, mesh: jax.sharding.Mesh, store: Store) -> tuple[State, Any, int]:
+def start(
+    experiment: Experiment, mesh: jax.sharding.Mesh, store: Store, given: Export | None
+) -> tuple[State, Any, int]:
     """(state, frozen, next batch) of the newest checkpoint, or of the beginning.
 
-    Every array is born on the devices that will hold it.
+    The beginning has the parameters that are `given`, or random ones. Every array is born on the
+    devices that will hold it.
     """
     task, steps = experiment.task, experiment.steps
     shapes = experiment.loader.shapes(experiment.data)
@@ -103,12 +119,18 @@ def start(experiment: Experiment, mesh: jax.sharding.Mesh, store: Store) -> tupl
     like = jax.eval_shape(init, key)
     sharding = parallel.shardings(like, mesh)
     made, frozen = jax.jit(init, out_shardings=sharding)(key)
+    like, like_frozen = jax.tree.map(
+        lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), like, sharding
+    )
+    if given is not None:
+        _, trees, _ = given.restore(
+            {"ema": like.params, **({"frozen": like_frozen} if frozen else {})}
+        )
+        ema = jax.tree.map(jnp.copy, trees["ema"])
+        return dataclasses.replace(made, params=trees["ema"], ema=ema), trees.get("frozen", {}), 0
     if not store.steps():
         return made, frozen, 0
-    like = jax.tree.map(
-        lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), like[0], sharding[0]
-    )
-    want = as_trees(like) | ({"frozen": frozen} if frozen else {})
+    want = as_trees(like) | ({"frozen": like_frozen} if frozen else {})
     step, trees, record = store.restore(want)
     store.forget_after(step)
     return as_state(trees), trees.pop("frozen", {}), record["next_batch"]
@@ -132,10 +154,17 @@ def as_state(trees: dict[str, Any]) -> State:
     return State(**{name: trees[name] for name in ("params", "ema", "optimizer")}, **counters)
 
 
-def say_start(log: Log, experiment: Experiment, state: State, mesh, first: int) -> None:
+def say_start(
+    log: Log, experiment: Experiment, state: State, mesh, first: int, given: Export | None
+) -> None:
     count = sum(x.size for x in jax.tree.leaves(state.params))
     devices = f"{mesh.size} x {jax.devices()[0].device_kind}"
     log.say(f"{count:,} parameters on {devices}; batches of {experiment.loader.batch}")
+    if given is not None:
+        log.say(
+            f"starting from the averaged parameters of {given.folder} (step {given.step}); "
+            "the optimizer and the count of steps begin anew"
+        )
     if first:
         log.say(f"resuming at step {first} of {experiment.steps}")
 
