@@ -8,6 +8,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from vdm_jax import parallel
 from vdm_jax.checkpoints import CheckpointError, Layout, Rule
+from vdm_jax.checkpoints.axes import copy_into, packed
 from vdm_jax.checkpoints.rules import convolution, dense, fill, norm, numbers
 
 LAYOUT = Layout(
@@ -18,6 +19,7 @@ LAYOUT = Layout(
         *convolution("up.{i}.proj", "up_{1-i}/proj", "o i 1 1 -> i o"),
         *norm("norm", "norm"),
         Rule("both", ("left", "right"), "(s o) -> s o"),
+        Rule("turned", "turned", "(k d) i -> i d k", sizes=(("k", 2),)),
         Rule("heads", "heads", "(k d) i -> i k d", sizes=(("k", 2),)),
     ),
     beside=("other.*", "positions"),
@@ -26,7 +28,13 @@ LAYOUT = Layout(
 
 
 def made(layers=2) -> dict[str, np.ndarray]:
-    shapes = {"norm.weight": (6,), "norm.bias": (6,), "both": (10,), "heads": (6, 5)}
+    shapes = {
+        "norm.weight": (6,),
+        "norm.bias": (6,),
+        "both": (10,),
+        "heads": (6, 5),
+        "turned": (6, 5),
+    }
     for i in range(layers):
         shapes |= {f"layers.{i}.attn.to_{x}.weight": (4, 6) for x in "qkv"}
         shapes |= {f"layers.{i}.attn.to_{x}.bias": (4,) for x in "qkv"}
@@ -42,6 +50,7 @@ def like() -> dict:
         "left": (5,),
         "right": (5,),
         "heads": (5, 2, 3),
+        "turned": (5, 3, 2),
         **{
             f"block_{i}": {
                 "qkv": {"kernel": (6, 12), "bias": (12,)},
@@ -82,6 +91,7 @@ def test_what_becomes_what():
     assert params["up_0"]["proj"]["bias"] is tensors["up.1.proj.bias"]
     np.testing.assert_array_equal(params["right"], tensors["both"][5:])
     np.testing.assert_array_equal(params["heads"][:, 1, 2], tensors["heads"][5])
+    np.testing.assert_array_equal(params["turned"][:, 2, 1], tensors["turned"][5])
 
 
 def test_shapes_of_tensors_are_known_from_shapes_of_parameters():
@@ -138,13 +148,15 @@ def test_what_else_is_in_the_file_is_left_alone():
         ),
         (
             lambda t: t.update({"both": np.ones(12)}),
-            r"both \(12,\) makes left \(6,\), expected left \(5,\), right \(5,\)",
+            r"both is \(12,\), expected \(10,\) for left \(5,\), right \(5,\)",
         ),
-        (lambda t: t.update({"both": np.ones(11)}), r"both \(11,\) cannot be left \(5,\), right"),
-        (lambda t: t.update({"up.0.proj.weight": np.ones((4, 6))}), r"cannot be .*o i 1 1 -> i o"),
         (
-            lambda t: t.update({"layers.0.attn.to_q.weight": np.ones((4, 5))}),
-            r"to_q\.weight \(4, 5\), .* cannot be block_0/qkv/kernel",
+            lambda t: t.update({"up.0.proj.weight": np.ones((4, 6))}),
+            r"proj\.weight is \(4, 6\), expected \(4, 6, 1, 1\) for up_1/proj/kernel \(6, 4\)",
+        ),
+        (
+            lambda t: t.update({"layers.0.attn.to_k.weight": np.ones((4, 5))}),
+            r"attn\.to_k\.weight is \(4, 5\), expected \(4, 6\) for block_0/qkv/kernel \(6, 12\)",
         ),
     ],
 )
@@ -152,6 +164,21 @@ def test_what_does_not_fit_is_named(change, message):
     tensors = made()
     change(tensors)
     with pytest.raises(CheckpointError, match=message):
+        LAYOUT.to_params(tensors, like())
+
+
+def test_shapes_that_are_known_are_compared_before_anything_is_read():
+    class Lazy(dict):
+        def shape(self, name):
+            return super().__getitem__(name).shape
+
+        def __getitem__(self, name):
+            raise AssertionError(f"read {name}")
+
+        __contains__ = __getitem__
+
+    tensors = Lazy(made() | {"heads": np.ones((6, 6))})
+    with pytest.raises(CheckpointError, match=r"heads is \(6, 6\), expected \(6, 5\)"):
         LAYOUT.to_params(tensors, like())
 
 
@@ -171,6 +198,21 @@ def test_how_well_names_fit():
     assert LAYOUT.matches(names, lambda name: made()[name].shape) == 1
     assert 0.5 < LAYOUT.matches(names, lambda name: made()[name].shape[:2]) < 1
     assert LAYOUT.matches(["stranger"]) == LAYOUT.matches([]) == 0
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, jnp.bfloat16, np.bool_, np.complex128])
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 1, 0, 2), (2, 3, 1, 0), (0, 2, 1, 3)])
+def test_copies_in_other_orders(dtype, order):
+    array = np.random.default_rng(0).integers(0, 99, (37, 5, 1, 40)).astype(dtype)
+    turned = array.transpose(order)
+    assert packed(turned).flags.c_contiguous
+    np.testing.assert_array_equal(packed(turned), turned)
+    back = np.empty(turned.shape, dtype)
+    copy_into(back.transpose(np.argsort(order)), array)
+    np.testing.assert_array_equal(back, turned)
+    copy_into(back[..., :0], turned[..., :0])
+    copy_into(back[0, 0, 0, 0, ...], np.ones((), dtype))
+    assert back[0, 0, 0, 0] == 1
 
 
 def test_names_and_numbers():

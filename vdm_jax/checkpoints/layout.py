@@ -7,8 +7,8 @@ from typing import Any
 
 import jax
 import numpy as np
-from einops import EinopsError
 
+from vdm_jax.checkpoints.axes import copy_into, packed
 from vdm_jax.checkpoints.rules import Names, Rule, fill, numbers, several
 from vdm_jax.checkpoints.store import CheckpointError
 from vdm_jax.config import nearest
@@ -22,6 +22,20 @@ class Bond:
     rule: Rule
     foreign: tuple[str, ...]
     ours: tuple[str, ...]
+
+    def to_ours(
+        self, arrays: tuple[np.ndarray, ...], shape: tuple[int, ...], dtype: np.dtype
+    ) -> tuple[np.ndarray, ...]:
+        """The parameters that some tensors are; one of `shape`, if they are one."""
+        if len(self.ours) == 1 and self.rule.axes:
+            # Filled through views in the tensors' own axes: every tensor is copied once.
+            whole = np.empty(shape, dtype)
+            views = self.rule.to_foreign((whole,))
+            if all(np.may_share_memory(view, whole) for view in views):
+                for view, array in zip(views, arrays, strict=True):
+                    copy_into(view, array)
+                return (whole,)
+        return tuple(packed(a.astype(dtype, copy=False)) for a in self.rule.to_ours(arrays))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,62 +125,59 @@ class Layout:
         dtype: of the parameters; none keeps that of the tensors.
 
         Raises:
-          CheckpointError: the first tensor that is missing, left over or of another shape.
+          CheckpointError: the first tensor that is missing, left over or of another shape. Where
+            `tensors` can say what `shape` a name has, that is before any is read.
         """
-        shapes = flatten(like)
-        bonds = list(self.bonds(shapes))
-        self._compare(tensors, bonds)
-        place = {name: index for index, name in enumerate(tensors)}
+        expected, shapes = Foreign(self, like), flatten(like)
+        self._compare(tensors, expected)
         found = {}
-        for bond in sorted(bonds, key=lambda bond: place[bond.foreign[0]]):  # as files have them
+        for bond in expected.bonds(tensors):  # as the files have them
             arrays = tuple(np.asarray(tensors[name]) for name in bond.foreign)
-            for path, array in zip(bond.ours, self._moved(bond, arrays, shapes), strict=True):
-                array = array if dtype is None else array.astype(dtype)
+            for name, array in zip(bond.foreign, arrays, strict=True):
+                self._compare_shapes(name, array.shape, expected)
+            kind = np.dtype(arrays[0].dtype if dtype is None else dtype)
+            moved = bond.to_ours(arrays, shapes[bond.ours[0]].shape, kind)
+            for path, array in zip(bond.ours, moved, strict=True):
                 found[path] = _placed(array, getattr(shapes[path], "sharding", None))
         return jax.tree.unflatten(jax.tree.structure(like), [found[path] for path in shapes])
 
-    def _moved(self, bond: Bond, arrays: tuple, shapes: Mapping[str, Any]) -> tuple:
-        have = ", ".join(f"{n} {a.shape}" for n, a in zip(bond.foreign, arrays, strict=True))
-        want = ", ".join(f"{path} {tuple(shapes[path].shape)}" for path in bond.ours)
-        try:
-            moved = bond.rule.to_ours(arrays)
-        except (EinopsError, ValueError):
-            raise CheckpointError(
-                f"layout {self.name}: {have} cannot be {want}; the axes go {bond.rule.axes!r}"
-            ) from None
-        for path, array in zip(bond.ours, moved, strict=True):
-            if array.shape != tuple(shapes[path].shape):
-                raise CheckpointError(
-                    f"layout {self.name}: {have} makes {path} {array.shape}, expected {want}; "
-                    "the checkpoint is of a network of another size"
-                )
-        return moved
-
-    def _compare(self, tensors: Mapping[str, Any], bonds: list[Bond]) -> None:
-        """Refuses names that are missing or left over, and repetitions that are none."""
-        expected = {name: bond for bond in bonds for name in bond.foreign}
-        repeats = {n: other for n, other in self.repeats if n in tensors and n not in expected}
+    def _compare(self, tensors: Mapping[str, Any], expected: "Foreign") -> None:
+        """Refuses names that are missing or left over, other shapes, repetitions that are none."""
+        names = dict.fromkeys(tensors)  # to ask a lazy mapping for a name may be to read it
+        repeats = {n: other for n, other in self.repeats if n in names and n not in expected}
         unused = [
             name
-            for name in tensors
+            for name in names
             if name not in expected and name not in repeats and not self.is_beside(name)
         ]
-        for name, bond in expected.items():
-            if name not in tensors:
+        for name in expected:
+            if name not in names:
                 raise CheckpointError(
-                    f"layout {self.name}: there is no tensor {name} for {', '.join(bond.ours)}; "
-                    f"{nearest(name, unused or tensors)}"
+                    f"layout {self.name}: there is no tensor {name} for {expected.of(name)}; "
+                    f"{nearest(name, unused or names)}"
                 )
         if unused:
             raise CheckpointError(
                 f"layout {self.name}: the tensor {unused[0]} belongs nowhere in this network "
                 f"({len(unused)} are left over); {nearest(unused[0], expected)}"
             )
+        shape = getattr(tensors, "shape", None)
+        if shape is not None:
+            for name in expected:
+                self._compare_shapes(name, shape(name), expected)
         for name, other in repeats.items():
             if not np.array_equal(np.asarray(tensors[name]), np.asarray(tensors[other])):
                 raise CheckpointError(
                     f"layout {self.name}: {name} should repeat {other}: it differs"
                 )
+
+    def _compare_shapes(self, name: str, shape: tuple[int, ...], expected: "Foreign") -> None:
+        if tuple(shape) != expected.shape(name):
+            raise CheckpointError(
+                f"layout {self.name}: the tensor {name} is {tuple(shape)}, expected "
+                f"{expected.shape(name)} for {expected.of(name)}; "
+                "the checkpoint is of a network of another size"
+            )
 
     def to_foreign(self, params: Params) -> "Foreign":
         """The tensors of this layout that our parameters are, each made when it is asked for.
@@ -184,6 +195,19 @@ class Foreign(Mapping[str, np.ndarray]):
         self._leaves = flatten(params)
         self._bonds = {name: b for b in layout.bonds(self._leaves) for name in b.foreign}
 
+    def bonds(self, names: Iterable[str]) -> Iterator[Bond]:
+        """Every bond once, in the order in which `names` first has a tensor of it."""
+        found = (self._bonds[name] for name in names if name in self._bonds)
+        return iter(dict.fromkeys(found))
+
+    def of(self, name: str) -> str:
+        """The parameters that a tensor is, or is a part of, with their shapes."""
+        paths = self._bonds[name].ours
+        return ", ".join(f"{path} {tuple(self._leaves[path].shape)}" for path in paths)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._bonds
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._bonds)
 
@@ -191,7 +215,7 @@ class Foreign(Mapping[str, np.ndarray]):
         return len(self._bonds)
 
     def __getitem__(self, name: str) -> np.ndarray:
-        return np.ascontiguousarray(self._made(name, np.asarray))
+        return packed(self._made(name, np.asarray))
 
     def shape(self, name: str) -> tuple[int, ...]:
         """The shape of a tensor, for which nothing is computed: leaves may be shapes alone."""

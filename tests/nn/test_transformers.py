@@ -1,0 +1,101 @@
+"""Transformers in a level, and the blocks and convolutions of latent levels."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from arbitrary import normal, parameters
+
+from vdm_jax.models import Conditioning
+from vdm_jax.nn import (
+    AdditiveBlock,
+    CrossAttention,
+    DoublingConvolution,
+    GatedFeedForward,
+    HalvingConvolution,
+    SelfAttention,
+    Transformer,
+    enlarge,
+)
+
+B, F, H, W, C = 2, 3, 2, 4, 8
+h, emb = normal(B, F, H, W, C), normal(B, 1, 6)
+text, mask = normal(B, 3, 6), jnp.array([[True, True, False], [True, False, False]])
+cond = Conditioning(text=text, text_mask=mask)
+layers = (SelfAttention(head=4), CrossAttention(head=4), GatedFeedForward(expansion=2))
+apply = jax.jit(lambda module, variables, *args: module.apply(variables, *args), static_argnums=0)
+
+
+def mix(module, h, cond=cond, emb=emb):
+    return apply(module, parameters(module, h, emb, cond), h, emb, cond)
+
+
+def test_a_new_transformer_changes_nothing():
+    module = Transformer(layers)
+    new = jax.jit(lambda key: module.init_with_output(key, h, emb, cond)[0])(jax.random.key(0))
+    np.testing.assert_array_equal(new, h)
+    assert float(abs(mix(module, h) - h).max()) > 0.1
+
+
+@pytest.mark.parametrize("module", [*layers, Transformer(layers)], ids=lambda m: type(m).__name__)
+def test_frames_are_a_batch(module):
+    order = np.array([2, 0, 1])
+    np.testing.assert_allclose(mix(module, h)[:, order], mix(module, h[:, order]), atol=1e-5)
+    other = h.at[:, 1:].set(7.0)
+    np.testing.assert_allclose(mix(module, h)[:, 0], mix(module, other)[:, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize("module", [*layers, Transformer(layers)], ids=lambda m: type(m).__name__)
+def test_images_of_a_row_are_each_image_alone(module):
+    words = normal(B, F, 3, 6, seed=1)
+    real = jnp.broadcast_to(mask[:, None], (B, F, 3))
+    segments = jnp.broadcast_to(jnp.arange(F)[None], (B, F))
+    packed = mix(module, h, Conditioning(text=words, text_mask=real, segments=segments))
+    rows = Conditioning(text=words.reshape(B * F, 3, 6), text_mask=real.reshape(B * F, 3))
+    every = jnp.repeat(emb, F, axis=0)
+    alone = mix(module, h.reshape(B * F, 1, H, W, C), rows, every)
+    np.testing.assert_allclose(packed, alone.reshape(h.shape), atol=1e-5)
+
+
+def test_words_that_are_masked_are_not_read():
+    reader = CrossAttention(head=4)
+    other = Conditioning(text=jnp.where(mask[..., None], text, 9.0), text_mask=mask)
+    np.testing.assert_array_equal(mix(reader, h), mix(reader, h, other))
+    silent = mix(reader, h, Conditioning(text=text, text_mask=mask & False))
+    bias = parameters(reader, h, emb, cond)["params"]["out"]["bias"]
+    np.testing.assert_allclose(silent - h, jnp.broadcast_to(bias, h.shape), atol=1e-6)
+
+
+def centre(module, h):
+    """Parameters with which a convolution reads the middle of its window, and nothing else."""
+    (name,) = jax.eval_shape(module.init, jax.random.key(0), h)["params"]
+    kernel = jnp.zeros((3, 3, C, C)).at[1, 1].set(jnp.eye(C))
+    return {"params": {name: {"kernel": kernel, "bias": jnp.zeros(C)}}}
+
+
+def test_where_halving_and_doubling_read():
+    for before in (0, 1):
+        halving = HalvingConvolution(before)
+        out = halving.apply(centre(halving, h), h)
+        np.testing.assert_array_equal(out, h[:, :, 1 - before :: 2, 1 - before :: 2])
+    doubling = DoublingConvolution()
+    out = doubling.apply(centre(doubling, h), h)
+    np.testing.assert_array_equal(out, enlarge(h, (1, 2, 2)))
+    with pytest.raises(ValueError, match="feature map of 2x3 cannot be halved"):
+        parameters(HalvingConvolution(), h[:, :, :, :3])
+
+
+def test_a_new_block_is_its_skip():
+    def new(key):
+        return AdditiveBlock(C).init_with_output(key, h, emb)[0]
+
+    np.testing.assert_array_equal(jax.jit(new)(jax.random.key(0)), h)
+    assert AdditiveBlock(12).apply(parameters(AdditiveBlock(12), h), h).shape == (B, F, H, W, 12)
+
+
+def test_the_embedding_of_a_frame_changes_that_frame():
+    block, frames = AdditiveBlock(64), normal(B, F, 6)  # one channel a group would lose a shift
+    variables = parameters(block, h, frames)
+    after = block.apply(variables, h, frames.at[:, 1].set(0.0))
+    changed = abs(after - block.apply(variables, h, frames)).max(axis=(0, 2, 3, 4))
+    np.testing.assert_array_equal(changed > 1e-3, [False, True, False])
