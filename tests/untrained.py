@@ -16,8 +16,13 @@ CAPTIONS = ["a small red circle moving left", "a large blue square standing stil
 
 def experiment():
     """A tiny video model of captions, guided."""
-    reads = nn.Embedding(width=16, layers=1, inputs=(nn.LogSNR(), nn.PooledText()))
-    network = tiny.network(embedding=reads, text=models.WordEncoder(WORDS.size, features=8))
+    reads = nn.Embedding(width=8, layers=1, inputs=(nn.LogSNR(), nn.PooledText()))
+    network = tiny.network(
+        channels=8,
+        levels=(models.Level(1, (), blocks=1),),
+        embedding=reads,
+        text=models.WordEncoder(WORDS.size, features=4),
+    )
     generator = sampling.Generator(sampler=diffusion.Ancestral(steps=3), guidance=2.0, batch=8)
     made = tiny.denoising(loader=data.Loader(batch=8, text=WORDS), sampling=generator)
     return dataclasses.replace(made, task=dataclasses.replace(made.task, model=network))
@@ -34,6 +39,6 @@ def run(folder: Path, step: int = 3):
     )
     write_experiment(folder, made)
     store = Store(folder)
-    store.save(step, {"params": params, "ema": params}, {"next_batch": step})
+    store.save(step, {"ema": params}, {"next_batch": step})
     store.close()
     return params
