@@ -59,6 +59,26 @@ def gaussian(process, mean, variance):
     return denoiser
 
 
+def jump(process, data, logsnr_t, logsnr_s, z):
+    """x_hat for which one DDIM step, t -> s, is the exact flow of N(0, data)."""
+    alpha_t, sigma_t = process.alpha_sigma(logsnr_t)
+    alpha_s, sigma_s = process.alpha_sigma(logsnr_s)
+    gain = spread(process, data, logsnr_s) / spread(process, data, logsnr_t)
+    return (gain - sigma_s / sigma_t) / (alpha_s - alpha_t * sigma_s / sigma_t) * z
+
+
+def exact_student(process, data, steps):
+    """x_hat for which one DDIM step of length 2 / steps is the exact flow of N(0, data)."""
+
+    def denoiser(z, logsnr):
+        t = process.schedule.inverse(logsnr)
+        two = process.schedule(jnp.maximum(t - 2 / steps, 0))
+        last = jnp.sqrt(data) / spread(process, data, logsnr) * z
+        return jnp.where(t < 1.5 / steps, last, jump(process, data, logsnr, two, z))
+
+    return denoiser
+
+
 def two_points(process):
     """E[x | z] for x = -1 or 1 with probability one half."""
 

@@ -7,6 +7,7 @@ import pytest
 from closed_forms import (
     EvenLogSNR,
     basis,
+    exact_student,
     gaussian,
     mixture,
     run,
@@ -198,22 +199,6 @@ def test_stationary_variance_of_langevin_steps(logsnr, value, basis_noise):
 def test_stochastic_variance_of_an_undistilled_denoiser(data, steps, value, basis_noise):
     out = run(Stochastic(steps), gaussian(VP, 0.0, data), basis(steps + 1), VP)
     assert variance(out) == pytest.approx(value, abs=6e-7)
-
-
-def exact_student(process, data, steps):
-    """x_hat for which one DDIM step of length 2 / steps is the exact flow of N(0, data)."""
-
-    def denoiser(z, logsnr):
-        t = process.schedule.inverse(logsnr)
-        logsnr_k = process.schedule(jnp.maximum(t - 2 / steps, 0))
-        alpha_t, sigma_t = process.alpha_sigma(logsnr)
-        alpha_k, sigma_k = process.alpha_sigma(logsnr_k)
-        gain = spread(process, data, logsnr_k) / spread(process, data, logsnr)
-        jump = (gain - sigma_k / sigma_t) / (alpha_k - alpha_t * sigma_k / sigma_t)
-        last = jnp.sqrt(data) / spread(process, data, logsnr)
-        return jnp.where(t < 1.5 / steps, last, jump) * z
-
-    return denoiser
 
 
 @pytest.mark.parametrize(("steps", "data"), [(2, 0.25), (4, 1.0), (8, 0.25)])

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
@@ -42,9 +42,9 @@ class Checkpoints:
     keep: int = 3
     keep_every: int | None = None
 
-    def open(self, workdir: str | os.PathLike) -> "Store":
-        """The store of a run; what is in it already stays."""
-        return Store(workdir, self)
+    def open(self, workdir: str | os.PathLike, stay: Sequence[int] = ()) -> "Store":
+        """The store of a run; what is in it already stays, and of new ones those of `stay`."""
+        return Store(workdir, self, stay)
 
 
 class Store:
@@ -53,10 +53,19 @@ class Store:
     Saving is asynchronous and atomic: a checkpoint is there whole or not at all.
     """
 
-    def __init__(self, workdir: str | os.PathLike, policy: Checkpoints = Checkpoints()):
+    def __init__(
+        self,
+        workdir: str | os.PathLike,
+        policy: Checkpoints = Checkpoints(),
+        stay: Sequence[int] = (),
+    ):
         self.folder = epath.Path(os.path.abspath(workdir)) / FOLDER
+        policies = ocp.checkpoint_managers.preservation_policy
+        kept = [policies.LatestN(policy.keep), policies.CustomSteps(list(stay))]
+        if policy.keep_every is not None:
+            kept.append(policies.EveryNSteps(policy.keep_every))
         options = ocp.CheckpointManagerOptions(
-            max_to_keep=policy.keep, keep_period=policy.keep_every, create=True
+            preservation_policy=policies.AnyPreservationPolicy(kept), create=True
         )
         handlers = {name: ocp.StandardCheckpointHandler() for name in TREES}
         self.manager = ocp.CheckpointManager(

@@ -56,7 +56,7 @@ def describe(experiment: training.Experiment) -> tuple[dict[str, Any], Any]:
         "state_bytes": sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(state)),
         "batch": experiment.loader.batch,
         "video": list(batch["video"].shape[1:]),
-        "steps": experiment.steps,
+        "steps": experiment.ends[-1],
     }
     return facts, state.params
 

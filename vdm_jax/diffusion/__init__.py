@@ -8,6 +8,14 @@ from vdm_jax.diffusion.corrections import (
     reconstruction,
 )
 from vdm_jax.diffusion.denoisers import Clip, DynamicThreshold, from_network
+from vdm_jax.diffusion.distillation import (
+    Double,
+    Jump,
+    Single,
+    grid_logsnr,
+    merged,
+    two_steps,
+)
 from vdm_jax.diffusion.grids import Grid, Leading, Linspace, Trailing
 from vdm_jax.diffusion.guidance import (
     GuidanceWeight,
@@ -77,6 +85,7 @@ __all__ = [
     "Cosine",
     "DPMSolver",
     "Discrete",
+    "Double",
     "DynamicThreshold",
     "EDMWeight",
     "Eps",
@@ -90,6 +99,7 @@ __all__ = [
     "Independent",
     "InterpolatedCosine",
     "Interval",
+    "Jump",
     "Karras",
     "Known",
     "Leading",
@@ -119,6 +129,7 @@ __all__ = [
     "Schedule",
     "ShiftedCosine",
     "Sigmoid",
+    "Single",
     "Stochastic",
     "Straight",
     "Stratified",
@@ -139,10 +150,13 @@ __all__ = [
     "expand",
     "fold_in",
     "from_network",
+    "grid_logsnr",
     "langevin",
+    "merged",
     "normal",
     "reconstruction",
     "replacement",
     "slope",
     "split",
+    "two_steps",
 ]

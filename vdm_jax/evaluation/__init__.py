@@ -6,6 +6,7 @@ from vdm_jax.evaluation.features import Features, PixelFeatures
 from vdm_jax.evaluation.frechet import FrechetDistance, Moments, frechet_distance
 from vdm_jax.evaluation.images import psnr, ssim
 from vdm_jax.evaluation.oracle import Decision, MovingShapesOracle, centres, decide
+from vdm_jax.evaluation.students import FewSteps, GuidanceSweep, step_table
 from vdm_jax.evaluation.subject import Completer, Evaluation, Subject
 
 __all__ = [
@@ -15,7 +16,9 @@ __all__ = [
     "Evaluation",
     "Extension",
     "Features",
+    "FewSteps",
     "FrechetDistance",
+    "GuidanceSweep",
     "Interpolation",
     "Moments",
     "MovingShapesOracle",
@@ -28,4 +31,5 @@ __all__ = [
     "frechet_distance",
     "psnr",
     "ssim",
+    "step_table",
 ]

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+EXACT = ("lowres_logsnr", "guidance")
+
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Conditioning:
     segments: the clip of each frame.
     lowres: the video at a low resolution, with fewer frames or smaller ones, and noise.
     lowres_logsnr: how much noise; one value a row or, with `segments`, one a frame of the result.
+    guidance: the weight of guidance, for a network distilled to know it; never dropped.
     """
 
     label: Int[Array, "b *n"] | None = None
@@ -33,6 +36,7 @@ class Conditioning:
     segments: Int[Array, "b f"] | None = None
     lowres: Float[Array, "b _ h w c"] | None = None
     lowres_logsnr: Float[Array, "b *f"] | None = None
+    guidance: Float[Array, "b"] | None = None
 
     @classmethod
     def of(cls, batch: Mapping[str, Any]) -> "Conditioning":
@@ -53,10 +57,10 @@ class Conditioning:
         )
 
     def cast(self, dtype: Any) -> "Conditioning":
-        """The same with floats of another type, but for log-SNRs, which stay as they are."""
+        """The same with floats of another type, but for the numbers of a row, which stay exact."""
 
         def cast(path, leaf):
-            kept = path[0].name.endswith("logsnr") or not jnp.issubdtype(leaf.dtype, jnp.floating)
+            kept = path[0].name in EXACT or not jnp.issubdtype(leaf.dtype, jnp.floating)
             return leaf if kept else leaf.astype(dtype)
 
         return jax.tree_util.tree_map_with_path(cast, self)

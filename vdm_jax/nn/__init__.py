@@ -16,6 +16,7 @@ from vdm_jax.nn.blocks import (
 from vdm_jax.nn.embeddings import (
     Conditions,
     Embedding,
+    Guidance,
     Label,
     LogSNR,
     LowresLogSNR,
@@ -55,6 +56,7 @@ __all__ = [
     "FeedForward",
     "GatedFeedForward",
     "GroupNorm",
+    "Guidance",
     "HalvingConvolution",
     "Label",
     "LinearSpatialAttention",

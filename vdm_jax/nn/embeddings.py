@@ -31,6 +31,8 @@ class Conditions(Protocol):
     def segments(self) -> Array | None: ...
     @property
     def lowres_logsnr(self) -> Array | None: ...
+    @property
+    def guidance(self) -> Array | None: ...
 
 
 def sinusoids(
@@ -99,6 +101,26 @@ class LowresLogSNR(nn.Module):
         level = cond.lowres_logsnr.reshape(logsnr.shape[0], -1)
         h = dense(width)(sinusoids(1000.0 * inverse_cosine(level), width))
         return dense(width)(nn.swish(h))
+
+
+class Guidance(nn.Module):
+    """The guidance weight: `sinusoids(1000 weight / reach)`, dense, starting at zero.
+
+    With it a network that was trained without this input starts as what it was, at any weight.
+    reach: the largest weight expected. (Meng et al. 2023, section 3.1)
+    """
+
+    reach: float = 16.0
+
+    @nn.compact
+    def __call__(self, logsnr: Array, cond: Conditions, frames: int, width: int) -> Array:
+        if cond.guidance is None:
+            raise ValueError(
+                "this network takes the guidance weight as an input, and cond.guidance is None: "
+                "sample with sampling.Distilled(guidance=...), train with `weights`"
+            )
+        weight = cond.guidance.reshape(-1, 1)
+        return dense(width, gain=0.0)(sinusoids(1000.0 * weight / self.reach, width))
 
 
 class Label(nn.Module):

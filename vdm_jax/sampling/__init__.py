@@ -1,6 +1,7 @@
 """Sampling: trained models to videos, and videos to files."""
 
 from vdm_jax.sampling.cascade import Cascade, Stage, Subject
+from vdm_jax.sampling.distilled import Distilled, TrainedStudent
 from vdm_jax.sampling.gallery import Entry, write_gallery
 from vdm_jax.sampling.generate import GUIDANCE, Generator, Trained, blueprint, load, quantised
 from vdm_jax.sampling.plans import Plan, extension, hierarchical, interpolation
@@ -12,6 +13,7 @@ __all__ = [
     "GUIDANCE",
     "Canvas",
     "Cascade",
+    "Distilled",
     "Entry",
     "Generator",
     "Plan",
@@ -20,6 +22,7 @@ __all__ = [
     "Subject",
     "Tiles",
     "Trained",
+    "TrainedStudent",
     "blueprint",
     "extension",
     "floats",

@@ -53,9 +53,9 @@ class Stage:
     def load(self) -> Trained:
         """The model, with its parameters on the devices."""
         _, trained = load(self.workdir, self.step)
-        return trained if self.generator is None else dataclasses.replace(
-            trained, generator=self.generator
-        )  # fmt: skip
+        if self.generator is None:
+            return trained
+        return self.generator.trained(trained.experiment, trained.params, trained.frozen)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -100,12 +100,17 @@ class Generator:
 
     def guided(self, task: Task, params: Params, frozen: Params, cond: Conditioning) -> Denoiser:
         """The denoiser under its conditions, guided, without a threshold."""
-        denoiser = partial(task.denoiser, params, frozen)
-        if self.tiles is not None:
-            denoiser = partial(self.tiles, denoiser)
+        denoiser = self.conditional(task, params, frozen)
         return diffusion.classifier_free(
             denoiser(cond), denoiser(cond.null()), self.guidance, task.process
         )
+
+    def conditional(
+        self, task: Task, params: Params, frozen: Params
+    ) -> Callable[[Conditioning], Denoiser]:
+        """The denoiser of conditions, tile by tile where there are tiles."""
+        denoiser = partial(task.denoiser, params, frozen)
+        return denoiser if self.tiles is None else partial(self.tiles, denoiser)
 
     def _sample(self, denoiser: Denoiser, process: diffusion.Process, keys: Key, shape) -> Video:
         if self.threshold is not None:

@@ -12,12 +12,12 @@ from vdm_jax.checkpoints import Checkpoints
 from vdm_jax.data import Loader, Source
 from vdm_jax.parallel import Mesh
 from vdm_jax.training.optimizers import Adam
-from vdm_jax.training.task import Task
+from vdm_jax.training.task import Task, ends
 from vdm_jax.types import Key, Params
 
 
 class Evaluation(Protocol):
-    """A measurement of a trained model, taken `every` so many steps, or only at the end."""
+    """A measurement of a trained model, taken `every` so many steps, or only where a part ends."""
 
     @property
     def name(self) -> str: ...
@@ -38,7 +38,8 @@ class Experiment:
 
     data and loader: clips, and how they become batches; `loader.batch` is the global batch.
     sampling: how samples are drawn for evaluations and by `vdm-jax sample`.
-    steps: updates. log_every: steps between lines of the log.
+    steps: updates, of each part of a task that has several (times the part's length).
+    log_every: steps between lines of the log.
     patience: updates in a row that may be refused for a non-finite gradient before the run stops.
     """
 
@@ -54,6 +55,11 @@ class Experiment:
     log_every: int = 100
     patience: int = 20
     seed: int = 0
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """The step at which each part of the run is over; the last of them is the run's end."""
+        return ends(self.task, self.steps)
 
 
 FREE = ("steps", "log_every", "patience", "evaluations", "checkpoints", "mesh", "sampling")

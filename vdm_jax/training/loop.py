@@ -4,6 +4,7 @@ import dataclasses
 import os
 import signal
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from vdm_jax.training.experiment import FREE, Experiment, differences
 from vdm_jax.training.log import Log
 from vdm_jax.training.signals import Stop
 from vdm_jax.training.state import State
+from vdm_jax.training.task import InParts
 
 COUNTERS = ("step", "key", "skipped", "streak")
 
@@ -61,10 +63,10 @@ def train(experiment: Experiment, workdir: str | os.PathLike) -> State:
     claim(experiment, workdir, given)
     mesh = experiment.mesh.build()
     clips = experiment.data.clips("train")
-    store = experiment.checkpoints.open(workdir)
+    store = experiment.checkpoints.open(workdir, stay=experiment.ends)
     state, frozen, next_batch = start(experiment, mesh, store, given)
     first = int(state.step)
-    log = Log(log_folder(workdir), first, experiment.steps)
+    log = Log(log_folder(workdir), first, experiment.ends[-1])
     say_start(log, experiment, state, mesh, first, given)
 
     batches = experiment.loader(
@@ -95,7 +97,8 @@ def claim(experiment: Experiment, workdir: Path, given: Export | None = None) ->
     if given is None and (workdir / EXPERIMENT).exists():
         old = config.to_json(read_experiment(workdir))
         changed = differences(config.to_json(experiment), old)
-        changed = [line for line in changed if line.split(".")[0].split(":")[0] not in FREE]
+        free = [name for name in FREE if name != "steps" or len(experiment.ends) == 1]
+        changed = [line for line in changed if line.split(".")[0].split(":")[0] not in free]
         if changed:
             raise CheckpointError(
                 f"{workdir} holds a run of another experiment; choose another --workdir, or undo "
@@ -129,6 +132,8 @@ def start(
         ema = jax.tree.map(jnp.copy, trees["ema"])
         return dataclasses.replace(made, params=trees["ema"], ema=ema), trees.get("frozen", {}), 0
     if not store.steps():
+        if isinstance(task, InParts):  # the averages are what the first part begins from
+            made = dataclasses.replace(made, ema=task.origin(made.ema))
         return made, frozen, 0
     want = as_trees(like) | ({"frozen": like_frozen} if frozen else {})
     step, trees, record = store.restore(want)
@@ -166,7 +171,7 @@ def say_start(
             "the optimizer and the count of steps begin anew"
         )
     if first:
-        log.say(f"resuming at step {first} of {experiment.steps}")
+        log.say(f"resuming at step {first} of {experiment.ends[-1]}")
 
 
 def means(metrics: dict[str, Any]) -> dict[str, Any]:
@@ -191,18 +196,22 @@ class Run:
     log: Log
     frozen: Any
     batches: Any
+    entered: Callable[[State, Any], tuple[State, Any]] | None = None
 
     def steps(self, state: State, stop: Stop) -> State:
         """Steps to the end, saving, logging and measuring on the way."""
         experiment, first = self.experiment, int(state.step)
+        ends, end = experiment.ends, experiment.ends[-1]
         self.evaluate(first, state)
-        if first >= experiment.steps:
-            self.log.say(f"nothing to train: the run is at step {first} of {experiment.steps}")
+        if first >= end:
+            self.log.say(f"nothing to train: the run is at step {first} of {end}")
             return state
         compiled: dict[Any, Any] = {}  # a step for each shape of batch
         pending: list[dict] = []
         due: list[dict] = []
-        for n in range(first + 1, experiment.steps + 1):
+        for n in range(first + 1, end + 1):
+            if n - 1 in (0, *ends):
+                state = self.enter(state)
             batch = self.put(next(self.batches))
             shape = tuple((name, value.shape) for name, value in sorted(batch.items()))
             if shape not in compiled:
@@ -212,17 +221,34 @@ class Run:
                 self.report(n - 1, due)
                 due = []
             pending.append(metrics)
-            last = n == experiment.steps or stop.signum is not None
+            last = n in ends or stop.signum is not None
             if n % experiment.log_every == 0 or last:
                 due, pending = pending, []
             if last and due:
                 self.report(n, due)
+                due = []
             if n % experiment.checkpoints.every == 0 or last:
                 self.save(n, state)
-            if stop.signum is not None and n < experiment.steps:
+            if stop.signum is not None and n < end:
                 self.store.wait()
                 raise Interrupted(n, stop.signum)
             self.evaluate(n, state)
+        return state
+
+    def enter(self, state: State) -> State:
+        """The state with which a part begins, where the task has parts.
+
+        A checkpoint at the end of a part is of what that part reached, so a run that resumes there
+        enters the next one as a run that was not stopped does.
+        """
+        task = self.experiment.task
+        if not isinstance(task, InParts):
+            return state
+        if self.entered is None:  # one program for all parts
+            places = jax.tree.map(lambda x: x.sharding, (state, self.frozen))
+            enter = partial(states.enter, task, self.experiment.optimizer)
+            self.entered = jax.jit(enter, donate_argnums=(0, 1), out_shardings=places)
+        state, self.frozen = self.entered(state, self.frozen)
         return state
 
     def compile(self, state: State, batch: dict[str, jax.Array]):
@@ -274,7 +300,7 @@ class Run:
 
     def evaluate(self, step: int, state: State) -> None:
         """Takes the measurements that are due at a step and not yet in the log."""
-        last, done = step == self.experiment.steps, self.log.evaluated(step)
+        last, done = step in self.experiment.ends, self.log.evaluated(step)
         due = [
             e
             for e in self.experiment.evaluations

@@ -58,14 +58,14 @@ class Adam:
     ema: float = 0.9999
     accumulate: int = 1
 
-    def rate(self, step: Array, steps: int) -> Array:
-        """The learning rate of a step, counted from 0."""
+    def rate(self, step: Array, steps: Array | int) -> Array:
+        """The learning rate of a step, counted from 0, of `steps`."""
         step = jnp.asarray(step, jnp.float32)
         warm = jnp.minimum(1.0, (step + 1) / max(self.warmup, 1))
-        progress = jnp.clip((step - self.warmup) / max(steps - self.warmup, 1), 0, 1)
+        progress = jnp.clip((step - self.warmup) / jnp.maximum(steps - self.warmup, 1), 0, 1)
         return self.peak * warm * self.decay(progress)
 
-    def transform(self, steps: int) -> optax.GradientTransformation:
+    def transform(self, steps: Array | int) -> optax.GradientTransformation:
         """The gradient transformation of a run of `steps` steps."""
         return optax.chain(
             optax.clip_by_global_norm(self.clip),

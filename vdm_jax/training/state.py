@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from vdm_jax.training.optimizers import Adam
-from vdm_jax.training.task import Batch, Task
+from vdm_jax.training.task import Batch, InParts, Task, ends
 from vdm_jax.types import Key, Metrics, Params
 
 
@@ -17,6 +17,8 @@ from vdm_jax.types import Key, Metrics, Params
 @dataclasses.dataclass(frozen=True)
 class State:
     """step: updates attempted. skipped: those refused for a non-finite gradient; streak: in a row.
+
+    Of a run in parts, `skipped` counts those of the present part.
 
     The randomness of step k is `fold_in(key, k)`; `key` is raw data, which checkpoints can hold.
     """
@@ -46,14 +48,17 @@ Step = Callable[[State, Params, Batch], tuple[State, Metrics]]
 
 
 def make_step(task: Task, optimizer: Adam, steps: int) -> Step:
-    """`(state, frozen, batch) -> (state, metrics)`: one update.
+    """`(state, frozen, batch) -> (state, metrics)`: one update, of whichever part it belongs to.
 
+    steps: the length of a part of length 1, which is the whole run where there are no parts.
     An update whose loss or gradient is not finite changes nothing but the counts; the metric
     `bad` is then the index of the first gradient at fault among the leaves, else -1.
     """
-    transform = optimizer.transform(steps)
+    bounds = ends(task, steps)
 
     def step(state: State, frozen: Params, batch: Batch) -> tuple[State, Metrics]:
+        first, length = _part(state.step, bounds)
+        transform = optimizer.transform(length)
         key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
         loss, metrics, grads = _gradient(task, optimizer.accumulate, state, frozen, key, batch)
 
@@ -61,7 +66,7 @@ def make_step(task: Task, optimizer: Adam, steps: int) -> Step:
         good = jnp.isfinite(loss) & finite.all()
         updates, optimizer_state = transform.update(grads, state.optimizer, state.params)
         params = optax.apply_updates(state.params, updates)
-        ema = optimizer.average(state.ema, params, state.step - state.skipped)
+        ema = optimizer.average(state.ema, params, state.step - first - state.skipped)
 
         def chosen(new, old):
             return jax.tree.map(lambda a, b: jnp.where(good, a, b), new, old)
@@ -84,7 +89,7 @@ def make_step(task: Task, optimizer: Adam, steps: int) -> Step:
                 "gradient_norm": jnp.stack([optax.global_norm(grads), one]),
             },
             "accepted": good,
-            "learning_rate": optimizer.rate(state.step, steps),
+            "learning_rate": optimizer.rate(state.step - first, length),
             "skipped": new_state.skipped,
             "streak": new_state.streak,
             "bad": jnp.where(finite.all(), -1, jnp.argmin(finite)),
@@ -92,6 +97,29 @@ def make_step(task: Task, optimizer: Adam, steps: int) -> Step:
         return new_state, metrics
 
     return step
+
+
+def _part(step: jax.Array, bounds: tuple[int, ...]) -> tuple[jax.Array | int, jax.Array | int]:
+    """The first step of the part that a step belongs to, and the length of that part."""
+    if len(bounds) == 1:
+        return 0, bounds[0]
+    begins, over = jnp.asarray((0, *bounds[:-1])), jnp.asarray(bounds)
+    part = jnp.minimum(jnp.searchsorted(over, step, side="right"), len(bounds) - 1)
+    return begins[part], (over - begins)[part]
+
+
+def enter(task: InParts, optimizer: Adam, state: State, frozen: Params) -> tuple[State, Params]:
+    """The state and the frozen parameters with which a part begins, from those before it."""
+    params, frozen = task.advance(state.ema, frozen)
+    new = dataclasses.replace(
+        state,
+        params=params,
+        ema=jax.tree.map(jnp.copy, params),
+        optimizer=optimizer.transform(1).init(params),
+        skipped=jnp.zeros_like(state.skipped),
+        streak=jnp.zeros_like(state.streak),
+    )
+    return new, frozen
 
 
 def _gradient(task: Task, parts: int, state: State, frozen: Params, key: Key, batch: Batch):

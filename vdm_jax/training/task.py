@@ -1,7 +1,8 @@
 """What is trained: all that the training loop knows of diffusion."""
 
+import itertools
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from vdm_jax.types import Key, Metrics, Params, Scalar
 
@@ -24,3 +25,33 @@ class Task(Protocol):
         a dict of metrics.
         """
         ...
+
+
+@runtime_checkable
+class InParts(Task, Protocol):
+    """A task of several parts, one after the other, each beginning from what the last one reached.
+
+    Every part has an optimizer state of its own and its own course of the learning rate.
+    """
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """The length of each part, in units of the experiment's `steps`."""
+        ...
+
+    def origin(self, params: Params) -> Params:
+        """What the first part begins from, given parameters as `init` makes them; reads files."""
+        ...
+
+    def advance(self, params: Params, frozen: Params) -> tuple[Params, Params]:
+        """(trained, frozen) parameters at the beginning of a part, from those reached before it.
+
+        A pure function, compiled once: what differs between parts is data in `frozen`.
+        """
+        ...
+
+
+def ends(task: Task, steps: int) -> tuple[int, ...]:
+    """The number of updates after which each part of a run is over; the last is its length."""
+    parts = task.parts if isinstance(task, InParts) else (1,)
+    return tuple(itertools.accumulate(steps * length for length in parts))

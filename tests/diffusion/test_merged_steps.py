@@ -1,0 +1,139 @@
+"""One step that does what two do, on data whose exact denoiser and exact flow are known."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from closed_forms import exact_student, gaussian, jump, mixture, run, spread, video
+
+from vdm_jax.diffusion import (
+    DDIM,
+    Cosine,
+    Double,
+    Process,
+    Single,
+    Stochastic,
+    grid_logsnr,
+    merged,
+    two_steps,
+)
+
+
+def landing(process, denoiser, z, logsnr_t, logsnr_m, logsnr_s):
+    """Where two steps of DDIM lead, and the x_hat that leads there at once: DDIM is affine in x."""
+    z_m = process.ddim(denoiser(z, logsnr_t), z, logsnr_t, logsnr_m)
+    z_s = process.ddim(denoiser(z_m, logsnr_m), z_m, logsnr_m, logsnr_s)
+    zero, one = (process.ddim(jnp.full_like(z, x), z, logsnr_t, logsnr_s) for x in (0.0, 1.0))
+    return z_s, (z_s - zero) / (one - zero)
+
+
+def test_one_step_lands_where_two_do(marginal, float64):
+    process, z = Process(Cosine(), marginal), video([0.3, -1.2])
+    levels = [jnp.asarray(level) for level in (-3.0, -1.0, 2.0)]
+    z_s, _ = landing(process, mixture(process), z, *levels)
+    x = two_steps(mixture(process), z, process, *levels)
+    np.testing.assert_allclose(process.ddim(x, z, levels[0], levels[2]), z_s, rtol=1e-12)
+
+
+def test_the_last_step_is_the_second_and_a_step_of_no_length_is_none():
+    first, second = video([0.1, 0.2]), video([0.3, -0.4])
+    end = jnp.asarray(jnp.inf)
+    at_data = merged(first, second, jnp.asarray(0.0), jnp.asarray(5.0), end)
+    np.testing.assert_array_equal(at_data, second)
+    np.testing.assert_array_equal(merged(first, second, jnp.asarray(0.0), end, end), first)
+
+
+@pytest.mark.parametrize("data", [gaussian, mixture], ids=lambda data: data.__name__)
+def test_float32_keeps_its_digits_at_8192_steps(data):
+    """At every 13th step: where the formula of the paper, in float32, is wrong by 5e-4."""
+    steps = 8192
+    i = np.arange(1, steps + 1, 13)
+    z = np.random.default_rng(0).standard_normal((len(i), 1, 1, 1, 8))
+
+    def problem(process):
+        return data(process, 0.2, 0.25) if data is gaussian else data(process)
+
+    process = Process(Cosine())
+    levels = Single()(process.schedule, jnp.asarray(i), jnp.asarray(steps))
+    found = jax.jit(lambda z: two_steps(problem(process), z, process, *levels))(
+        jnp.asarray(np.float32(z))
+    )
+    assert found.dtype == jnp.float32
+    with jax.enable_x64(True):
+        levels = Single()(process.schedule, jnp.asarray(i), jnp.asarray(steps))
+        _, exact = landing(process, problem(process), jnp.asarray(z), *levels)
+        exact = np.asarray(exact)
+    assert np.max(np.abs(found - exact)) < 1e-5
+
+
+def student(teacher, process, steps):
+    """What a student of `steps` steps learns if it learns perfectly."""
+
+    def denoiser(z, logsnr):
+        i = jnp.round(steps * process.schedule.inverse(logsnr)).astype(int)
+        return two_steps(teacher, z, process, *Single()(process.schedule, i, steps))
+
+    return denoiser
+
+
+def test_halving_keeps_the_teachers_map(marginal, float64):
+    """Eight steps of DDIM on N(mean, 1) and N(mean, 1/4): known gains, and so do 4, 2 and 1."""
+    process, mean = Process(Cosine(), marginal), 0.7
+    alpha, sigma = process.alpha_sigma(process.schedule(jnp.ones(())))
+    noise = sigma / np.sqrt(sigma**2 / (alpha**2 + sigma**2))  # in units of a unit-variance z_1
+    z = alpha * mean + noise * video([0.0, 1.0, 1.0])
+    teacher = gaussian(process, mean, video([0.5, 1.0, 0.25]))
+    for steps in (8, 4, 2, 1):
+        center, unit, half = np.ravel(run(DDIM(steps), teacher, z, process)) - mean
+        assert center == pytest.approx(0, abs=1e-12)
+        assert unit == pytest.approx(0.85623985, abs=5e-9)
+        assert half == pytest.approx(0.41137335, abs=5e-9)
+        teacher = student(teacher, process, steps // 2) if steps > 1 else teacher
+
+
+@pytest.mark.parametrize(("steps", "data"), [(1, 0.25), (4, 1.0), (8, 0.25)])
+def test_double_steps_make_a_student_of_the_stochastic_sampler(steps, data, marginal, float64):
+    """A teacher that goes 1 / N without error makes one that goes 2 / N without, at all N times."""
+    process = Process(Cosine(), marginal)
+    i = jnp.arange(1, steps + 1)
+    levels = Double()(process.schedule, i, jnp.asarray(steps))
+    z = jnp.ones((steps, 1, 1, 1, 1))
+
+    def each(denoiser):
+        return lambda z, logsnr: jax.vmap(denoiser)(z, logsnr)
+
+    found = two_steps(each(exact_student(process, data, 2 * steps)), z, process, *levels)
+    exact = each(exact_student(process, data, steps))(z, levels[0])
+    # Sampling ends with x_hat, and not, as the exact flow does, at the schedule's last noise.
+    np.testing.assert_allclose(found, exact, rtol=1e-4)
+
+
+def test_students_of_double_steps_sample_the_right_variance(basis_noise, float64):
+    process, data, steps = Process(Cosine()), 0.25, 4
+    schedule = process.schedule
+
+    def denoiser(z, logsnr):
+        i = jnp.round(steps * schedule.inverse(logsnr)).astype(int)
+        levels = Double()(schedule, i, jnp.asarray(steps))
+        return two_steps(exact_student(process, data, 2 * steps), z, process, *levels)
+
+    z = spread(process, data, schedule(jnp.ones(()))) * jnp.eye(1, steps + 1).reshape(
+        1, 1, 1, 1, -1
+    )
+    out = Stochastic(steps)(jax.random.key(0), denoiser, z, process)
+    assert float(jnp.sum(out**2)) == pytest.approx(data, rel=1e-3)
+
+
+def test_the_exact_flow_agrees_with_itself(marginal, float64):
+    """Consistency: a step along the flow, then the flow to the end, is the flow from the start."""
+    process, data = Process(Cosine(), marginal), 0.25
+    z, (t, m, s) = video([1.0]), (jnp.asarray(level) for level in (-3.0, -2.0, 4.0))
+    first = jump(process, data, t, m, z)
+    second = jump(process, data, m, s, process.ddim(first, z, t, m))
+    np.testing.assert_allclose(merged(first, second, t, m, s), jump(process, data, t, s, z))
+
+
+def test_times_of_a_grid_end_at_clean_data():
+    found = grid_logsnr(Cosine(), jnp.arange(-1, 5), 4)
+    assert np.isposinf(found[:2]).all()
+    np.testing.assert_array_equal(found[2:], Cosine()(jnp.arange(1, 5) / 4))

@@ -1,0 +1,67 @@
+"""Consistency distillation: a student that jumps to the end of a stretch of the teacher's path."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+
+from vdm_jax import diffusion
+from vdm_jax.diffusion import grid_logsnr
+from vdm_jax.training.students import Student
+from vdm_jax.training.task import Batch
+from vdm_jax.types import Key, Metrics, Params, Scalar
+
+
+@dataclasses.dataclass(frozen=True)
+class Consistency(Student):
+    """`E [w(logsnr_t) ||x - x_hat(z_t)||^2]`: x leads where one teacher step and the student lead.
+
+    Time is cut into `segments`. From t the teacher goes one of its `start` steps, to m; the student
+    itself, held still, goes on from there to the segment's beginning s; x is what goes from t to s
+    at once. Where the student agrees with itself along the teacher's path, `DDIM` of `segments`
+    steps follows that path to its end. One segment: Song et al. 2023, algorithm 2; several: Heek
+    et al. 2024, algorithm 1, without an average of the student.
+
+    start: the teacher's steps, a multiple of `segments`. guidance: as for `Distillation`.
+    """
+
+    start: int = 64
+    segments: int = 1
+    guidance: float = 1.0
+
+    def __post_init__(self):
+        if self.segments < 1 or self.start % self.segments or self.start == self.segments:
+            raise ValueError(
+                f"Consistency: start={self.start} and segments={self.segments}: every segment has "
+                "the same number of teacher steps, two at least"
+            )
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """One part."""
+        return (1,)
+
+    def init(self, key: Key, batch: Batch) -> tuple[Params, Params]:
+        params, frozen = super().init(key, batch)
+        return params, {**frozen, "steps": jnp.asarray(self.segments, jnp.int32)}
+
+    def advance(self, params: Params, frozen: Params) -> tuple[Params, Params]:
+        """The student starts as the teacher is."""
+        return params, {"teacher": self.kept(params), "steps": frozen["steps"]}
+
+    def loss(
+        self, params: Params, frozen: Params, key: Key, batch: Batch
+    ) -> tuple[Scalar, Metrics]:
+        x, cond, levels, eps = self.draw(key, batch)
+        schedule, each = self.process.schedule, self.start // self.segments
+        i = jnp.ceil(self.start * schedule.inverse(levels)).astype(jnp.int32)
+        i = jnp.clip(i, 1, self.start)
+        logsnr, logsnr_m, logsnr_s = (
+            grid_logsnr(schedule, index, self.start) for index in (i, i - 1, (i - 1) // each * each)
+        )
+        z = self.process.diffuse(x, logsnr, eps)
+        first = self.guided(frozen, cond, self.guidance)(z, logsnr)
+        z_m = self.process.ddim(first, z, logsnr, logsnr_m)
+        second = self.denoiser(params, frozen, cond)(z_m, logsnr_m)
+        target = diffusion.merged(first, second, logsnr, logsnr_m, logsnr_s)
+        return self.denoising.error(params, jax.lax.stop_gradient(target), z, logsnr, cond)

@@ -1,0 +1,91 @@
+"""Progressive distillation: a student whose one step does what two steps of its teacher do."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Int
+
+from vdm_jax import diffusion
+from vdm_jax.models import Conditioning
+from vdm_jax.training.students import Student
+from vdm_jax.training.task import Batch
+from vdm_jax.types import Denoiser, Key, LogSNR, Metrics, Params, Scalar, Video
+
+
+@dataclasses.dataclass(frozen=True)
+class Distillation(Student):
+    """`E [w(logsnr_t) ||x - x_hat(z_t)||^2]`, x the one that two steps of the teacher lead to.
+
+    t = i / N, i = ceil(N u) for a time u as training draws it. When a student has learnt to do with
+    N steps what its teacher did with 2 N, it becomes the teacher of one with N / 2, until `end`.
+    The data enter through z_t alone; the target is exactly reachable, so nothing is blurred.
+    (Salimans & Ho 2022, algorithm 2)
+
+    start: the steps of the first teacher, `end` times a power of two.
+    last: how long the last halvings are, in units of the experiment's steps; those before are 1.
+    guidance: the weight of classifier-free guidance of the first teacher, 1 where it needs none: a
+    plain model distilled so has the guided samples at one call a step. Students are not guided.
+    jump: which steps: `Single` for `DDIM`, `Double` for the stochastic sampler.
+    """
+
+    start: int = 8192
+    end: int = 1
+    last: tuple[int, ...] = (2, 2)
+    guidance: float = 1.0
+    jump: diffusion.Jump = diffusion.Single()
+
+    def __post_init__(self):
+        halvings = (self.start // max(self.end, 1)).bit_length() - 1
+        if self.end < 1 or halvings < 1 or self.end << halvings != self.start:
+            raise ValueError(
+                f"Distillation: start={self.start} and end={self.end}: start is end times 2, 4, "
+                "8, ..., for every student takes half the steps of its teacher"
+            )
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """The lengths of the halvings, in units of the experiment's `steps`."""
+        halvings = (self.start // self.end).bit_length() - 1
+        last = self.last[-halvings:]
+        return (1,) * (halvings - len(last)) + last
+
+    def init(self, key: Key, batch: Batch) -> tuple[Params, Params]:
+        params, frozen = super().init(key, batch)
+        return params, {**frozen, "steps": jnp.asarray(self.start, jnp.int32)}
+
+    def advance(self, params: Params, frozen: Params) -> tuple[Params, Params]:
+        """The student becomes the teacher of one that starts as it is and has half its steps."""
+        return params, {"teacher": self.kept(params), "steps": frozen["steps"] // 2}
+
+    def loss(
+        self, params: Params, frozen: Params, key: Key, batch: Batch
+    ) -> tuple[Scalar, Metrics]:
+        x, cond, levels, eps = self.draw(key, batch)
+        steps, schedule = frozen["steps"], self.process.schedule
+        i = jnp.clip(jnp.ceil(steps * schedule.inverse(levels)).astype(jnp.int32), 1, steps)
+        logsnr, *_ = self.jump(schedule, i, steps)
+        z = self.process.diffuse(x, logsnr, eps)
+        target = self.target(frozen, z, i, cond)
+        return self.denoising.error(params, target, z, logsnr, cond)
+
+    def target(
+        self, frozen: Params, z: Video, i: Int[Array, "*batch"], cond: Conditioning
+    ) -> Video:
+        """The x that a student of `frozen["steps"]` steps is to see in z at t = i / steps."""
+        logsnrs = self.jump(self.process.schedule, i, frozen["steps"])
+        first = frozen["steps"] == self.start // 2
+        x = diffusion.two_steps(self.guide(frozen, cond, first), z, self.process, *logsnrs)
+        return jax.lax.stop_gradient(x)
+
+    def guide(self, frozen: Params, cond: Conditioning, first: Bool[Array, ""]) -> Denoiser:
+        """The teacher, under guidance while it is the first; then no null call is made."""
+        taught, null = self.taught(frozen, cond), self.taught(frozen, cond.null())
+        if self.guidance == 1:
+            return taught
+
+        def asked(z: Video, logsnr: LogSNR) -> Video:
+            return jax.lax.cond(first, null, lambda z, _: z, z, logsnr)
+
+        weight = jnp.where(first, self.guidance, 1.0)
+        return diffusion.classifier_free(taught, asked, weight, self.process)
