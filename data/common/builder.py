@@ -17,6 +17,7 @@ from data.common.index import write_index
 from data.common.items import Item
 from data.common.preparation import Preparation, cores, prepared
 from data.common.reports import Problem, Report
+from data.common.storage import FORMAT
 from data.common.videos import Recode, Unusable
 
 REPORT, CLIPS = "report.json", "clips.json"
@@ -82,7 +83,7 @@ class VideoBuilder(tfds.core.GeneratorBasedBuilder):
         if names:
             settings["config"] = tfds.core.BuilderConfig(name="_".join(names))
         self._working: Path | None = None
-        super().__init__(file_format="array_record", **settings)
+        super().__init__(file_format=FORMAT, **settings)
 
     def features(self) -> dict[str, Any]:
         """The fields of a record beside those of `fields`."""

@@ -1,22 +1,27 @@
 """Clips of 16x64x64 from UCF-101's files: our loader on shards against PyTorch's DataLoader.
 
     PYTHONPATH=. python tests/benchmarks/loader.py --videos UCF-101 \\
-        [--batches 100] [--rounds 5] [--leak 10000]
+        [--batches 100] [--rounds 5] [--scratch DIR]
+    PYTHONPATH=. python tests/benchmarks/loader.py --videos UCF-101 --leak 10000
 
 The rival decodes the same files with torchcodec where that loads, and with decord, each asked to
 do as little as it can: decord resizes while it decodes. Both sides draw a random window of every
-video in a random order, resize the short side to 64 and crop the centre, with as many processes as
-there are cores, in turns, and the median of the rounds is told, as clips a second and as processor
-time a clip, which does not suffer from whatever else the machine does. Where the folder holds few
-videos each is there many times over, under other names. Also told: the memory of all processes
-(their unique memory, USS), and whether ours grows over --leak batches of 2 clips.
+video in a random order, resize the short side to 64 (with decord's filter, bicubic) and crop the
+centre, in turns; the rival with as many processes as there are cores, ours with as many threads, as
+is its default, and with processes too. The median of the rounds is told, as clips a second and as
+processor time a clip, which suffers less from whatever else the machine does. Where the folder
+holds few videos each is there many times over, as a copy under another name. Also told: the memory
+of all processes (their unique memory, USS). --leak instead reads so many batches of 2 clips, by
+threads and by processes, and tells whether that memory grows.
 """
 
 import argparse
 import os
+import shutil
 import statistics
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +31,7 @@ import torch
 from data.common import Recode
 from data.video_folder.video_folder_dataset_builder import Builder
 from vdm_jax import data
+from vdm_jax.data.videos import Filter
 
 FRAMES, SIZE, BATCH = 16, 64, 8
 
@@ -114,42 +120,63 @@ def main() -> None:
     parser.add_argument("--videos", type=Path, required=True)
     parser.add_argument("--batches", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--cores", type=int, default=os.cpu_count())
     parser.add_argument("--leak", type=int, default=0)
+    parser.add_argument("--scratch", type=Path, help="a folder to keep the shards in, for again")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
+        folder = args.scratch or Path(scratch)
         paths = many(args.videos, folder / "many")
         out = {"options": {"source": str(folder / "many")}, "data_dir": str(folder / "out")}
         print(f"{len(paths)} files; building shards", flush=True)
         Builder(**out).build()
+        if args.leak:
+            leak(args, folder / "out")
+            return
         Builder(**out, recode=Recode(size=SIZE)).build()
-        compare(args, paths, str(folder / "out"))
+        compare(args, paths, folder / "out")
 
 
-def many(videos: Path, folder: Path, least: int = 80) -> list[str]:
-    """The files of a folder, linked under other names until there are enough."""
+def many(videos: Path, folder: Path, least: int = 1024) -> list[str]:
+    """The files of a folder, copied under other names until there are enough."""
     files = sorted(p for p in videos.rglob("*") if p.suffix in (".avi", ".mp4"))
-    folder.mkdir()
+    folder.mkdir(parents=True, exist_ok=True)
     for number in range(max(least, len(files))):
         file = files[number % len(files)]
-        os.symlink(file.resolve(), folder / f"{number:05}{file.suffix}")
+        if not (copy := folder / f"{number:05}{file.suffix}").exists():
+            shutil.copyfile(file, copy)
     return sorted(map(str, folder.iterdir()))
 
 
-def compare(args: argparse.Namespace, paths: list[str], out: str) -> None:
-    shards = {
-        "ours": data.Clips("video_folder", path=out, held_out=None, frames=FRAMES, size=SIZE),
-        "ours, --size 64": data.Clips(
-            "video_folder/64px_crf18", path=out, held_out=None, frames=FRAMES, size=SIZE
-        ),
+@dataclass(frozen=True)
+class Reading:
+    """A way of ours to read what both sides read: a random window of each video, its middle."""
+
+    dataset: str = "video_folder"
+    filter: Filter = "bicubic"
+    processes: int = 0
+
+    def batches(self, out: Path, batch: int, cores: int, seed: int) -> data.Batches:
+        crop = data.CentreCrop(filter=self.filter)
+        source = data.Clips(
+            self.dataset, path=str(out), held_out=None, frames=FRAMES, size=SIZE, crop=crop
+        )
+        loader = data.Loader(batch=batch, workers=self.processes, ahead=2 * cores)
+        return loader(source.clips("train"), seed=seed)
+
+
+def compare(args: argparse.Namespace, paths: list[str], out: Path) -> None:
+    readings = {
+        "ours": Reading(),
+        "ours, processes": Reading(processes=args.cores),
+        "ours, Lanczos": Reading(filter="lanczos"),
+        "ours, --size 64": Reading("video_folder/64px_crf18"),
     }
     others = rivals()
     found: dict[str, list[tuple[float, float, float]]] = {}
     for number in range(args.rounds):
-        for name, source in shards.items():
-            loader = data.Loader(batch=BATCH, workers=args.workers, ahead=2 * args.workers)
-            batches = loader(source.clips("train"), seed=number)
+        for name, reading in readings.items():
+            batches = reading.batches(out, BATCH, args.cores, number)
             found.setdefault(name, []).append(timed(batches, args.batches))
             batches.close()
         for name, kind in others.items():
@@ -157,7 +184,7 @@ def compare(args: argparse.Namespace, paths: list[str], out: str) -> None:
                 kind(paths),
                 BATCH,
                 shuffle=True,
-                num_workers=args.workers,
+                num_workers=args.cores,
                 drop_last=True,
                 persistent_workers=True,
                 prefetch_factor=2,
@@ -166,23 +193,32 @@ def compare(args: argparse.Namespace, paths: list[str], out: str) -> None:
             iterator = endless(theirs)
             found.setdefault(name, []).append(timed(iterator, args.batches))
             del iterator, theirs
+    medians = {
+        name: [statistics.median(column) for column in zip(*rounds, strict=True)]
+        for name, rounds in found.items()
+    }
     for name, rounds in found.items():
-        speed, cost, peak = (statistics.median(column) for column in zip(*rounds, strict=True))
+        speed, cost, peak = medians[name]
         print(f"{name:<18}{speed:8.1f} clips/s{cost:8.2f} ms of processor/clip{peak:8.0f} MiB   "
               f"({', '.join(f'{row[0]:.0f}' for row in rounds)})", flush=True)  # fmt: skip
-    if args.leak:
-        leak(shards["ours"], args)
+    for name in others:
+        speed = medians["ours"][0] / medians[name][0]
+        cost = medians["ours"][1] / medians[name][1]
+        print(
+            f"against {name}: {speed:.2f} times the clips/s for {cost:.2f} times the processor time"
+        )
 
 
-def leak(source: data.Clips, args: argparse.Namespace) -> None:
+def leak(args: argparse.Namespace, out: Path) -> None:
     """Memory along many batches."""
-    loader = data.Loader(batch=2, workers=args.workers)
-    batches = loader(source.clips("train"), seed=0)
-    for number in range(args.leak + 1):
-        next(batches)
-        if number % (args.leak // 10) == 0:
-            print(f"batch {number:>6}: {memory():8.0f} MiB", flush=True)
-    batches.close()
+    for processes in (0, args.cores):
+        print(f"by {processes} processes" if processes else "by threads", flush=True)
+        batches = Reading(processes=processes).batches(out, 2, args.cores, seed=0)
+        for number in range(args.leak + 1):
+            next(batches)
+            if number % (args.leak // 10) == 0:
+                print(f"batch {number:>6}: {memory():8.0f} MiB", flush=True)
+        batches.close()
 
 
 if __name__ == "__main__":

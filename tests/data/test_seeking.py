@@ -104,3 +104,26 @@ def test_a_keyframe_that_lies_is_not_believed(tmp_path):
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     agrees(path.read_bytes())
+
+
+@pytest.mark.parametrize("filter", ["lanczos", "bicubic", "bilinear", "area"])
+def test_every_filter_keeps_what_is_flat_and_lets_no_fine_pattern_through(filter):
+    down, across = np.mgrid[0:64, 0:64]
+    board = np.where((down + across) % 2, 255, 0).astype(np.uint8)  # finer than 16 pixels can show
+    frames = np.repeat(np.stack([board, np.full_like(board, 200)])[..., None], 3, axis=-1)
+    record = {name: [v] if not isinstance(v, list) else v
+              for name, v in look(lossless(frames)).record().items()}  # fmt: skip
+    video = shards.video(record | {"video": [lossless(frames)]})
+    board, flat = read(video, [0, 1], lambda h, w: (16, 16), filter).astype(int)
+    assert (
+        np.abs(board[1:-1, 1:-1] - 127.5).max() < 1
+    )  # at the border half of the filter is cut off
+    assert np.abs(flat - 200).max() <= 1
+
+
+def test_an_unknown_filter_is_refused():
+    record = look(lossless(np.zeros((1, 16, 16), np.uint8))).record()
+    record = {name: v if isinstance(v, list) else [v] for name, v in record.items()}
+    video = shards.video(record | {"video": [lossless(np.zeros((1, 16, 16), np.uint8))]})
+    with pytest.raises(ValueError, match="unknown filter 'cubic': it is one of lanczos, bicubic"):
+        read(video, [0], small, "cubic")

@@ -7,6 +7,7 @@ from pathlib import Path
 import archives
 import numpy as np
 import pytest
+from array_record.python.array_record_module import ArrayRecordReader
 
 from data import build
 from data.common import Problem, Report
@@ -83,6 +84,8 @@ def test_the_real_clips_with_the_official_lists(tmp_path, real_clips, official, 
     records = source.shards.records("all")
     order = np.argsort(records.column("key"))
     assert records.column("frames")[order].tolist() == [201, 108, 135, 240, 251]
+    (shard,) = (tmp_path / "ucf101" / "1.0.0").glob("*test01*")
+    assert "uncompressed" in ArrayRecordReader(str(shard)).writer_options_string()
     fields = records[int(order[0])]
     assert (fields["group"], fields["clip"]) == ([5], [2])
     assert fields["fps"][0] == pytest.approx(29.97, abs=0.01)

@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -169,7 +169,8 @@ class Windowed:
             # The index rounds seconds to 32 bits, and so may count one frame too many.
             frames = timeline[np.minimum(positions, len(timeline) - 1)]
         try:
-            found = read(encoded, frames, lambda h, w: source.crop.resized(h, w, source.size))
+            resized = partial(source.crop.resized, size=source.size)
+            found = read(encoded, frames, resized, source.crop.filter)
         except Unreadable as error:
             key = record["key"][0].decode()
             raise ValueError(

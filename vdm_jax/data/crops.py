@@ -4,11 +4,19 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from vdm_jax.data.sources import Size, sides
+from vdm_jax.data.videos import Filter
 
 
 @runtime_checkable
 class Crop(Protocol):
-    """A frame is resized to `resized(height, width, size)` and cut out at `corner`."""
+    """A frame is resized to `resized(height, width, size)` and cut out at `corner`.
+
+    `filter` says how pixels are weighed. Published numbers depend on it: a reference set resized
+    otherwise is another distribution.
+    """
+
+    @property
+    def filter(self) -> Filter: ...
 
     def resized(self, height: int, width: int, size: Size) -> tuple[int, int]:
         """The height and width to resize a frame to, both at least those of `size`."""
@@ -34,6 +42,8 @@ def _cover(height: int, width: int, size: Size) -> tuple[int, int]:
 class CentreCrop:
     """One side becomes that of `size`, and the middle of the other, longer one is kept."""
 
+    filter: Filter = "lanczos"
+
     def resized(self, height: int, width: int, size: Size) -> tuple[int, int]:
         return _cover(height, width, size)
 
@@ -45,6 +55,8 @@ class CentreCrop:
 class RandomCrop:
     """One side becomes that of `size`, and any part of the other, longer one is kept."""
 
+    filter: Filter = "lanczos"
+
     def resized(self, height: int, width: int, size: Size) -> tuple[int, int]:
         return _cover(height, width, size)
 
@@ -55,6 +67,8 @@ class RandomCrop:
 @dataclass(frozen=True)
 class Stretch:
     """The whole frame, its proportions given up."""
+
+    filter: Filter = "lanczos"
 
     def resized(self, height: int, width: int, size: Size) -> tuple[int, int]:
         return sides(size)
@@ -71,6 +85,7 @@ class RandomPart:
     """
 
     of: Size
+    filter: Filter = "lanczos"
 
     def resized(self, height: int, width: int, size: Size) -> tuple[int, int]:
         return _cover(height, width, self.of)

@@ -7,13 +7,14 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int, UInt8
 
 from vdm_jax.data import captions
-from vdm_jax.data.videos import IMAGES, VIDEOS, Unreadable, Video, at_rate, probe, read
+from vdm_jax.data.videos import IMAGES, VIDEOS, Filter, Unreadable, Video, at_rate, probe, read
 
 log = logging.getLogger("vdm_jax.data")
 
@@ -49,9 +50,11 @@ class Folder:
         files: tuple[File, ...],
         skipped: dict[str, str],
         resized: Resized,
+        filter: Filter,
         cache_bytes: int,
     ):
-        self.classes, self.files, self.skipped, self._resized = classes, files, skipped, resized
+        self.classes, self.files, self.skipped = classes, files, skipped
+        self._read = partial(read, resized=resized, filter=filter)
         self._memory: dict[int, np.ndarray | Unreadable] = {}
         self._locks: dict[int, threading.Lock] = {}
         for number, file in enumerate(files):
@@ -76,11 +79,11 @@ class Folder:
         file = self.files[number]
         try:
             if number not in self._locks:
-                return read(file.video, file.timeline[positions], self._resized)
+                return self._read(file.video, file.timeline[positions])
             with self._locks[number]:
                 if number not in self._memory:
                     try:
-                        self._memory[number] = read(file.video, file.timeline, self._resized)
+                        self._memory[number] = self._read(file.video, file.timeline)
                     except Unreadable as error:
                         self._memory[number] = error
             frames = self._memory[number]
@@ -103,6 +106,7 @@ def open_folder(
     span: int,
     held_out: float,
     resized: Resized,
+    filter: Filter,
     cache_bytes: int,
 ) -> Folder:
     """List the folder at `path` and look into each file, many at a time; see `VideoFolder`."""
@@ -159,7 +163,7 @@ def open_folder(
         )
         for (key, folder, video, timeline), cut in zip(usable, cuts, strict=True)
     )
-    return Folder(classes, files, skipped, resized, cache_bytes)
+    return Folder(classes, files, skipped, resized, filter, cache_bytes)
 
 
 def _case_insensitively(name: str) -> tuple[str, str]:

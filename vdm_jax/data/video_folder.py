@@ -72,6 +72,7 @@ class VideoFolder:
             span=self.span,
             held_out=self.held_out,
             resized=partial(self.crop.resized, size=self.size),
+            filter=self.crop.filter,
             cache_bytes=self.cache_bytes,
         )
 

@@ -1,11 +1,13 @@
 """Video files: what they hold, found without decoding, and the frames asked for, decoded."""
 
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import IO
+from types import MappingProxyType
+from typing import IO, Literal
 
 import av
 import numpy as np
@@ -16,8 +18,29 @@ from jaxtyping import Float, Int, UInt8
 VIDEOS = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".gif"})
 IMAGES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
 
-# Anti-aliased, and with chroma brought to full resolution before it becomes RGB.
-_LANCZOS = Interpolation.LANCZOS | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+Filter = Literal["lanczos", "bicubic", "bilinear", "area"]
+"""How pixels are weighed where a frame is resized; all are anti-aliased (widened to shrink)."""
+
+_FILTERS: Mapping[Filter, Interpolation] = MappingProxyType(
+    {
+        "lanczos": Interpolation.LANCZOS,
+        "bicubic": Interpolation.BICUBIC,
+        "bilinear": Interpolation.BILINEAR,
+        "area": Interpolation.AREA,
+    }
+)
+# Chroma is brought to full resolution before it becomes RGB.
+_EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+
+
+class _Scaler(threading.local):
+    """A scaler for each thread: from video to video it keeps its tables, which are dear to make."""
+
+    def __init__(self):
+        self.reformat = VideoReformatter().reformat
+
+
+_scaler = _Scaler()
 
 
 class Unreadable(Exception):
@@ -111,24 +134,27 @@ def read(
     video: Video,
     frames: Sequence[int] | Int[np.ndarray, " f"],
     resized: Callable[[int, int], tuple[int, int]],
+    filter: Filter = "lanczos",
 ) -> UInt8[np.ndarray, "f h w 3"]:
     """The `frames` (rising, repeats allowed) of `video`, each resized once, straight to RGB.
 
     `resized` gives the height and width to resize to from those of an upright frame.
     """
+    if filter not in _FILTERS:
+        raise ValueError(f"unknown filter {filter!r}: it is one of {', '.join(_FILTERS)}")
     wanted = set(map(int, frames))
     last = max(wanted)
     begin = int(video.keyframes[video.keyframes <= min(wanted)].max())
     stamps = range(len(video)) if video.stamps is None else video.stamps.tolist()
     places = {stamp: place for place, stamp in enumerate(stamps)}
-    scaler, found = VideoReformatter(), {}
+    found = {}
     with _opened(video.file) as (container, stream):
         if begin > 0:
             container.seek(stamps[begin], stream=stream)
         for count, frame in enumerate(container.decode(stream)):
             place = places.get(count if video.stamps is None else frame.pts, -1)
             if place in wanted and place not in found:
-                found[place] = _picture(scaler, frame, resized)
+                found[place] = _picture(frame, resized, filter)
             if place >= last:
                 break
     if missing := wanted - found.keys():
@@ -138,7 +164,7 @@ def read(
     return np.stack([found[int(frame)] for frame in frames])
 
 
-def _picture(scaler, frame, resized) -> UInt8[np.ndarray, "h w 3"]:
+def _picture(frame, resized, filter) -> UInt8[np.ndarray, "h w 3"]:
     """A decoded frame, upright and resized: telephones store a turn instead of turned pixels."""
     turns = round(frame.rotation / 90) % 4  # counter-clockwise
     if turns % 2:
@@ -147,8 +173,9 @@ def _picture(scaler, frame, resized) -> UInt8[np.ndarray, "h w 3"]:
         height, width = resized(frame.height, frame.width)
     # Planes, for FFmpeg is three times slower where it scales and interleaves colours at once; and
     # one thread, for other clips keep the other cores busy.
-    frame = scaler.reformat(
-        frame, width=width, height=height, format="gbrp", interpolation=int(_LANCZOS), threads=1
+    flags = int(_FILTERS[filter] | _EXACT)
+    frame = _scaler.reformat(
+        frame, width=width, height=height, format="gbrp", interpolation=flags, threads=1
     )
     picture = frame.to_ndarray()
     return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
