@@ -1,45 +1,120 @@
-"""Say what an experiment is and what it costs, without running or allocating it.
+"""Say what an experiment, a run, an export or a file of weights is, without running it.
 
 Parameters are exact. FLOPs are those of one training step as lowered, before the compiler;
 the bytes of the state are those of float32 parameters, their average and the optimizer's.
+
+Of weights (a .safetensors or torch file, a folder of them, a pipeline of diffusers) it says how
+many there are and of which types, which published layout they fit, and what differs. With --like,
+it compares them with an experiment.
 """
 
 import argparse
 import json
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
 
-from vdm_jax import config, training
-from vdm_jax.checkpoints import read_experiment
-from vdm_jax.commands import options
+from vdm_jax import checkpoints, config, sampling, training
+from vdm_jax.checkpoints.store import EXPERIMENT, steps_in
+from vdm_jax.commands import contents, options
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("experiment", help="an experiment file or the folder of a run")
+    parser.add_argument(
+        "path", help="an experiment file, the folder of a run or an export, or weights"
+    )
+    parser.add_argument("--like", metavar="EXPERIMENT", help="a file or run to compare with")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--depth", type=int, default=2, help="levels of the parameter tree shown")
     options.overrides(parser, "task.model.channels=64")
 
 
 def run(args: argparse.Namespace) -> None:
-    if Path(args.experiment).is_dir():
-        experiment = read_experiment(args.experiment)
-        for assignment in args.assignments:
-            experiment = config.override(experiment, assignment)
-    else:
-        experiment = training.load(args.experiment, args.assignments)
+    path = Path(args.path)
+    if path.suffix != ".py" and not (path / EXPERIMENT).exists() and path.exists():
+        return weights(path, args)
+    experiment = opened(args.path, args.assignments)
     facts, params = describe(experiment)
+    stored = {} if path.suffix == ".py" else parameters(path, sampling.blueprint(experiment))
     if args.json:
-        print(json.dumps({**facts, "experiment": config.to_json(experiment)}, indent=2))
-        return
+        print(json.dumps({**facts, **stored, "experiment": config.to_json(experiment)}, indent=2))
+        return None
     print(f"{facts['parameters']:,} parameters; {facts['state_bytes'] / 2**30:.2f} GiB of state")
     print(f"{facts['flops']:.3e} FLOPs a training step of {facts['batch']} rows {facts['video']}")
     print(f"{facts['steps']:,} steps: {facts['flops'] * facts['steps']:.3e} FLOPs in all\n")
+    if stored:
+        say(stored)
+        print()
     for line in tree(params, args.depth):
         print(line)
+    return None
+
+
+def opened(path: str, assignments: Sequence[str] = ()) -> training.Experiment:
+    """The experiment of a file or of a run."""
+    if not Path(path).is_dir():
+        return training.load(path, assignments)
+    experiment = checkpoints.read_experiment(path)
+    for assignment in assignments:
+        experiment = config.override(experiment, assignment)
+    return experiment
+
+
+def parameters(folder: Path, like: dict[str, Any]) -> dict[str, Any]:
+    """What a run or an export has stored, and how it differs from its experiment."""
+    if not steps_in(folder) and checkpoints.export_of(folder) is None:
+        return {}
+    step, tensors = checkpoints.parameters(folder)
+    kind = "a run" if steps_in(folder) else "an export"
+    differs = contents.against(tensors, like)
+    facts = contents.facts(tensors)
+    return {
+        "kind": kind,
+        "step": step,
+        "stored": facts,
+        "fits": "its experiment",
+        "differs": differs,
+    }
+
+
+def weights(path: Path, args: argparse.Namespace) -> None:
+    """Describes files that are no run: whose they are is to be found out."""
+    found = []
+    for name, tensors in contents.sets(path).items():
+        entry = {"kind": f"weights {name}".strip(), "stored": contents.facts(tensors)}
+        if args.like:
+            like = sampling.blueprint(opened(args.like, args.assignments))
+            entry |= {"fits": args.like, "differs": contents.against(tensors, like)}
+        else:
+            layout, fit, differs = contents.layout(tensors)
+            fits = f"layout {layout}" if fit else None
+            entry |= {"fits": fits, "match": round(fit, 4), "differs": differs}
+        found.append(entry)
+        if not args.json:
+            say(entry)
+            print("\n".join(["", *contents.table(tensors, args.depth), ""]))
+    if args.json:
+        print(json.dumps(found[0] if len(found) == 1 else found, indent=2))
+
+
+def say(entry: dict[str, Any]) -> None:
+    """One set of parameters in words."""
+    stored = entry["stored"]
+    types = ", ".join(f"{count} {dtype}" for dtype, count in stored["dtypes"].items())
+    what = entry["kind"] + (f" of step {entry['step']}" if "step" in entry else "")
+    count, size = f"{stored['parameters']:,} parameters", f"{stored['bytes'] / 2**20:.1f} MiB"
+    print(f"{what}: {count} in {stored['tensors']} tensors ({types}), {size}")
+    if entry["fits"] is None:
+        print("fits no layout that is known")
+    elif entry["differs"] or entry.get("match", 1.0) < 1:
+        share = f" ({entry['match']:.0%})" if "match" in entry else ""
+        print("\n  ".join([f"nearest is {entry['fits']}{share}; it differs:",
+                           *contents.some(entry["differs"])]))  # fmt: skip
+    else:
+        print(f"fits {entry['fits']}")
 
 
 def describe(experiment: training.Experiment) -> tuple[dict[str, Any], Any]:
