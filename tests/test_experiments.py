@@ -15,7 +15,8 @@ import pytest
 from vdm_jax import config, training
 
 ROOT = Path(__file__).parents[1]
-FILES = sorted((ROOT / "experiments").rglob("*.py"))
+CASCADES = sorted((ROOT / "experiments").rglob("*cascade.py"))
+FILES = sorted(set((ROOT / "experiments").rglob("*.py")) - set(CASCADES))
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -42,6 +43,15 @@ def test_experiment(path):
         golden.parent.mkdir(parents=True, exist_ok=True)
         golden.write_text(json.dumps(found, indent=1) + "\n")
     assert json.loads(golden.read_text()) == found, f"{path.name} means something else now"
+
+
+@pytest.mark.parametrize("path", CASCADES, ids=lambda p: p.stem)
+def test_cascade(path):
+    """It loads, says what it is as JSON, and its runs are those of experiments beside it."""
+    cascade = config.load(path, ("cascade",))
+    assert config.from_json(json.loads(json.dumps(config.to_json(cascade)))) == cascade
+    known = {p.stem for p in FILES if path.parent in p.parents}
+    assert {stage.name for stage in cascade.stages} <= known
 
 
 def test_golden_files_have_experiments():

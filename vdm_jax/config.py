@@ -9,9 +9,12 @@ import ast
 import dataclasses
 import difflib
 import importlib
+import importlib.util
+import os
 import sys
 import types
 import typing
+from pathlib import Path
 from typing import Any
 
 PACKAGE = "vdm_jax"
@@ -104,6 +107,34 @@ def from_json(data: Any) -> Any:
         return cls(**values)
     except TypeError as error:
         raise ConfigError(f"{data['class']}: {error}") from None
+
+
+def load(
+    path: str | os.PathLike, functions: typing.Sequence[str], assignments: typing.Sequence[str] = ()
+) -> Any:
+    """What a Python file's function makes, with fields overridden; the first of `functions` it has.
+
+    Raises:
+      ConfigError: no such file, no such function in it, or an override that does not fit.
+    """
+    path = Path(path)
+    if path.suffix != ".py" or not path.is_file():
+        nearby = path.parent if path.parent.is_dir() else Path("experiments")
+        known = [str(p) for p in sorted(nearby.rglob("*.py"))]
+        raise ConfigError(f"no experiment file {path}; {nearest(str(path), known)}")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for function in functions:
+        if hasattr(module, function):
+            node = getattr(module, function)()
+            break
+    else:
+        raise ConfigError(f"{path} defines no function {'() or '.join(functions)}()")
+    for assignment in assignments:
+        node = override(node, assignment)
+    return node
 
 
 def override(node: Any, assignment: str) -> Any:

@@ -1,6 +1,7 @@
 """Measure a run, as its experiment says or by one protocol of it.
 
-The results are printed and added to WORKDIR/evaluations.jsonl.
+The results are printed and added to WORKDIR/evaluations.jsonl; those of a cascade, an experiment
+file that names several runs, to evaluations.jsonl beside these.
 """
 
 import argparse
@@ -21,8 +22,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    step, trained = sampling.load(args.workdir, args.step, args.assignments)
-    known = {e.name: e for e in trained.experiment.evaluations}
+    log = Path(args.workdir)
+    if args.workdir.endswith(".py"):
+        several = config.load(args.workdir, ("cascade",), args.assignments)
+        several.check()
+        step, trained, evaluations = 0, sampling.Subject(several), several.evaluations
+        log = Path(several.stages[-1].workdir).parent
+    else:
+        step, trained = sampling.load(args.workdir, args.step, args.assignments)
+        evaluations = trained.experiment.evaluations
+    known = {e.name: e for e in evaluations}
     if args.protocol is not None and args.protocol not in known:
         raise config.ConfigError(
             f"{args.workdir} has no evaluation {args.protocol!r}; "
@@ -39,5 +48,5 @@ def run(args: argparse.Namespace) -> None:
         record = {"step": step, **results, "seed": args.seed}
         if args.assignments:
             record["set"] = args.assignments
-        with (Path(args.workdir) / "evaluations.jsonl").open("a") as file:
+        with (log / "evaluations.jsonl").open("a") as file:
             file.write(json.dumps(record) + "\n")

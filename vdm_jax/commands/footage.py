@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from vdm_jax import config
-from vdm_jax.data import CentreCrop
+from vdm_jax.data import CentreCrop, Size, sides
 from vdm_jax.data.videos import Unreadable, at_rate, probe, read
 
 
@@ -21,14 +21,14 @@ class Footage:
     fps: float
 
 
-def clip(path: str, source: Any, size: int, *, crop: bool) -> Footage:
-    """A video as a model of `source` sees videos, `size` x `size` pixels.
+def clip(path: str, source: Any, size: Size, *, crop: bool) -> Footage:
+    """A video as a model of `source` sees videos, of `size` pixels.
 
     Where the source takes every `stride`-th frame, or resamples to `fps`, so does this; the rate of
     the result makes motion as fast as in the file.
 
     Raises:
-      ConfigError: no such file, no video, or a frame that is not square (unless it is cropped).
+      ConfigError: no such file, no video, or other proportions (unless it is cropped).
     """
     video = opened(path)
     if len(video) < 2:
@@ -41,7 +41,7 @@ def clip(path: str, source: Any, size: int, *, crop: bool) -> Footage:
     return Footage(frames, (wanted or native) / stride)
 
 
-def pictures(paths: Sequence[str], size: int, *, crop: bool) -> UInt8[np.ndarray, "f h w c"]:
+def pictures(paths: Sequence[str], size: Size, *, crop: bool) -> UInt8[np.ndarray, "f h w c"]:
     """The first frame of each file."""
     return np.concatenate([_pictures(path, opened(path), [0], size, crop) for path in paths])
 
@@ -57,20 +57,21 @@ def opened(path: str):
 
 
 def _pictures(path, video, places, size, crop) -> UInt8[np.ndarray, "f h w c"]:
-    # A few rows more or less than columns are what encoders add, for they like even sides.
-    if not crop and abs(video.height - video.width) > 0.02 * max(video.height, video.width):
+    tall, wide = sides(size)
+    # A few rows more or less are what encoders add, for they like even sides.
+    if not crop and abs(video.height * wide / (video.width * tall) - 1) > 0.02:
         raise config.ConfigError(
-            f"{path} is {video.width}x{video.height}, and the model makes squares of "
-            f"{size}x{size}: with --crop the middle of it is taken"
+            f"{path} is {video.width}x{video.height}, and the model takes frames of "
+            f"{wide}x{tall}: with --crop the middle of it is taken"
         )
 
     def resized(height: int, width: int) -> tuple[int, int]:
-        return CentreCrop().resized(height, width, size) if crop else (size, size)
+        return CentreCrop().resized(height, width, size) if crop else (tall, wide)
 
     try:
         frames = read(video, places, resized)
     except Unreadable as error:
         raise config.ConfigError(f"{path} cannot be decoded: {error}") from None
-    room = frames.shape[1] - size, frames.shape[2] - size
+    room = frames.shape[1] - tall, frames.shape[2] - wide
     top, left = CentreCrop().corner(room, (0.5, 0.5))
-    return np.ascontiguousarray(frames[:, top : top + size, left : left + size])
+    return np.ascontiguousarray(frames[:, top : top + tall, left : left + wide])

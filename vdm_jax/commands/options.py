@@ -17,5 +17,7 @@ def overrides(parser: argparse.ArgumentParser, example: str) -> None:
 
 def run_folder(parser: argparse.ArgumentParser) -> None:
     """A run, and which of its checkpoints."""
-    parser.add_argument("workdir", help="the folder of a run, as given to `vdm-jax train`")
+    parser.add_argument(
+        "workdir", help="the folder of a run, as given to `vdm-jax train`, or a cascade"
+    )
     parser.add_argument("--step", type=int, help="the checkpoint to use (default: the newest)")

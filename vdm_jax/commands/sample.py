@@ -5,18 +5,20 @@ sample, a picture of them all, a web page that needs nothing else, and samples.j
 each is and how to make it again.
 
 A model of short clips also goes on from the end of a video, fills in between pictures, and enlarges
-videos. Motion keeps its pace. What was stopped goes on when the same command is run again.
+videos. Motion keeps its pace. A model of super-resolution enlarges --upscale VIDEO, or small
+versions of held-out clips. A cascade, an experiment file that names several runs, makes large
+videos of captions, or begins and ends with any of its stages. What was stopped goes on when the
+same command is run again.
 """
 
 import argparse
 import itertools
-import json
 from pathlib import Path
 
 import jax
 
 from vdm_jax import config, sampling
-from vdm_jax.commands import complete, options
+from vdm_jax.commands import cascade, complete, options, results
 from vdm_jax.evaluation.subject import elements
 
 
@@ -36,12 +38,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--format", choices=("mp4", "gif"), default="mp4", help="of the videos (default: mp4)"
     )
     complete.arguments(parser)
+    cascade.arguments(parser)
     options.overrides(parser, "sampling.guidance=3.0")
 
 
 def run(args: argparse.Namespace) -> None:
     if args.count is not None and args.count < 1:
         raise config.ConfigError(f"--count {args.count}: it is at least 1")
+    several = cascade.opened(args.workdir, args.assignments, args.step)
+    if several is not None:
+        cascade.run(args, several)
+        return
     step, trained = sampling.load(args.workdir, args.step, args.assignments)
     job = complete.job(args, trained.data) if complete.asked(args) else None
     if job is not None and args.plan:
@@ -60,36 +67,11 @@ def run(args: argparse.Namespace) -> None:
         fps, shown = args.fps or job.fps, job.shown
         facts |= complete.record(job, args)
 
-    records = []
-    for index, (caption, label, video) in enumerate(zip(captions, labels, videos, strict=True)):
-        name = f"{index:04}.{args.format}"
-        sampling.write(out / name, video, fps=fps)
-        records.append({"file": name, "caption": caption, "label": label})
-    # A picture as wide as a long video would be no use.
-    sampling.write_png_grid(out / "grid.png", [video[:64] for video in videos[:16]])
-    sampling.write_gallery(
-        out / "index.html",
-        [
-            sampling.Entry(
-                caption or (f"label {label}" if label >= 0 else ""),
-                beside(shown, video),
-            )
-            for caption, label, video in zip(captions, labels, videos, strict=True)
-        ],
-        title=f"Samples of {Path(args.workdir).name}",
-        notes={name: fact for name, fact in facts.items() if fact != [] and name != "blocks"},
-        fps=fps,
-    )
-    (out / "samples.json").write_text(json.dumps({**facts, "samples": records}, indent=2) + "\n")
+    results.write(
+        out, videos, captions, labels, [shown] * len(videos), facts,
+        f"Samples of {Path(args.workdir).name}", fps, args.format,
+    )  # fmt: skip
     complete.finish(out)
-    print(f"{len(videos)} videos in {out}; open {out / 'index.html'}")
-
-
-def beside(shown, video):
-    """The condition, the result and the truth, as far as there are such, in this order."""
-    videos = {**shown, "result" if shown else "": video}
-    order = ("condition", "result", "truth", "")
-    return {name: videos[name] for name in order if name in videos}
 
 
 def wanted(

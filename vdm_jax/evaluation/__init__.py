@@ -8,11 +8,13 @@ from vdm_jax.evaluation.images import psnr, ssim
 from vdm_jax.evaluation.oracle import Decision, MovingShapesOracle, centres, decide
 from vdm_jax.evaluation.students import FewSteps, GuidanceSweep, step_table
 from vdm_jax.evaluation.subject import Completer, Evaluation, Subject
+from vdm_jax.evaluation.super_resolution import Enlarger, SuperResolution
 
 __all__ = [
     "Completer",
     "Decision",
     "DenoisingError",
+    "Enlarger",
     "Evaluation",
     "Extension",
     "Features",
@@ -26,6 +28,7 @@ __all__ = [
     "Prediction",
     "Seam",
     "Subject",
+    "SuperResolution",
     "centres",
     "decide",
     "frechet_distance",

@@ -4,7 +4,14 @@ from vdm_jax.models.autoencoder import AutoencoderKL
 from vdm_jax.models.conditioning import Conditioning
 from vdm_jax.models.latent_level import LatentLevel
 from vdm_jax.models.patched import Patched
-from vdm_jax.models.super_resolution import Blank, EfficientLevel, Fill, Repeat, SuperResolution
+from vdm_jax.models.super_resolution import (
+    Blank,
+    EfficientLevel,
+    Fill,
+    Repeat,
+    Residual,
+    SuperResolution,
+)
 from vdm_jax.models.text import T5, ClipText, Gated, Plain, WordEncoder
 from vdm_jax.models.unet import Level, UNet
 
@@ -22,6 +29,7 @@ __all__ = [
     "Patched",
     "Plain",
     "Repeat",
+    "Residual",
     "SuperResolution",
     "UNet",
     "WordEncoder",

@@ -147,11 +147,40 @@ class SuperResolution(nn.Module):
         *,
         train: bool = False,
     ) -> Float[Array, "b f h w c"]:
+        large = self.enlarged(z, cond)
+        return self.network(jnp.concatenate([z, large], axis=-1), logsnr, cond, train=train)
+
+    def enlarged(self, z: Video, cond: Conditioning) -> Video:
+        """The low-resolution video in the shape of z, with the channels that `fill` adds."""
         if cond.lowres is None:
             raise ValueError(
-                "SuperResolution needs cond.lowres, the video to enlarge; give the task a `lowres`"
+                f"{type(self).__name__} needs cond.lowres, the video to enlarge; give the task a "
+                "`lowres`"
             )
         low = cond.lowres.astype(z.dtype)
         low = jax.image.resize(low, (*low.shape[:2], *z.shape[2:4], low.shape[-1]), "linear")
-        seen = jnp.concatenate([z, self.fill(low, z.shape[1])], axis=-1)
-        return self.network(seen, logsnr, cond, train=train)
+        return self.fill(low, z.shape[1])
+
+
+class Residual(SuperResolution):
+    """Super-resolution of what the enlarged video m lacks, x - m, for short trainings.
+
+    `network([z - alpha m, m]) - sigma m`: if the network gives v of x - m, this is v of x. A new
+    network, which says 0, enlarges bilinearly. Only for v-prediction, variance preserving:
+    `alpha^2 = sigmoid(logsnr)`. Not of the paper.
+    """
+
+    @nn.compact
+    def __call__(
+        self,
+        z: Float[Array, "b f h w c"],
+        logsnr: Float[Array, "b *f"],
+        cond: Conditioning = Conditioning(),
+        *,
+        train: bool = False,
+    ) -> Float[Array, "b f h w c"]:
+        large = self.enlarged(z, cond)
+        m, level = large[..., : z.shape[-1]], logsnr.reshape(len(logsnr), -1, 1, 1, 1)
+        alpha, sigma = (jnp.sqrt(nn.sigmoid(a)).astype(z.dtype) for a in (level, -level))
+        seen = jnp.concatenate([z - alpha * m, large], axis=-1)
+        return self.network(seen, logsnr, cond, train=train) - sigma * m

@@ -64,7 +64,8 @@ class Cascade:
 
     A cascade may begin with a stage of super-resolution; then it has to be given videos.
 
-    data: clips such as the last stage makes, for prompts and evaluations. fps: of its videos.
+    data: clips such as the last stage makes, for prompts and evaluations; they may be smaller.
+    fps: of its videos.
     """
 
     stages: tuple[Stage, ...]
@@ -173,7 +174,10 @@ class Cascade:
 
 @dataclasses.dataclass(frozen=True)
 class Subject:
-    """A cascade as evaluations see a model: its conditions are captions and labels."""
+    """A cascade as evaluations see a model: its conditions are captions and labels.
+
+    Videos are brought to the size of `data`'s clips, where they are a multiple of it.
+    """
 
     cascade: Cascade
 
@@ -189,7 +193,13 @@ class Subject:
 
     def generate(self, key: Key, cond: tuple, count: int) -> Videos:
         captions, labels = cond
-        return self.cascade.make(key, captions[:count], labels[:count])
+        videos = self.cascade.make(key, captions[:count], labels[:count])
+        height, width = sides(self.data.size)
+        if videos.shape[2] % height or videos.shape[3] % width:
+            return videos
+        b, f, h, w, c = videos.shape
+        squares = videos.reshape(b, f, height, h // height, width, w // width, c)
+        return np.rint(squares.mean(axis=(3, 5))).astype(np.uint8)
 
 
 def made(experiment: Any, given: Shape | None) -> Shape:

@@ -1,10 +1,8 @@
 """An experiment: everything that a run is, as one tree of objects."""
 
 import dataclasses
-import importlib.util
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 from vdm_jax import config
@@ -73,21 +71,7 @@ def load(path: str | os.PathLike, assignments: Sequence[str] = ()) -> Experiment
     Raises:
       ConfigError: no such file, no `experiment()` in it, or an override that does not fit.
     """
-    path = Path(path)
-    if path.suffix != ".py" or not path.is_file():
-        nearby = path.parent if path.parent.is_dir() else Path("experiments")
-        known = [str(p) for p in sorted(nearby.rglob("*.py"))]
-        raise config.ConfigError(f"no experiment file {path}; {config.nearest(str(path), known)}")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    if not hasattr(module, "experiment"):
-        raise config.ConfigError(f"{path} defines no function experiment()")
-    experiment = module.experiment()
-    for assignment in assignments:
-        experiment = config.override(experiment, assignment)
-    return experiment
+    return config.load(path, ("experiment",), assignments)
 
 
 def differences(new: Any, old: Any, path: str = "") -> list[str]:

@@ -1,0 +1,19 @@
+"""Imagen Video in miniature, stage 6 of 7: from 16 frames to 32, of 64x64 pixels.
+
+vdm-jax train experiments/imagen_video/tiny/tsr_32x64x64.py --workdir runs/tiny/tsr_32x64x64
+"""
+
+from vdm_jax import data, training
+from vdm_jax.systems import tiny_imagen_video
+
+
+def experiment() -> training.Experiment:
+    return tiny_imagen_video.shapes(
+        data.Patches(tiny_imagen_video.source(frames=32, size=64), frames=16, size=64),
+        frames=2,
+        crop=64,
+        patch=4,
+        batch=2,
+        steps=800,
+        clips=32,
+    )

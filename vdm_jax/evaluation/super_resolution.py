@@ -1,0 +1,88 @@
+"""What super-resolution adds: held-out clips made small, enlarged by a model and without one."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from vdm_jax import diffusion
+from vdm_jax.evaluation.images import psnr
+from vdm_jax.evaluation.subject import Clips, Results, Subject, elements, encode
+from vdm_jax.types import Key
+
+
+class Enlarger(Subject, Protocol):
+    """A subject that makes large videos of small ones."""
+
+    def lower(self, videos: Clips, /) -> Clips:
+        """The small videos that these would have to be made of."""
+        ...
+
+    def enlarge(self, key: Key, cond: Any, low: Clips, /) -> Clips:
+        """Large videos of small ones."""
+        ...
+
+    def sampled(self, **changes: Any) -> "Enlarger":
+        """The same model, sampled otherwise: `snr`, `sampler`, `guidance`."""
+        ...
+
+
+@dataclass(frozen=True)
+class SuperResolution:
+    """PSNR in dB of held-out clips, enlarged from their small versions, against the clips.
+
+    repeated: frames enlarged bilinearly, and shown until the next one. blended: between two frames
+    their mixture (the same where no frames are missing). model: as the experiment samples, by
+    augmentation of the small videos: none, and each SNR of `snrs`. mean: the same for one step of
+    DDIM without guidance, which from pure noise is the mean E[x | small video], the best that PSNR
+    can be: a sample has the detail that it lacks, and so, at best, twice its squared error.
+    """
+
+    clips: int = 64
+    snrs: tuple[float, ...] = (3.0, 5.0, 20.0)
+    every: int | None = None
+
+    @property
+    def name(self) -> str:
+        return "super_resolution"
+
+    def __call__(self, key: Key, subject: Enlarger) -> Results:
+        chosen = elements(subject.data, "held_out", self.clips)
+        true = np.stack([element["video"] for element in chosen])
+        cond, low = encode(subject, chosen), subject.lower(true)
+        results: dict[str, Any] = {
+            "repeated": {"psnr": psnr(repeated(low, true.shape), true)},
+            "blended": {"psnr": psnr(blended(low, true.shape), true)},
+        }
+        for snr in (None, *self.snrs):
+            title = "no augmentation" if snr is None else f"SNR {snr:g}"
+            sampled = subject.sampled(snr=snr)
+            mean = sampled.sampled(sampler=diffusion.DDIM(steps=1), guidance=1.0)
+            results[title] = {
+                "psnr": psnr(sampled.enlarge(key, cond, low), true),
+                "mean psnr": psnr(mean.enlarge(key, cond, low), true),
+            }
+        return results
+
+
+def repeated(low: Clips, shape: tuple[int, ...]) -> Clips:
+    """Bilinear in space; frames are shown until the next one."""
+    return np.repeat(_spatial(low, shape), shape[1] // low.shape[1], axis=1)
+
+
+def blended(low: Clips, shape: tuple[int, ...]) -> Clips:
+    """Bilinear in space; linear from frame to frame, and the last one is shown to the end."""
+    large = _spatial(low, shape).astype(np.float32)
+    times = shape[1] // low.shape[1]
+    later = np.concatenate([large[:, 1:], large[:, -1:]], axis=1)
+    share = (np.arange(times, dtype=np.float32) / times).reshape(1, 1, times, 1, 1, 1)
+    mixed = large[:, :, None] * (1 - share) + later[:, :, None] * share
+    return np.rint(mixed).astype(np.uint8).reshape(shape)
+
+
+def _spatial(low: Clips, shape: tuple[int, ...]) -> Clips:
+    large = (*low.shape[:2], *shape[2:])
+    enlarged = jax.image.resize(jnp.asarray(low, jnp.float32), large, "linear")
+    return np.rint(np.asarray(enlarged)).astype(np.uint8)

@@ -1,0 +1,130 @@
+"""Imagen Video in miniature: the same seven stages for moving shapes, each trained in minutes.
+
+Order and factors are the paper's, x8 in time and x32 in space: 4x8x8 -> 8x8x8 -> 8x16x16 ->
+8x64x64 -> 16x64x64 -> 32x64x64 -> 32x256x256. All stages see the same clips of 32 frames, the first
+ones every eighth of them. What differs from the full size, for the sake of minutes on a CPU: words
+instead of T5, patches of pixels as channels, super-resolution of what bilinear enlarging lacks
+(`models.Residual`), the loss on v, augmentation down to an SNR of 1, no packs of images.
+"""
+
+from vdm_jax import data, diffusion, evaluation, models, nn, sampling, training
+
+FRAMES = 32
+
+
+def source(frames: int, size: int) -> data.MovingShapes:
+    """Clips of `frames` out of 32 frames."""
+    return data.MovingShapes(frames=frames, size=size, stride=FRAMES // frames)
+
+
+def words() -> data.Words:
+    """Captions as words."""
+    shapes = source(FRAMES, 8)
+    return data.Words(shapes.vocabulary, length=shapes.longest_caption)
+
+
+def base() -> models.UNet:
+    """The base model, of attention in space, to the words, and in time."""
+    space, text, time = (
+        nn.SpatialAttention(head=16),
+        nn.TextAttention(head=16),
+        nn.TemporalAttention(head=16),
+    )
+    inputs = (nn.LogSNR(), nn.PooledText(heads=4), nn.TextByFrame(heads=4))
+    return models.UNet(
+        channels=32,
+        levels=(
+            models.Level(width=1, blocks=1, mixers=(time,)),
+            models.Level(width=2, blocks=1, mixers=(space, text, time)),
+        ),
+        embedding=nn.Normed(nn.Embedding(width=384, layers=2, inputs=inputs)),
+        text=models.WordEncoder(words().size, features=64),
+    )
+
+
+def super_resolution(
+    *,
+    channels: int = 48,
+    patch: int = 1,
+    strides: tuple[int, int] = (1, 2),
+    fill: models.Fill = models.Repeat(),
+    text: models.WordEncoder | None = None,
+) -> models.Residual:
+    """A super-resolution model: two levels of an Efficient U-Net on patches of `patch` pixels."""
+    inputs: tuple = (nn.LogSNR(), nn.LowresLogSNR())
+    if text is not None:
+        inputs = (*inputs, nn.PooledText())
+    levels = tuple(
+        models.EfficientLevel(width, (nn.TemporalConvolution(),), 1, (1, stride, stride))
+        for width, stride in zip((1, 2), strides, strict=True)
+    )
+    unet = models.UNet(
+        channels=channels,
+        levels=levels,
+        embedding=nn.Embedding(width=128, layers=2, inputs=inputs),
+        text=text,
+        outputs=3 * patch**2,
+    )
+    return models.Residual(models.Patched(unet, patch) if patch > 1 else unet, fill)
+
+
+def stage(
+    model: models.Residual,
+    source: data.Source,
+    lowres: training.LowRes,
+    *,
+    text: data.Words | None = None,
+    batch: int,
+    steps: int,
+    clips: int = 64,
+) -> training.Experiment:
+    """A stage of super-resolution: how it is trained, sampled and, on `clips` clips, measured."""
+    return training.Experiment(
+        task=training.Denoising(
+            model=model,
+            process=diffusion.Process(diffusion.Cosine()),
+            times=diffusion.Stratified(),
+            weight=diffusion.SNRPlusOne(),
+            lowres=lowres,
+        ),
+        data=source,
+        loader=data.Loader(batch=batch, text=text),
+        optimizer=training.Adam(peak=2e-3, warmup=50, decay=training.Cosine(), b2=0.99, ema=0.99),
+        sampling=sampling.Generator(sampler=diffusion.DDIM(steps=8), snr=20.0, batch=16),
+        evaluations=(evaluation.SuperResolution(clips=clips),),
+        steps=steps,
+        log_every=20,
+    )
+
+
+def shapes(
+    source: data.Source,
+    *,
+    batch: int,
+    steps: int,
+    frames: int = 1,
+    size: int = 1,
+    crop: int | None = None,
+    patch: int = 1,
+    strides: tuple[int, int] = (1, 2),
+    clips: int = 64,
+) -> training.Experiment:
+    """A stage of super-resolution of moving shapes."""
+    text = words()
+    return stage(
+        super_resolution(
+            patch=patch, strides=strides, text=models.WordEncoder(text.size, features=64)
+        ),
+        source,
+        lowres(frames=frames, size=size, crop=crop),
+        text=text,
+        batch=batch,
+        steps=steps,
+        clips=clips,
+    )
+
+
+def lowres(frames: int = 1, size: int = 1, crop: int | None = None) -> training.LowRes:
+    """Small videos with noise down to an SNR of 1, where the paper goes down to 0."""
+    noise = diffusion.Process(diffusion.Cosine(logsnr_min=0.0, logsnr_max=20.0))
+    return training.LowRes(frames, size, crop, noise)
