@@ -26,6 +26,9 @@ def parser(name: str | None) -> argparse.ArgumentParser:
         for option, text in builder(name).OPTIONS.items():
             told.add_argument(f"--{option.replace('_', '-')}", metavar="PATH", help=text)
     told.add_argument("--out", default="datasets", help="where built data sets are (%(default)s)")
+    told.add_argument(
+        "--remux", action="store_true", help="store the pictures as they are, no sound"
+    )
     smaller = told.add_argument_group("a smaller copy, re-encoded as H.264")
     smaller.add_argument("--size", type=int, help="the short side, in pixels")
     smaller.add_argument("--fps", type=float, help="the frame rate, nearest frames")
@@ -46,16 +49,19 @@ def main(arguments: list[str] | None = None) -> int:
     """The command; its exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
     os.environ.setdefault("TQDM_DISABLE", "" if sys.stderr.isatty() else "1")
-    from data.common import Problem, Recode  # imports TFDS, which --help need not wait for
+    from data.common import Problem, Recode, Remux  # imports TFDS, which --help need not wait for
 
     name = next((argument for argument in arguments if argument in NAMES), None)
-    given = vars(parser(name).parse_args(arguments))
+    told = parser(name)
+    given = vars(told.parse_args(arguments))
     kind = builder(given["name"])
     asked = {k: given[k] for k in ("size", "fps", "crf") if given[k] is not None}
+    if asked and given["remux"]:
+        told.error("--remux encodes nothing anew, and --size, --fps and --crf do: give one of both")
     try:
         build = kind(
             options={option: given[option] for option in kind.OPTIONS},
-            recode=Recode(**asked) if asked else None,
+            copy=Recode(**asked) if asked else Remux() if given["remux"] else None,
             jobs=given["jobs"],
             beam=bool(given["beam_runner"]),
             data_dir=given["out"],

@@ -13,8 +13,8 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.proto import tf_example_pb2
 
 from data.common import File, Item, Problem, Report, Unusable, VideoBuilder
+from data.common.copies import lossless
 from data.common.records import offsets
-from data.common.videos import lossless
 
 FRAMES, SIZE = 30, 64
 CAMERAS = ("image_main", "image_aux1")

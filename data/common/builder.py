@@ -13,12 +13,13 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow_datasets as tfds
 
+from data.common.copies import Copy
 from data.common.index import write_index
 from data.common.items import Item
 from data.common.preparation import Preparation, cores, prepared
 from data.common.reports import Problem, Report
 from data.common.storage import FORMAT
-from data.common.videos import Recode, Unusable
+from data.common.videos import Unusable
 
 REPORT, CLIPS = "report.json", "clips.json"
 Integers = partial(tfds.features.Sequence, np.int64)
@@ -70,16 +71,16 @@ class VideoBuilder(tfds.core.GeneratorBasedBuilder):
         self,
         *,
         options: Mapping[str, str | None] | None = None,
-        recode: Recode | None = None,
+        copy: Copy | None = None,
         jobs: int | None = None,
         beam: bool = False,
         variant: str | None = None,
         **settings: Any,
     ):
-        self.options, self._recode, self._beam = dict(options or {}), recode, beam
+        self.options, self._copy, self._beam = dict(options or {}), copy, beam
         self._jobs = jobs or cores()
         self.classes: tuple[str, ...] = ()
-        names = [name for name in (variant, recode.name if recode else None) if name]
+        names = [name for name in (variant, copy.name if copy else None) if name]
         if names:
             settings["config"] = tfds.core.BuilderConfig(name="_".join(names))
         self._working: Path | None = None
@@ -129,7 +130,7 @@ class VideoBuilder(tfds.core.GeneratorBasedBuilder):
         if self._beam:
             entries = {}
         else:
-            entries = Preparation(working, self._recode, self._jobs).run(items)
+            entries = Preparation(working, self._copy, self._jobs).run(items)
             for item in items:
                 if reason := entries[item.key].get("dropped"):
                     report.drop(item.key, reason)
@@ -193,7 +194,7 @@ class VideoBuilder(tfds.core.GeneratorBasedBuilder):
 
     def _with_beam(self, items: list[Item], _: Mapping[str, Any]) -> Any:
         beam = tfds.core.lazy_imports.apache_beam
-        work = partial(_worked, recode=self._recode, drops=str(self._working / "drops"))
+        work = partial(_worked, copy=self._copy, drops=str(self._working / "drops"))
         return beam.Create(items) | beam.Reshuffle() | beam.FlatMap(work)
 
     def _finish(self) -> None:
@@ -222,10 +223,10 @@ class VideoBuilder(tfds.core.GeneratorBasedBuilder):
         shutil.rmtree(working)
 
 
-def _worked(item: Item, recode: Recode | None, drops: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def _worked(item: Item, copy: Copy | None, drops: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """The example of an item, or none, and a file that says why: what a worker of Beam does."""
     try:
-        data, facts = prepared(item, recode)
+        data, facts = prepared(item, copy)
     except Unusable as reason:
         folder = Path(drops)
         folder.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from data.common.videos import Unusable, lossless
+from data.common.copies import lossless
+from data.common.videos import Unusable
 
 VIDEOS = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".gif", ".mpg", ".mpeg"})
 IMAGES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
@@ -73,11 +74,12 @@ class Array:
 class Item:
     """A clip to be built: its unique `key`, the `splits` it is in, its fields beside the video.
 
-    A video of more than `longest` seconds is refused: it is not cut to its span yet.
+    With a `span`, from and to which second, the clip is that part of the video; a video that is no
+    longer than its span is taken to be cut already.
     """
 
     key: str
     splits: tuple[str, ...]
     media: Media
     fields: Mapping[str, Any] = field(default_factory=dict)
-    longest: float | None = None
+    span: tuple[float, float] | None = None

@@ -1,4 +1,4 @@
-"""The dear part of a build, on all cores: every file looked into, and re-encoded where asked.
+"""The dear part of a build, on all cores: every file looked into, and copied where asked.
 
 What is done is kept in a journal, so that a build that was stopped goes on where it was.
 """
@@ -18,40 +18,47 @@ from typing import Any
 
 from tqdm import tqdm
 
+from data.common.containers import ends_early
+from data.common.copies import Copy, length, remuxed
 from data.common.items import Item
-from data.common.videos import Recode, Unusable, look
+from data.common.videos import Facts, Unusable, look
 
 
-def prepared(item: Item, recode: Recode | None) -> tuple[bytes, dict[str, Any]]:
+def prepared(item: Item, copy: Copy | None) -> tuple[bytes, dict[str, Any]]:
     """The bytes to store, and the facts about them. Raises `Unusable`."""
     data = item.media.read()
-    facts = look(data)
-    if item.longest is not None and facts.seconds > item.longest:
-        raise Unusable(
-            f"it is {facts.seconds:.1f} s long, and its span {item.longest:.1f} s at the most: "
-            "cut it first"
-        )
-    if recode is not None:
-        data = recode(data, facts)
+    if item.span is not None and data and length(data) > item.span[1] - item.span[0] + 1:
+        data, facts = _cut(data, *item.span)
+    else:
         facts = look(data)
+    if copy is not None:
+        data, facts = copy(data, facts)
     return data, facts.record() | item.media.details()
 
 
-def _outcome(item: Item, recode: Recode | None, copies: Path) -> dict[str, Any]:
+def _cut(data: bytes, start: float, end: float) -> tuple[bytes, Facts]:
+    """A part of a video, from the keyframe before it, and the facts of that part alone."""
+    if reason := ends_early(data):
+        raise Unusable(reason)
+    part = remuxed(data, start, end)
+    return part, look(part).within(start, end)
+
+
+def _outcome(item: Item, copy: Copy | None, copies: Path) -> dict[str, Any]:
     """The journal's entry about an item; a smaller copy goes into a file of its own."""
     entry: dict[str, Any] = {"key": item.key, "identity": item.media.identity()}
     try:
-        data, entry["facts"] = prepared(item, recode)
+        data, entry["facts"] = prepared(item, copy)
     except Unusable as reason:
         return entry | {"dropped": str(reason)}
     except Exception as error:  # a decoder's surprise with one file is no reason to lose the others
         return entry | {"dropped": f"{type(error).__name__}: {error}"}
-    if recode is not None:
-        copy = copies / hashlib.sha1(item.key.encode()).hexdigest()
-        part = copy.with_suffix(".part")
+    if copy is not None or item.span is not None:
+        file = copies / hashlib.sha1(item.key.encode()).hexdigest()
+        part = file.with_suffix(".part")
         part.write_bytes(data)
-        part.replace(copy)
-        entry["copy"] = str(copy)
+        part.replace(file)
+        entry["copy"] = str(file)
     return entry
 
 
@@ -60,7 +67,7 @@ class Preparation:
     """The work on a list of items, kept in `folder`."""
 
     folder: Path
-    recode: Recode | None = None
+    copy: Copy | None = None
     jobs: int = 1
 
     def run(self, items: Sequence[Item]) -> dict[str, dict[str, Any]]:
@@ -74,7 +81,7 @@ class Preparation:
             item for item in items
             if done.get(item.key, {}).get("identity") != item.media.identity()
         ]  # fmt: skip
-        work = partial(_outcome, recode=self.recode, copies=copies)
+        work = partial(_outcome, copy=self.copy, copies=copies)
         shown = _shown(self._map(work, todo), len(items), len(items) - len(todo))
         with journal.open("a", encoding="utf-8") as file:
             for entry in shown:

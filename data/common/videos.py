@@ -1,10 +1,10 @@
-"""Encoded videos: what they hold, proven by decoding them once, and smaller copies of them."""
+"""Encoded videos: what they hold, proven by decoding them once."""
 
 import io
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -12,7 +12,6 @@ from typing import Any
 import av
 import numpy as np
 from av.error import FFmpegError
-from av.video.reformatter import Interpolation
 
 from data.common.containers import ends_early
 
@@ -45,9 +44,27 @@ class Facts:
         """As fields of a record."""
         return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
 
+    def within(self, start: float, end: float) -> "Facts":
+        """The same of the frames shown from `start` to `end` seconds alone, by their stamps."""
+        times = np.array(self.stamps, np.int64) * (self.time_base[0] / self.time_base[1])
+        first, last = np.searchsorted(times, [start - 1e-3, end - 1e-3])
+        if first == last:
+            raise Unusable(f"it has no frames between {start:g} and {end:g} s")
+        usual = float(np.median(np.diff(times))) if len(times) > 1 else self.seconds
+        seconds = float(times[last - 1] - times[first]) + usual
+        return replace(
+            self,
+            frames=int(last - first),
+            seconds=seconds,
+            fps=float(last - first) / seconds,
+            stamps=self.stamps[first:last],
+            keyframes=(0, *(int(k - first) for k in self.keyframes if first < k < last)),
+        )
+
 
 @contextmanager
-def _opened(data: bytes) -> Iterator[tuple[Any, Any]]:
+def opened(data: bytes) -> Iterator[tuple[Any, Any]]:
+    """The container and its first video stream; what FFmpeg refuses becomes `Unusable`."""
     try:
         # Real collections hold tags in broken encodings.
         with av.open(io.BytesIO(data), metadata_errors="replace") as container:
@@ -73,7 +90,7 @@ def look(data: bytes) -> Facts:
     if reason := ends_early(data):
         raise Unusable(reason)
     stamps, keys, sums, shapes = [], [], [], set()
-    with _opened(data) as (container, stream):
+    with opened(data) as (container, stream):
         for frame in container.decode(stream):
             if frame.is_corrupt:
                 raise Unusable(f"frame {len(stamps)} is damaged")
@@ -130,7 +147,7 @@ def _proven(data: bytes, stamps: list[int], keys: list[int], sums: list[int]) ->
     """
     good, ends = [], [*keys[1:], len(stamps)]
     places = {stamp: place for place, stamp in enumerate(stamps)}
-    with _opened(data) as (container, stream):
+    with opened(data) as (container, stream):
         for key, end in zip(keys, ends, strict=True):
             container.seek(stamps[key], stream=stream)
             found = {}
@@ -143,75 +160,3 @@ def _proven(data: bytes, stamps: list[int], keys: list[int], sums: list[int]) ->
             if [found.get(place) for place in range(key, end)] == sums[key:end]:
                 good.append(key)
     return good
-
-
-@dataclass(frozen=True)
-class Recode:
-    """A smaller copy: H.264 with short side `size`, at `fps`, of quality `crf` (18 looks equal)."""
-
-    size: int | None = None
-    fps: float | None = None
-    crf: int = 18
-
-    @property
-    def name(self) -> str:
-        """As the name of a variant of a data set."""
-        size = f"{self.size}px_" if self.size else ""
-        return f"{size}{f'{self.fps:g}fps_' if self.fps else ''}crf{self.crf}".replace(".", "p")
-
-    def __call__(self, data: bytes, facts: Facts) -> bytes:
-        """The copy, as an MP4 with a keyframe every 12 frames, like those of UCF-101."""
-        height, width = facts.height, facts.width
-        if self.size:
-            short = min(height, width)
-            height, width = (side * self.size / short for side in (height, width))
-        height, width = (max(2, 2 * round(side / 2)) for side in (height, width))  # 4:2:0 is even
-        rate = Fraction(self.fps or facts.fps).limit_denominator(1001)
-        out = io.BytesIO()
-        with _opened(data) as (source, stream), av.open(out, "w", format="mp4") as target:
-            options = {"crf": str(self.crf), "g": "12", "sc_threshold": "0", "bf": "2"}
-            copy = target.add_stream("libx264", rate=rate, options=options)
-            copy.width, copy.height, copy.pix_fmt = width, height, "yuv420p"
-            copy.codec_context.thread_count = 1
-            for count, frame in enumerate(self._resampled(source.decode(stream), facts)):
-                turns = round(frame.rotation / 90) % 4  # counter-clockwise
-                across, down = (height, width) if turns % 2 else (width, height)
-                small = frame.reformat(
-                    across, down, "rgb24", interpolation=int(Interpolation.LANCZOS)
-                )
-                upright = np.ascontiguousarray(np.rot90(small.to_ndarray(), turns))
-                picture = av.VideoFrame.from_ndarray(upright, "rgb24")
-                picture.pts, picture.time_base = count, 1 / rate
-                target.mux(copy.encode(picture))
-            target.mux(copy.encode())
-        return out.getvalue()
-
-    def _resampled(self, frames: Iterator[Any], facts: Facts) -> Iterator[Any]:
-        """Every frame, or at `fps` the one nearest to each time."""
-        if not self.fps:
-            yield from frames
-            return
-        times = np.arange(facts.frames) / facts.fps
-        if facts.stamps:
-            times = np.array(facts.stamps) * facts.time_base[0] / facts.time_base[1]
-            times = times - times[0]
-        count = max(1, int(facts.seconds * self.fps + 0.5))
-        wanted = np.searchsorted((times[1:] + times[:-1]) / 2, np.arange(count) / self.fps)
-        for place, frame in enumerate(frames):
-            for _ in range(int((wanted == place).sum())):
-                yield frame
-
-
-def lossless(video: np.ndarray) -> bytes:
-    """Frames uint8 [f h w] or [f h w 3] as FFV1 in Matroska, from which they come back exactly."""
-    form, stored = ("gray", "gray") if video.ndim == 3 else ("rgb24", "bgr0")
-    out = io.BytesIO()
-    with av.open(out, "w", format="matroska") as container:
-        stream = container.add_stream("ffv1", rate=25)
-        stream.height, stream.width, stream.pix_fmt = video.shape[1], video.shape[2], stored
-        for place, picture in enumerate(video):
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), form)
-            frame.pts, frame.time_base = place, Fraction(1, 25)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return out.getvalue()

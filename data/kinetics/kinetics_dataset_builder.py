@@ -34,8 +34,9 @@ class Builder(VideoBuilder):
     the official CSV files (label, youtube_id, time_start, time_end, split), these tell the label
     and the split, and clips that they name and that are gone are reported.
 
-    Labels are the classes in case-insensitive order. A clip has to be cut already: a file named by
-    the id alone is used where it is no longer than its span says.
+    A file named by the id alone is a whole video, of which each span that the tables name becomes a
+    clip; where it is no longer than its span says, it is cut already. Labels are the classes in
+    case-insensitive order.
     """
 
     OPTIONS = {
@@ -57,31 +58,46 @@ class Builder(VideoBuilder):
         names = {span.label for span in told.values()} or {path.parent.name for path in paths}
         self.classes = tuple(sorted(names, key=order))
         labels = {name: label for label, name in enumerate(self.classes)}
-        whole = {name[0]: name for name in told}  # for files named by the id alone
+        spans_of: dict[str, list[tuple[str, int]]] = {}  # for files named by the id alone
+        for name in told:
+            spans_of.setdefault(name[0], []).append(name)
         missing = dict(told)
         for path in paths:
-            cut = CUT.fullmatch(path.stem)
-            name = (cut["id"], int(cut["start"])) if cut else whole.get(path.stem)
-            here = path.relative_to(source)
-            if told:
-                if name not in told:
-                    report.drop(str(here), "no table tells of it")
-                    continue
-                missing.pop(name, None)
-                span = told[name]
-            else:
+            cut, here = CUT.fullmatch(path.stem), path.relative_to(source)
+            if not told:
                 split = next((SPLITS[p] for p in here.parts[:-2] if p in SPLITS), "train")
                 start, end = (float(cut["start"]), float(cut["end"])) if cut else (0.0, -1.0)
                 span = Span(path.parent.name, split, start, end)
-            yield Item(
-                key=f"{span.label}/{path.stem}",
-                splits=(span.split,),
-                media=File(path),
-                fields={"label": labels[span.label], "start": span.start, "end": span.end},
-                longest=None if cut or not told else span.end - span.start + 1,
-            )
+                yield item(span, path.stem, path, labels)
+                continue
+            names = [(cut["id"], int(cut["start"]))] if cut else spans_of.get(path.stem, [])
+            names = [name for name in names if name in told]
+            if not names:
+                report.drop(str(here), "no table tells of it")
+            for name in names:
+                missing.pop(name, None)
+                span = told[name]
+                stem = path.stem if cut else f"{name[0]}_{name[1]:06}_{int(span.end):06}"
+                yield item(span, stem, path, labels, None if cut else (span.start, span.end))
         for name, start in missing:
             report.drop(f"{name}_{start:06}", "the tables name it, and there is no such file")
+
+
+def item(
+    span: Span,
+    stem: str,
+    path: Path,
+    labels: dict[str, int],
+    part: tuple[float, float] | None = None,
+) -> Item:
+    """A clip that is a file, or a part of one."""
+    return Item(
+        key=f"{span.label}/{stem}",
+        splits=(span.split,),
+        media=File(path),
+        fields={"label": labels[span.label], "start": span.start, "end": span.end},
+        span=part,
+    )
 
 
 def spans(tables: Path, report: Report) -> dict[tuple[str, int], Span]:

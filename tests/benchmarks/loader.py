@@ -133,7 +133,7 @@ def main() -> None:
         if args.leak:
             leak(args, folder / "out")
             return
-        Builder(**out, recode=Recode(size=SIZE)).build()
+        Builder(**out, copy=Recode(size=SIZE)).build()
         compare(args, paths, folder / "out")
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from made import encode
 
-from data.common.videos import Recode, look, lossless
+from data.common.copies import Recode, Remux, lossless, remuxed
+from data.common.videos import look
 from vdm_jax.data import shards
 from vdm_jax.data.videos import read
 
@@ -81,7 +82,7 @@ def test_other_codecs(tmp_path, codec):
 
 def test_smaller_and_lossless_copies(real_clips: Path):
     content = (real_clips / "ucf101" / "Rowing" / "v_Rowing_g16_c03.avi").read_bytes()
-    record = agrees(Recode(size=64, fps=10.0)(content, look(content)))
+    record = agrees(Recode(size=64, fps=10.0)(content, look(content))[0])
     assert record["keyframes"] == [0, 12, 24, 36, 48]
     noise = np.random.default_rng(0).integers(0, 255, (12, 32, 48, 3), np.uint8)
     record = agrees(lossless(noise))
@@ -127,3 +128,39 @@ def test_an_unknown_filter_is_refused():
     video = shards.video(record | {"video": [lossless(np.zeros((1, 16, 16), np.uint8))]})
     with pytest.raises(ValueError, match="unknown filter 'cubic': it is one of lanczos, bicubic"):
         read(video, [0], small, "cubic")
+
+
+@pytest.mark.parametrize("name", [*REAL[:4], "kinetics/flipping_a_pancake.mkv"])
+def test_a_stream_taken_over_as_it_is_gives_the_same_pictures(real_clips: Path, name):
+    content = (real_clips / name).read_bytes()
+    facts = look(content)
+    copy, again = Remux()(content, facts)
+    if name == REAL[1]:  # it does not tell the times of its frames, and stays as it is
+        assert copy is content
+        return
+    assert copy is not content
+    agrees(copy)
+    pair = []
+    for data, told in ((content, facts), (copy, again)):
+        record = {n: v if isinstance(v, list) else [v] for n, v in told.record().items()}
+        pair.append(read(shards.video(record | {"video": [data]}), range(facts.frames), small))
+    np.testing.assert_array_equal(*pair)
+    assert again.seconds == pytest.approx(facts.seconds, abs=0.002)
+
+
+@pytest.mark.parametrize("name", [REAL[2], "kinetics/WUzgd7C1pWA.mp4", "misc/bikes.mp4"])
+def test_a_part_cut_out_has_the_frames_of_its_time(real_clips: Path, name):
+    content = (real_clips / name).read_bytes()
+    facts = look(content)
+    part = remuxed(content, 3.0, 6.0)
+    assert len(part) < len(content)
+    told = look(part).within(3.0, 6.0)
+    videos = []
+    for data, found in ((content, facts), (part, told)):
+        record = {n: v if isinstance(v, list) else [v] for n, v in found.record().items()}
+        videos.append(shards.video(record | {"video": [data]}))
+    inside = np.flatnonzero((videos[0].times >= 2.999) & (videos[0].times < 5.999))
+    assert told.frames == len(inside)
+    np.testing.assert_array_equal(
+        read(videos[1], range(told.frames), small), read(videos[0], inside, small)
+    )

@@ -140,20 +140,31 @@ def test_kinetics_from_folders_alone(tmp_path):
 def test_kinetics_with_the_official_table(tmp_path):
     source = kinetics(tmp_path / "k")
     encode(source / "yoga" / "ccccccccccc.mp4", count=24)  # one second: it is cut
-    encode(source / "yoga" / "ddddddddddd.mp4", count=40, fps=2)  # twenty
+    encode(source / "yoga" / "ddddddddddd.mp4", count=40, fps=2)  # twenty, of which two spans
     head = ["label", "youtube_id", "time_start", "time_end", "split"]
     rows = [["yoga", "aaaaaaaaaaa", 3, 13, "train"], ["Hammering", "bbbbbbbbbbb", 0, 10, "val"],
             ["yoga", "ccccccccccc", 5, 15, "test"], ["yoga", "ddddddddddd", 5, 15, "train"],
+            ["yoga", "ddddddddddd", 9, 12, "train"], ["yoga", "ddddddddddd", 30, 40, "train"],
             ["yoga", "eeeeeeeeeee", 5, 15, "train"], ["yoga", "ccccccccccc", 5, 15, "test"],
             ["yoga", "fffffffffff", "x", 15, "test"]]  # fmt: skip
     options = {"source": source, "tables": table(tmp_path / "k.csv", [head, *rows])}
     report = built("kinetics", tmp_path / "out", options=options)
-    assert report.written == {"train": 1, "val": 1, "test": 1, "all": 3}
+    assert report.written == {"train": 3, "val": 1, "test": 1, "all": 5}
     assert report.dropped["eeeeeeeeeee_000005"].startswith("the tables name it")
-    assert report.dropped["yoga/ddddddddddd"].startswith("it is 20.0 s long, and its span 11.0 s")
-    assert "told of before" in report.dropped["k.csv, line 7"]
-    assert "it is no span" in report.dropped["k.csv, line 8"]
+    assert (
+        report.dropped["yoga/ddddddddddd_000030_000040"] == "it has no frames between 30 and 40 s"
+    )
+    assert "told of before" in report.dropped["k.csv, line 9"]
+    assert "it is no span" in report.dropped["k.csv, line 10"]
     assert len(report.dropped) == 4
+    clips = first_clips("kinetics", tmp_path / "out", windows=data.EveryWindow())
+    parts = {key: [] for key in clips}
+    source = data.Clips("kinetics", path=str(tmp_path / "out"), held_out=None, frames=2, size=16,
+                        windows=data.EveryWindow())  # fmt: skip
+    for clip in source.clips("train"):
+        parts[clip["key"].split("@")[0]] += numbers(clip["video"])
+    assert parts["yoga/ddddddddddd_000005_000015"] == list(range(10, 30))  # at 2 frames a second
+    assert parts["yoga/ddddddddddd_000009_000012"] == list(range(18, 24))
 
 
 # Arrays
@@ -260,8 +271,8 @@ def test_folders_that_are_splits(tmp_path):
 def test_a_smaller_copy_has_the_size_and_rate_asked_for(tmp_path):
     encode(tmp_path / "mine" / "a.mp4", count=36, size=(48, 64), fps=24)
     options = {"source": tmp_path / "mine"}
-    recode = Recode(size=24, fps=8.0, crf=10)
-    report = built("video_folder", tmp_path / "out", options=options, recode=recode)
+    copy = Recode(size=24, fps=8.0, crf=10)
+    report = built("video_folder", tmp_path / "out", options=options, copy=copy)
     assert report.complete
     source = data.Clips("video_folder/24px_8fps_crf10", path=str(tmp_path / "out"), frames=12,
                         size=24, held_out=None)  # fmt: skip
@@ -277,8 +288,7 @@ def test_a_smaller_copy_has_the_size_and_rate_asked_for(tmp_path):
 def test_a_smaller_copy_of_a_real_clip_looks_the_same(real_clips):
     whole = (real_clips / "ucf101" / "Biking" / "v_Biking_g05_c02.avi").read_bytes()
     facts = look(whole)
-    copy = Recode(size=64)(whole, facts)
-    small = look(copy)
+    copy, small = Recode(size=64)(whole, facts)
     assert (small.frames, small.height, small.width) == (201, 64, 86)
     assert small.keyframes == tuple(range(0, 201, 12))
     assert len(copy) < len(whole) / 3
