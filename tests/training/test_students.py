@@ -114,6 +114,16 @@ def test_guidance_as_an_input_samples_as_guidance_of_two_calls(weight):
     np.testing.assert_allclose(*found, atol=1e-5)
 
 
+def test_the_lengths_of_halvings():
+    """Salimans & Ho: 50,000 updates a halving and 100,000 for the last two, 750,000 in all."""
+    task = training.Distillation(pupils.denoising(), "", start=8192)
+    experiment = pupils.experiment(task=task, steps=50_000)
+    assert len(experiment.ends) == 13 and experiment.ends[-1] == 750_000
+    longer = dataclasses.replace(task, start=16, first=3, last=(2, 4))
+    assert longer.parts == (3, 1, 2, 4)
+    assert dataclasses.replace(longer, start=2).parts == (4,)
+
+
 @pytest.fixture(scope="module")
 def teacher(tmp_path_factory):
     """A run of one update."""

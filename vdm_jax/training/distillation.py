@@ -23,7 +23,8 @@ class Distillation(Student):
     (Salimans & Ho 2022, algorithm 2)
 
     start: the steps of the first teacher, `end` times a power of two.
-    last: how long the last halvings are, in units of the experiment's steps; those before are 1.
+    first, last: how long the first and the last halvings are, in units of the experiment's steps;
+    those between are 1. A guided teacher takes a student longer.
     guidance: the weight of classifier-free guidance of the first teacher, 1 where it needs none: a
     plain model distilled so has the guided samples at one call a step. Students are not guided.
     jump: which steps: `Single` for `DDIM`, `Double` for the stochastic sampler.
@@ -31,6 +32,7 @@ class Distillation(Student):
 
     start: int = 8192
     end: int = 1
+    first: int = 1
     last: tuple[int, ...] = (2, 2)
     guidance: float = 1.0
     jump: diffusion.Jump = diffusion.Single()
@@ -48,7 +50,8 @@ class Distillation(Student):
         """The lengths of the halvings, in units of the experiment's `steps`."""
         halvings = (self.start // self.end).bit_length() - 1
         last = self.last[-halvings:]
-        return (1,) * (halvings - len(last)) + last
+        lengths = [1] * (halvings - len(last)) + list(last)
+        return (max(self.first, lengths[0]), *lengths[1:])
 
     def init(self, key: Key, batch: Batch) -> tuple[Params, Params]:
         params, frozen = super().init(key, batch)

@@ -1,0 +1,30 @@
+"""The quickstart's model, guidance and all, as a multistep consistency model of two steps.
+
+    vdm-jax train experiments/quickstart.py --workdir runs/quickstart
+    vdm-jax train experiments/distillation/quickstart_consistency.py --workdir runs/consistency
+
+`--set task.segments=1` is consistency distillation, for one step, and 4 for four. (Song et al.
+2023, algorithm 2; Heek et al. 2024, algorithm 1) Not run to its end yet.
+"""
+
+import dataclasses
+from pathlib import Path
+
+from vdm_jax import training
+
+
+def experiment() -> training.Experiment:
+    halved = training.load(Path(__file__).with_name("quickstart.py"))
+    assert isinstance(halved.task, training.Distillation)
+    return dataclasses.replace(
+        halved,
+        task=training.Consistency(
+            halved.task.denoising,
+            teacher="runs/quickstart",
+            start=64,
+            segments=2,
+            guidance=2.0,
+        ),
+        optimizer=training.Adam(peak=5e-4, warmup=50, decay=training.Cosine(), b2=0.99, ema=0.99),
+        steps=1800,
+    )

@@ -1,0 +1,79 @@
+"""What an update of a distillation costs beside a training update of the same model.
+
+    python tests/benchmarks/distillation_step.py [EXPERIMENT] [--repeats 10]
+
+All programs in turns, in one run; medians. The difference is told in forward passes of the network,
+which the benchmark measures too: two for a teacher as it is, four where the teacher is guided.
+"""
+
+import argparse
+import statistics
+import time
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+
+from vdm_jax import training
+from vdm_jax.training import state as states
+from vdm_jax.training.loop import zeros
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("experiment", nargs="?", default="experiments/distillation/quickstart.py")
+    parser.add_argument("--repeats", type=int, default=10)
+    args = parser.parse_args()
+    experiment = training.load(args.experiment)
+    task = experiment.task
+    assert isinstance(task, training.Distillation)
+    batch = next(experiment.loader(experiment.data.clips("train"), seed=0))
+    batch = jax.tree.map(jnp.asarray, batch)
+
+    programs = {"training": update(experiment, task.denoising, batch)}
+    distilling = update(experiment, task, batch)
+    for name, steps in (("distillation", task.end), ("guided teacher", task.start // 2)):
+        programs[name] = partial(distilling, steps=jnp.asarray(steps, jnp.int32))
+    programs["forward pass"] = forward(task.denoising, batch)
+
+    seconds = {name: [] for name in programs}
+    for _ in range(args.repeats + 1):
+        for name, program in programs.items():
+            start = time.perf_counter()
+            jax.block_until_ready(program())
+            seconds[name].append(time.perf_counter() - start)
+    median = {name: statistics.median(found[1:]) for name, found in seconds.items()}
+    for name, found in median.items():
+        more = (found - median["training"]) / median["forward pass"]
+        said = "" if name in ("training", "forward pass") else f"   training + {more:.2f} forward"
+        print(f"{name:<16}{1e3 * found:9.1f} ms   {found / median['training']:5.2f} x{said}")
+
+
+def update(experiment: training.Experiment, task, batch):
+    """One update of a task, compiled; a distillation for any number of steps."""
+    init = partial(states.init, task, experiment.optimizer, experiment.steps)
+    state, frozen = jax.jit(init)(jax.random.key(0), batch)
+    step = training.make_step(task, experiment.optimizer, experiment.steps)
+    compiled = jax.jit(step).lower(state, frozen, batch).compile()
+
+    def run(**changes):
+        return compiled(state, frozen | changes, batch)
+
+    return run
+
+
+def forward(task: training.Denoising, batch):
+    """One denoising of the batch, compiled."""
+    shapes = {name: jax.ShapeDtypeStruct(x.shape, x.dtype) for name, x in batch.items()}
+    params, _ = jax.jit(task.init)(jax.random.key(0), zeros(shapes))
+    x, cond = task.read(batch)
+    arguments = params, cond, x, jnp.zeros(len(x))
+
+    def denoise(params, cond, z, logsnr):
+        return task.denoiser(params, {}, cond)(z, logsnr)
+
+    return partial(jax.jit(denoise).lower(*arguments).compile(), *arguments)
+
+
+if __name__ == "__main__":
+    main()
