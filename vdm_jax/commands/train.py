@@ -4,12 +4,15 @@ The run lives in --workdir: experiment.json (what it is), checkpoints/, metrics.
 evaluations.jsonl and tensorboard/. Ctrl-C or SIGTERM saves before it stops; the same command goes
 on from there, and ends with the same numbers as if it had never stopped. Of several experiments
 each has a folder in --workdir, called as its file; those that are done are not run again.
+
+On several machines give the same command to each, with --coordinator, --processes and --process,
+or without them on a TPU slice and under srun or mpirun. A signal to one of them stops all.
 """
 
 import argparse
 from pathlib import Path
 
-from vdm_jax import config, training
+from vdm_jax import config, parallel, training
 from vdm_jax.commands import options
 
 
@@ -20,9 +23,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--workdir", required=True, help="the folder of the run; made if needed")
     options.overrides(parser, "optimizer.peak=1e-4")
+    several = parser.add_argument_group("several processes, on one machine or many")
+    several.add_argument("--coordinator", metavar="HOST:PORT", help="where the first of them is")
+    several.add_argument("--processes", type=int, metavar="N", help="how many there are")
+    several.add_argument("--process", type=int, metavar="I", help="which this is, from 0")
 
 
 def run(args: argparse.Namespace) -> None:
+    parallel.Hosts(args.coordinator, args.processes, args.process).start()
     folders = {path: Path(args.workdir) for path in args.experiments}
     if len(args.experiments) > 1:
         folders = {path: Path(args.workdir) / Path(path).stem for path in args.experiments}
@@ -31,7 +39,8 @@ def run(args: argparse.Namespace) -> None:
     # All are read before the first is run: errors come at once.
     runs = {path: training.load(path, args.assignments) for path in args.experiments}
     for path, experiment in runs.items():
-        if len(runs) > 1:
+        if len(runs) > 1 and parallel.first():
             print(f"{path}: {experiment.steps:,} steps in {folders[path]}")
         training.train(experiment, folders[path])
-        print(f"done: {folders[path]}; next: vdm-jax sample {folders[path]}")
+        if parallel.first():
+            print(f"done: {folders[path]}; next: vdm-jax sample {folders[path]}")

@@ -57,18 +57,19 @@ def _step(line: str) -> float:
 class Log:
     """The log of one run in its folder, from `step` on.
 
-    metrics.jsonl, evaluations.jsonl: a record a line. tensorboard/: the same numbers.
+    metrics.jsonl, evaluations.jsonl: a record a line. tensorboard/: the same numbers. A quiet log
+    prints nothing.
     """
 
-    def __init__(self, workdir: Path, step: int, steps: int):
+    def __init__(self, workdir: Path, step: int, steps: int, quiet: bool = False):
         workdir.mkdir(parents=True, exist_ok=True)
         self.metrics_file = Lines(workdir / "metrics.jsonl", step)
         self.evaluations_file = Lines(workdir / "evaluations.jsonl", step)
         self.board = SummaryWriter(str(workdir / "tensorboard"), purge_step=step + 1)
-        self.console = Console(file=sys.stdout, soft_wrap=True)
+        self.console = Console(file=sys.stdout, soft_wrap=True, quiet=quiet)
         self.steps, self.first, self.started = steps, step, time.monotonic()
         self.bar = None
-        if self.console.is_terminal:
+        if self.console.is_terminal and not quiet:
             self.bar = Progress(
                 TextColumn("training"),
                 BarColumn(),

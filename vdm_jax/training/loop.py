@@ -66,7 +66,7 @@ def train(experiment: Experiment, workdir: str | os.PathLike) -> State:
     store = experiment.checkpoints.open(workdir, stay=experiment.ends)
     state, frozen, next_batch = start(experiment, mesh, store, given)
     first = int(state.step)
-    log = Log(log_folder(workdir), first, experiment.ends[-1])
+    log = Log(log_folder(workdir), first, experiment.ends[-1], quiet=not parallel.first())
     say_start(log, experiment, state, mesh, first, given)
 
     batches = experiment.loader(
@@ -104,7 +104,9 @@ def claim(experiment: Experiment, workdir: Path, given: Export | None = None) ->
                 f"{workdir} holds a run of another experiment; choose another --workdir, or undo "
                 "these changes:\n  " + "\n  ".join(changed[:8])
             )
-    write_experiment(workdir, experiment)
+    if parallel.first():
+        write_experiment(workdir, experiment)
+    parallel.meet("the experiment is written")
 
 
 def start(
@@ -206,6 +208,7 @@ class Run:
         if first >= end:
             self.log.say(f"nothing to train: the run is at step {first} of {end}")
             return state
+        agreed = parallel.Agreement(self.mesh)
         compiled: dict[Any, Any] = {}  # a step for each shape of batch
         pending: list[dict] = []
         due: list[dict] = []
@@ -221,7 +224,8 @@ class Run:
                 self.report(n - 1, due)
                 due = []
             pending.append(metrics)
-            last = n in ends or stop.signum is not None
+            signum = agreed(stop.signum or 0)  # the same in all processes
+            last = n in ends or signum > 0
             if n % experiment.log_every == 0 or last:
                 due, pending = pending, []
             if last and due:
@@ -229,9 +233,9 @@ class Run:
                 due = []
             if n % experiment.checkpoints.every == 0 or last:
                 self.save(n, state)
-            if stop.signum is not None and n < end:
+            if signum and n < end:
                 self.store.wait()
-                raise Interrupted(n, stop.signum)
+                raise Interrupted(n, signum)
             self.evaluate(n, state)
         return state
 

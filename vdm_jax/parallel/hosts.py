@@ -1,0 +1,105 @@
+"""Several processes as one run: how they start together, and how they stop at the same step."""
+
+import dataclasses
+import glob
+import importlib.util
+import os
+from collections.abc import Mapping
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import NamedSharding, PartitionSpec
+
+
+@dataclasses.dataclass(frozen=True)
+class Hosts:
+    """Which process of how many this is, and where they meet.
+
+    coordinator: address and port of the first process, `10.0.0.1:1234`, the same for all of them.
+    processes: how many there are. process: which of them this is, from 0.
+
+    With none of them, a TPU slice, SLURM (srun) or Open MPI (mpirun) says it where the program runs
+    under one of them, for `jax.distributed` asks them; elsewhere it is the only process.
+    """
+
+    coordinator: str | None = None
+    processes: int | None = None
+    process: int | None = None
+
+    def start(self) -> None:
+        """Joins the other processes. To be called before anything asks for a device.
+
+        Raises:
+          ValueError: only a part is told, or numbers that do not fit.
+        """
+        told = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        lacking = [name for name, value in told.items() if value is None]
+        if len(lacking) == len(told):
+            if launched(os.environ):
+                jax.distributed.initialize()
+            return
+        if lacking:
+            raise ValueError(
+                f"--{', --'.join(lacking)} is missing: of several processes each is told "
+                "--coordinator HOST:PORT, --processes N and --process 0 .. N-1; or give none of "
+                "them where a TPU slice, SLURM or MPI tells"
+            )
+        assert self.process is not None and self.processes is not None
+        if not 0 <= self.process < self.processes:
+            raise ValueError(
+                f"--process {self.process} of {self.processes}: processes are numbered "
+                f"0 .. {self.processes - 1}"
+            )
+        if ":" not in (self.coordinator or ""):
+            raise ValueError(f"--coordinator {self.coordinator} names no port: HOST:PORT")
+        jax.distributed.initialize(self.coordinator, self.processes, self.process)
+
+
+def launched(environment: Mapping[str, str]) -> bool:
+    """Whether a launcher that `jax.distributed` understands has started this process.
+
+    The answer is yes on every TPU machine, for one of a slice cannot use its chips alone.
+    """
+    counts = ("SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE")
+    if any(int(environment.get(name) or 1) > 1 for name in counts):
+        return True
+    chips = glob.glob("/dev/accel*") + glob.glob("/dev/vfio/[0-9]*")
+    wanted = "tpu" in (environment.get("JAX_PLATFORMS") or "tpu")
+    return bool(chips) and wanted and importlib.util.find_spec("libtpu") is not None
+
+
+def first() -> bool:
+    """Whether this process is the one that speaks for all."""
+    return jax.process_index() == 0
+
+
+def meet(place: str) -> None:
+    """Waits until all processes are at the same `place` in the program."""
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices(place)
+
+
+class Agreement:
+    """The largest number that any process says, known to all at the same call.
+
+    With one process a call gives back what it says. With several it gives the largest number said
+    at the call before (0 at the first): it has arrived by then, so that none waits for another, and
+    the devices stay busy.
+    """
+
+    def __init__(self, mesh: jax.sharding.Mesh):
+        self._devices = len(mesh.local_devices)
+        self._said = NamedSharding(mesh, PartitionSpec(mesh.axis_names))
+        self._largest = jax.jit(
+            lambda numbers: numbers.max(), out_shardings=NamedSharding(mesh, PartitionSpec())
+        )
+        self._before: jax.Array | None = None
+
+    def __call__(self, number: int) -> int:
+        if jax.process_count() == 1:
+            return number
+        mine = np.full(self._devices, number, np.int32)
+        said = jax.make_array_from_process_local_data(self._said, mine)
+        before, self._before = self._before, self._largest(said)
+        return 0 if before is None else int(before)
