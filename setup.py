@@ -31,6 +31,7 @@ setup(
         "etils[epath]",
         "einops",
         "jaxtyping",
+        "ml_dtypes",
         "numpy",
         "av>=13",
         "pillow",

@@ -45,7 +45,7 @@ def run(args: argparse.Namespace, cascade: sampling.Cascade) -> None:
     if args.beginning or args.between:
         raise config.ConfigError("a cascade enlarges videos: it goes on from --upscale only")
     cascade = cascade.part(args.first or 1, args.last or len(cascade.stages))
-    first = cascade.stages[0].experiment()
+    first = cascade.experiments()[0]
     lowres, count = first.task.lowres, args.count
     shown: Sequence[Mapping[str, Any]] = ()
     given = None

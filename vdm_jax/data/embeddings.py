@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 
 
@@ -14,7 +15,8 @@ class Embeddings:
     """Token embeddings of every caption of a data set, made once by a frozen text encoder.
 
     The folder `path` holds captions.json (a list of the captions, each once), lengths.npy (how many
-    tokens of each are real, [n]) and embeddings.npy (float16 or float32 [n l d], read as needed).
+    tokens of each are real, [n]) and embeddings.npy [n l d], read as needed: float16, float32, or
+    the bits of bfloat16 as uint16, which `vdm-jax embed` writes.
     Rows are cut or padded to `length` tokens of `features` numbers.
     """
 
@@ -38,7 +40,13 @@ class Embeddings:
                 f"{folder / 'embeddings.npy'} is {rows.shape}, expected "
                 f"({len(captions)}, tokens, {self.features}): one row for each of captions.json"
             )
+        if rows.dtype == np.uint16:
+            rows = rows.view(ml_dtypes.bfloat16)
         return {c: i for i, c in enumerate(captions)}, np.load(folder / "lengths.npy"), rows
+
+    def knows(self, caption: str) -> bool:
+        """Whether there is an embedding of a caption; of none there always is."""
+        return not caption or caption in self._stored[0]
 
     def batch(self, captions: Sequence[str]) -> dict[str, np.ndarray]:
         """`text` float32 [b l d], and `text_mask` bool [b l].

@@ -44,6 +44,11 @@ class Shards:
         """The names of the labels 0, 1, ...; none where the data set has no labels."""
         return tuple(self._told["classes"])
 
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The names of the splits."""
+        return tuple(self._told["splits"])
+
     def parts(self, split: str) -> tuple[str, ...]:
         """The groups of shards that make up a split; two splits share clips if they share these."""
         splits = self._told["splits"]

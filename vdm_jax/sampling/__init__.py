@@ -2,6 +2,7 @@
 
 from vdm_jax.sampling.cascade import Cascade, Stage, Subject
 from vdm_jax.sampling.distilled import Distilled, TrainedStudent
+from vdm_jax.sampling.encoders import TextEncoder, prompts, write_encoder
 from vdm_jax.sampling.gallery import Entry, write_gallery
 from vdm_jax.sampling.generate import GUIDANCE, Generator, Trained, blueprint, load, quantised
 from vdm_jax.sampling.plans import Plan, extension, hierarchical, interpolation
@@ -20,6 +21,7 @@ __all__ = [
     "Small",
     "Stage",
     "Subject",
+    "TextEncoder",
     "Tiles",
     "Trained",
     "TrainedStudent",
@@ -29,9 +31,11 @@ __all__ = [
     "hierarchical",
     "interpolation",
     "load",
+    "prompts",
     "quantised",
     "roll",
     "write",
+    "write_encoder",
     "write_gallery",
     "write_gif",
     "write_mp4",

@@ -82,34 +82,41 @@ class Cascade:
             )
         return dataclasses.replace(self, stages=self.stages[first - 1 : last])
 
+    def experiments(self) -> list[Any]:
+        """What each stage is.
+
+        Raises:
+          CheckpointError: runs or checkpoints that are not there; all of them.
+        """
+        found, missing = [], []
+        for number, stage in enumerate(self.stages, start=1):
+            try:
+                found.append(stage.experiment())
+            except CheckpointError as error:
+                missing.append(f"stage {number} ({stage.name}): {error}")
+        if missing:
+            told = "\n  ".join(missing)
+            raise CheckpointError(
+                f"{len(missing)} of {len(self.stages)} stages cannot be used:\n  {told}"
+            )
+        return found
+
     def check(self, given: Shape | None = None) -> list[Shape]:
         """The shape (frames, height, width) of what each stage makes, without loading any.
 
         given: that of the videos that the first stage has to enlarge.
 
         Raises:
-          CheckpointError: a stage that is not there, or does not fit the one before; all of them.
+          CheckpointError: stages that are not there, or the first that does not fit the one before.
         """
-        experiments, wrong = [], []
-        for number, stage in enumerate(self.stages, start=1):
-            try:
-                experiments.append(stage.experiment())
-            except CheckpointError as error:
-                wrong.append(f"stage {number} ({stage.name}): {error}")
         shapes, before = [], given
-        for number, (stage, found) in enumerate(zip(self.stages, experiments, strict=False), 1):
-            if wrong:  # whose shapes nobody knows
-                break
+        for number, experiment in enumerate(self.experiments(), start=1):
             try:
-                before = made(found, before)
-                shapes.append(before)
+                before = made(experiment, before)
             except ValueError as error:
-                wrong.append(f"stage {number} ({stage.name}): {error}")
-        if wrong:
-            told = "\n  ".join(wrong)
-            raise CheckpointError(
-                f"{len(wrong)} of {len(self.stages)} stages cannot be used:\n  {told}"
-            )
+                name = self.stages[number - 1].name
+                raise CheckpointError(f"stage {number} ({name}): {error}") from None
+            shapes.append(before)
         return shapes
 
     def make(

@@ -19,6 +19,7 @@ from vdm_jax.data import sides
 from vdm_jax.models import Conditioning
 from vdm_jax.sampling import plans
 from vdm_jax.sampling.bars import progress
+from vdm_jax.sampling.encoders import prompts
 from vdm_jax.sampling.rollout import Canvas, roll
 from vdm_jax.sampling.tasks import Bound, LowRes, Placed, Task
 from vdm_jax.sampling.tiles import Tiles
@@ -150,7 +151,7 @@ class Trained:
         """Captions and labels (-1 for none) as conditions of the model."""
         found: dict[str, Any] = {"label": jnp.asarray(labels, jnp.int32)}
         if self.experiment.loader.text is not None:
-            found |= self.experiment.loader.text.batch(captions)
+            found |= prompts(self.experiment.loader.text, captions)
         return Conditioning.of(jax.tree.map(jnp.asarray, found))
 
     def denoiser(self, cond: Conditioning) -> Denoiser:

@@ -1,0 +1,94 @@
+"""Several experiments, and cascades of their runs, on the command line."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vdm_jax import commands, sampling
+from vdm_jax.data import MovingShapes
+
+STAGE = """
+from vdm_jax import data, diffusion, models, nn, sampling, training
+import tiny
+
+def experiment():
+    lowres, frames = {lowres}, {frames}
+    inputs = (nn.LogSNR(),) if lowres is None else (nn.LogSNR(), nn.LowresLogSNR())
+    unet = tiny.network(
+        channels=8, levels=(models.Level(1, blocks=1),), outputs=3,
+        embedding=nn.Embedding(width=8, layers=1, inputs=inputs),
+    )
+    task = training.Denoising(
+        unet if lowres is None else models.SuperResolution(unet),
+        diffusion.Process(diffusion.Cosine()), lowres=lowres,
+    )
+    source = data.MovingShapes(frames=frames, size=8, examples=16, held_out=4)
+    return tiny.denoising(task=task, data=source, steps=1, log_every=1)
+"""
+CASCADE = """
+from vdm_jax import data, evaluation, sampling
+
+def cascade():
+    stages = tuple(sampling.Stage(f"{folder}/{{name}}") for name in ("base", "longer"))
+    return sampling.Cascade(
+        stages, data=data.MovingShapes(frames=4, size=4, held_out=4),
+        evaluations=(evaluation.MovingShapesOracle(samples=2),), fps=6.0,
+    )
+"""
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory) -> Path:
+    """The runs of two experiments, trained by one command."""
+    folder = tmp_path_factory.mktemp("runs")
+    (folder / "base.py").write_text(STAGE.format(lowres=None, frames=2))
+    (folder / "longer.py").write_text(STAGE.format(lowres="training.LowRes(frames=2)", frames=4))
+    (folder / "cascade.py").write_text(CASCADE.format(folder=folder))
+    train = ["train", str(folder / "base.py"), str(folder / "longer.py"), "--workdir", str(folder)]
+    assert commands.main(train) == 0
+    assert commands.main(train) == 0  # nothing is left to do
+    return folder
+
+
+def test_a_cascade_makes_and_keeps_videos(runs, tmp_path):
+    out = tmp_path / "out"
+    argv = ["sample", str(runs / "cascade.py"), "--label", "3", "--label", "5", "--out", str(out)]
+    assert commands.main([*argv, "--keep"]) == 0
+    record = json.loads((out / "samples.json").read_text())
+    assert [s["label"] for s in record["samples"]] == [3, 5]
+    assert np.load(out / "stages" / "stage_1.npy").shape == (2, 2, 8, 8, 3)
+    assert "base" in (out / "index.html").read_text()
+    assert commands.main(["sample", str(runs / "cascade.py"), "--out", str(tmp_path / "o")]) == 0
+    assert not (tmp_path / "o" / "stages").exists()
+
+
+def test_one_stage_enlarges_a_users_video(runs, tmp_path):
+    shapes = MovingShapes(frames=3, size=8, motions=("left",)).clips("train")
+    sampling.write(tmp_path / "own.gif", shapes[0]["video"])
+    upscale = ["--upscale", str(tmp_path / "own.gif"), "--out", str(tmp_path / "out")]
+    argv = ["sample", str(runs / "cascade.py"), "--first", "2", *upscale]
+    assert commands.main(argv) == 0
+    assert commands.main(["sample", str(runs / "longer"), *upscale]) == 0
+    assert commands.main(["sample", str(runs / "longer"), "--count", "2"]) == 0  # held-out clips
+    page = (runs / "longer" / "samples" / "index.html").read_text()
+    assert all(heading in page for heading in ("condition", "result", "truth"))
+
+
+def test_a_cascade_is_measured(runs, capsys):
+    assert commands.main(["evaluate", str(runs / "cascade.py")]) == 0
+    assert "oracle.colour" in capsys.readouterr().out
+    assert "oracle" in json.loads((runs / "evaluations.jsonl").read_text())
+
+
+def test_what_cannot_be_made_is_one_line(runs, capsys):
+    def error(*argv):
+        assert commands.main(["sample", *map(str, argv)]) == 2
+        return capsys.readouterr().err
+
+    cascade = runs / "cascade.py"
+    missing = ("--set", f"stages.0.workdir={runs / 'bass'}")
+    assert "1 of 2 stages cannot be used" in error(cascade, *missing, "--label", 1)
+    assert "give one with --upscale" in error(cascade, "--first", 2, "--label", 1)
+    assert "stages 1 .. 5 are asked for" in error(cascade, "--last", 5)
