@@ -38,7 +38,7 @@ def start(processes: int, *arguments: object) -> list[subprocess.Popen]:
 
 def end(runs: list[subprocess.Popen], status: int = 0) -> list[str]:
     """What the processes said, when they have ended with this status."""
-    told = [run.communicate(timeout=300)[0] for run in runs]
+    told = [run.communicate(timeout=900)[0] for run in runs]
     assert [run.returncode for run in runs] == [status] * len(runs), "\n".join(told)
     return told
 

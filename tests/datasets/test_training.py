@@ -1,62 +1,89 @@
 """Training from built shards: two processes of four devices do what one of eight does."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import archives
 import numpy as np
 import pytest
+import several
 
 from data.ucf101.ucf101_dataset_builder import Builder
+from vdm_jax import training
 
-TESTS = Path(__file__).parents[1]
-
-
-def start(index, processes, port, workdir, datasets):
-    path = os.pathsep.join(map(str, (TESTS.parent, TESTS)))
-    arguments = map(str, (index, processes, port, workdir, datasets))
-    return subprocess.Popen(
-        [sys.executable, TESTS / "datasets" / "trainee.py", *arguments],
-        env=os.environ | {"PYTHONPATH": path, "XLA_FLAGS": ""},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-
-
-def clips(process) -> list[list[str]]:
-    """The numbers of clips that a process prints: a list a batch."""
-    told, _ = process.communicate(timeout=180)
-    assert process.returncode == 0, told
-    return [line.split()[1:] for line in told.splitlines() if line.startswith("clips ")]
+UCF101 = several.TESTS.parent / "experiments" / "vdm" / "ucf101.py"
+LEVELS = [
+    f"task.model.levels.{level}.{setting}"
+    for level, settings in enumerate(
+        [
+            ("blocks=1",),
+            ("blocks=0", "mixers=()"),
+            ("blocks=0", "mixers=()"),
+            ("blocks=0", "mixers.0.head=8", "mixers.1.head=8"),
+        ]
+    )
+    for setting in (*settings, "remat=False")
+]
+SMALL = [
+    *LEVELS,
+    *("task.model.channels=8", "task.model.embedding.width=16", "task.model.embedding.layers=1"),
+    *("task.model.dropout=0.0", "task.dtype=float32", "data.frames=2", "data.size=8"),
+    *("loader.batch=8", "loader.images=1", "loader.workers=0", "optimizer.warmup=1"),
+    *("mesh.data=4", "mesh.fsdp=2", "steps=3", "log_every=1"),
+]
+"""The paper's row as it is, but for its size: joint training on frames, attention, FSDP."""
 
 
 @pytest.fixture
-def datasets(tmp_path) -> Path:
+def settings(tmp_path) -> list[str]:
     source, lists = archives.small_ucf101(tmp_path)
     options = {"source": str(source), "lists": str(lists)}
     Builder(options=options, jobs=1, data_dir=str(tmp_path / "datasets")).build()
-    return tmp_path / "datasets"
+    return [*SMALL, f"data.path={tmp_path / 'datasets'}"]
 
 
-def test_two_processes_have_disjoint_clips_and_the_losses_of_one(tmp_path, datasets):
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    pair = [start(index, 2, port, tmp_path / "two", datasets) for index in range(2)]
-    one = start(0, 1, port, tmp_path / "one", datasets)
-    shares, whole = [clips(process) for process in pair], clips(one)
+def losses(file: Path) -> list[float]:
+    return [json.loads(line)["loss"] for line in file.read_text().splitlines()]
+
+
+def test_the_papers_row_on_two_processes_has_the_losses_of_one(tmp_path, settings):
+    options = [word for setting in settings for word in ("--set", setting)]
+    pair = several.start(2, UCF101, "--workdir", tmp_path / "two", *options)
+    several.end(pair)
+    several.end(several.start(1, UCF101, "--workdir", tmp_path / "one", *options))
+    one = losses(tmp_path / "one" / "metrics.jsonl")
+    two, other = (losses(file) for file in several.logs(tmp_path / "two", 2))
+    assert len(one) == 3
+    np.testing.assert_allclose(two, one, rtol=1e-5)
+    assert other == two
+
+
+class Numbered:
+    """Clips whose label is their number."""
+
+    def __init__(self, clips: Any):
+        self.clips = clips
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def draw(self, index: int, rng: np.random.Generator) -> dict[str, Any]:
+        return self.clips.draw(index, rng) | {"label": np.int32(index)}
+
+
+def test_no_clip_is_seen_by_two_hosts_in_an_epoch(settings):
+    experiment = training.load(UCF101, settings)
+    loader = replace(experiment.loader, images=0)
+    clips = Numbered(experiment.data.clips("train"))
+
+    def seen(host: int, hosts: int) -> list[list[int]]:
+        batches = loader(clips, seed=experiment.seed, host=host, hosts=hosts)
+        found = [next(batches)["label"].tolist() for _ in range(2)]  # 16 of 18: less than an epoch
+        batches.close()
+        return found
+
+    shares, whole = [seen(host, 2) for host in range(2)], seen(0, 1)
     assert [a + b for a, b in zip(*shares, strict=True)] == whole
-    seen = [{clip for batch in share for clip in batch} for share in shares]
-    assert not seen[0] & seen[1]
-    assert [len(s) for s in seen] == [8, 8]
-    logs = [tmp_path / "one", tmp_path / "two", tmp_path / "two" / "processes" / "1"]
-    losses = [
-        [json.loads(line)["loss"] for line in (log / "metrics.jsonl").read_text().splitlines()]
-        for log in logs
-    ]
-    assert len(losses[0]) == 3
-    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-5)
-    assert losses[2] == losses[1]
+    assert len({clip for share in shares for batch in share for clip in batch}) == 16

@@ -57,7 +57,7 @@ def test_a_signal_to_one_process_stops_all_at_the_same_step(tmp_path):
     file.write_text(EXPERIMENT)
     runs = several.start(2, file, "--workdir", workdir)
     files = several.logs(workdir, 2)
-    until = time.monotonic() + 240
+    until = time.monotonic() + 600
     while not all(f.exists() and len(f.read_text().splitlines()) > 3 for f in files):
         assert time.monotonic() < until
         assert all(run.poll() is None for run in runs), several.end(runs)
