@@ -82,6 +82,32 @@ def test_a_cascade_is_measured(runs, capsys):
     assert "oracle" in json.loads((runs / "evaluations.jsonl").read_text())
 
 
+def test_stages_are_described_side_by_side(runs, capsys):
+    assert commands.main(["describe", str(runs / "cascade.py"), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert list(facts) == ["base", "longer"]
+    assert all(f["parameters"] > 1000 and f["call_flops"] > 1e5 for f in facts.values())
+    assert facts["base"]["flops"] > 2 * 8 * facts["base"]["call_flops"]  # forwards and backwards
+    assert commands.main(["describe", str(runs / "base.py"), str(runs / "longer.py")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == ["base", "longer", "all"]
+
+
+def test_a_sweep_measures_every_combination(runs, tmp_path):
+    over = ("--over", "stages.0.step=None,1", "--over", "fps=6.0,12.0")
+    argv = ["sweep", str(runs / "cascade.py"), *over, "--count", "2", "--out", str(tmp_path)]
+    assert commands.main(argv) == 0
+    records = json.loads((tmp_path / "sweep.json").read_text())
+    assert [r["set"] for r in records] == [
+        [f"stages.0.step={step}", f"fps={fps}"] for step in (None, 1) for fps in (6.0, 12.0)
+    ]
+    assert all(r["oracle"] == records[0]["oracle"] for r in records)  # nothing that matters changed
+    assert (tmp_path / "sweep.png").stat().st_size
+    over = ("--over", "sampling.snr=1.0,None", "--count", "2")
+    assert commands.main(["sweep", str(runs / "longer"), *over]) == 0
+    assert len(json.loads((runs / "longer" / "sweep" / "sweep.json").read_text())) == 2
+
+
 def test_what_cannot_be_made_is_one_line(runs, capsys):
     def error(*argv):
         assert commands.main(["sample", *map(str, argv)]) == 2

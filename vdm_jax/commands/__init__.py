@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 
 from vdm_jax import __version__
-from vdm_jax.commands import describe, embed, evaluate, export, import_, sample, train
+from vdm_jax.commands import describe, embed, evaluate, export, import_, sample, sweep, train
 from vdm_jax.training import Interrupted, NotFinite
 
-COMMANDS = (train, sample, evaluate, embed, export, import_, describe)
+COMMANDS = (train, sample, evaluate, sweep, embed, export, import_, describe)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,7 +1,9 @@
 """Say what an experiment, a run, an export or a file of weights is, without running it.
 
-Parameters are exact. FLOPs are those of one training step as lowered, before the compiler;
-the bytes of the state are those of float32 parameters, their average and the optimizer's.
+Parameters are exact. FLOPs are those of one training step, and of one call of the network on one
+row, as lowered, before the compiler; of several experiments, or the stages of a cascade, there is a
+line each. The bytes of the state are those of float32 parameters, their average and the
+optimizer's.
 
 Of weights (a .safetensors or torch file, a folder of them, a pipeline of diffusers) it says how
 many there are and of which types, which published layout they fit, and what differs. With --like,
@@ -19,13 +21,15 @@ import jax
 
 from vdm_jax import checkpoints, config, sampling, training
 from vdm_jax.checkpoints.store import EXPERIMENT, steps_in
-from vdm_jax.commands import contents, options
+from vdm_jax.commands import contents, costs, options
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "path", help="an experiment file, the folder of a run or an export, or weights"
-    )
+        "paths", nargs="+", metavar="PATH",
+        help="an experiment file, the folder of a run or an export, or weights; or several "
+        "experiments, or a cascade of them",
+    )  # fmt: skip
     parser.add_argument("--like", metavar="EXPERIMENT", help="a file or run to compare with")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--depth", type=int, default=2, help="levels of the parameter tree shown")
@@ -33,10 +37,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    path = Path(args.path)
+    several = [pair for path in args.paths for pair in members(path, args.assignments)]
+    if len(args.paths) > 1 or len(several) > 1:
+        return costs.table({name: describe(e)[0] for name, e in several}, args.json)
+    path = Path(args.paths[0])
     if path.suffix != ".py" and not (path / EXPERIMENT).exists() and path.exists():
         return weights(path, args)
-    experiment = opened(args.path, args.assignments)
+    experiment = opened(args.paths[0], args.assignments)
     facts, params = describe(experiment)
     stored = {} if path.suffix == ".py" else parameters(path, sampling.blueprint(experiment))
     if args.json:
@@ -44,6 +51,7 @@ def run(args: argparse.Namespace) -> None:
         return None
     print(f"{facts['parameters']:,} parameters; {facts['state_bytes'] / 2**30:.2f} GiB of state")
     print(f"{facts['flops']:.3e} FLOPs a training step of {facts['batch']} rows {facts['video']}")
+    print(f"{facts['call_flops']:.3e} FLOPs a call of one row")
     print(f"{facts['steps']:,} steps: {facts['flops'] * facts['steps']:.3e} FLOPs in all\n")
     if stored:
         say(stored)
@@ -51,6 +59,17 @@ def run(args: argparse.Namespace) -> None:
     for line in tree(params, args.depth):
         print(line)
     return None
+
+
+def members(path: str, assignments: Sequence[str]) -> list[tuple[str, training.Experiment]]:
+    """The experiments of a cascade's stages, or the one of a file or a run, each by its name."""
+    if not path.endswith(".py"):
+        is_run = (Path(path) / EXPERIMENT).exists()
+        return [(Path(path).name, opened(path, assignments))] if is_run else []
+    node = config.load(path, ("experiment", "cascade"), assignments)
+    if isinstance(node, sampling.Cascade):
+        return list(zip((s.name for s in node.stages), node.experiments(), strict=True))
+    return [(Path(path).stem, node)]
 
 
 def opened(path: str, assignments: Sequence[str] = ()) -> training.Experiment:
@@ -128,6 +147,7 @@ def describe(experiment: training.Experiment) -> tuple[dict[str, Any], Any]:
         "parameters": size(state.params),
         "frozen_parameters": size(frozen),
         "flops": float((cost or {}).get("flops", float("nan"))),
+        "call_flops": costs.call_flops(experiment, state.params, frozen),
         "state_bytes": sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(state)),
         "batch": experiment.loader.batch,
         "video": list(batch["video"].shape[1:]),

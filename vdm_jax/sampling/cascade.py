@@ -16,7 +16,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from vdm_jax import config
-from vdm_jax.checkpoints import CheckpointError, Store, read_experiment
+from vdm_jax.checkpoints import CheckpointError, read_experiment
+from vdm_jax.checkpoints.store import steps_in
 from vdm_jax.data import sides
 from vdm_jax.sampling.generate import Generator, Trained, load
 from vdm_jax.types import Key
@@ -44,7 +45,7 @@ class Stage:
 
     def experiment(self) -> Any:
         """What the run is; CheckpointError where there is none, or not this checkpoint of it."""
-        experiment, steps = read_experiment(self.workdir), Store(self.workdir).steps()
+        experiment, steps = read_experiment(self.workdir), steps_in(self.workdir)
         if not steps or self.step not in (None, *steps):
             asked = "" if self.step is None else f" of step {self.step}"
             raise CheckpointError(f"{self.workdir} has no checkpoint{asked}; there are {steps}")
@@ -159,7 +160,7 @@ class Cascade:
         """How many stages are made already, and the videos of the last of them."""
         facts = {
             "stages": config.to_json(self.stages),
-            "checkpoints": [max(Store(stage.workdir).steps()) for stage in self.stages],
+            "checkpoints": [max(steps_in(stage.workdir)) for stage in self.stages],
             "key": jax.random.key_data(key).tolist(),
             "captions": list(captions),
             "labels": list(map(int, labels)),

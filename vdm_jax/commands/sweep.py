@@ -1,0 +1,83 @@
+"""Measure a run or a cascade again and again, with fields of it changed.
+
+    vdm-jax sweep runs/tiny/ssr_8x64x64 --over sampling.snr=3.0,10.0,None
+    vdm-jax sweep experiments/imagen_video/tiny_cascade.py \\
+        --over stages.1.generator.snr=3.0,10.0 --over stages.0.generator.guidance=1.0,2.0,4.0
+
+Every combination is measured as the experiment says, on the same seed, and makes the same few
+samples. Writes sweep.json, and sweep.png with a row of samples (their middle frames) for each.
+"""
+
+import argparse
+import itertools
+import json
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from vdm_jax import config, sampling, training
+from vdm_jax.commands import options
+from vdm_jax.evaluation.subject import elements, encode
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    options.run_folder(parser)
+    parser.add_argument(
+        "--over", action="append", required=True, metavar="PATH=A,B,...",
+        help="a field and its values, e.g. sampling.guidance=1.0,2.0; may be repeated",
+    )  # fmt: skip
+    parser.add_argument("--count", type=int, default=6, help="samples in a row (default: 6)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the samples (default: 0)")
+    parser.add_argument("--out", help="folder for the files (default: WORKDIR/sweep)")
+
+
+def run(args: argparse.Namespace) -> None:
+    combinations = [list(c) for c in itertools.product(*map(values, args.over))]
+    is_file = args.workdir.endswith(".py")
+    folder = Path("sweep") if is_file else Path(args.workdir) / "sweep"
+    out = Path(args.out or folder)
+    out.mkdir(parents=True, exist_ok=True)
+    records, rows = [], []
+    for assignments in combinations:
+        if is_file:
+            cascade = config.load(args.workdir, ("cascade",), assignments)
+            cascade.check()
+            subject, evaluations = sampling.Subject(cascade), cascade.evaluations
+        else:
+            _, subject = sampling.load(args.workdir, args.step, assignments)
+            evaluations = subject.experiment.evaluations
+        print("  ".join(assignments))
+        key, results = jax.random.key(args.seed), {}
+        for evaluation in evaluations:
+            results[evaluation.name] = dict(evaluation(key, subject))
+        for name, value in training.flatten(results):
+            print(f"  {name:<40} {value:.4g}")
+        records.append({"set": assignments, **results})
+        rows.append(samples(subject, key, args.count))
+        # After each, so that a sweep that was stopped leaves what it found.
+        (out / "sweep.json").write_text(json.dumps(records, indent=2) + "\n")
+        sampling.write_png_grid(out / "sweep.png", rows)
+    print(f"{len(records)} combinations in {out / 'sweep.json'}, their rows in {out / 'sweep.png'}")
+
+
+def values(over: str) -> list[str]:
+    """`path=a,b` as `path=a` and `path=b`."""
+    path, equals, found = over.partition("=")
+    if not equals or not found:
+        raise config.ConfigError(f"--over {over!r} is not of the form path=value,value,...")
+    return [f"{path}={value}" for value in found.split(",")]
+
+
+def samples(subject, key, count: int) -> np.ndarray:
+    """The middle frames of a few samples for held-out captions, [n h w c]."""
+    chosen = elements(subject.data, "held_out", count)
+    cond = encode(subject, chosen)
+    if getattr(getattr(subject, "experiment", None), "task", None) is not None and (
+        subject.experiment.task.lowres is not None
+    ):
+        low = subject.lower(np.stack([element["video"] for element in chosen]))
+        videos = subject.enlarge(key, cond, low)
+    else:
+        videos = subject.generate(key, cond, count)
+    return videos[:, videos.shape[1] // 2]
