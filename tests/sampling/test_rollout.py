@@ -116,6 +116,7 @@ class Gaussian:
 
     process: diffusion.Process = diffusion.Process(diffusion.Cosine())
     rho: float = 0.9
+    lowres: None = None
 
     def denoiser(self, params, frozen, cond):
         def denoiser(z, logsnr):
