@@ -31,7 +31,6 @@ setup(
         "etils[epath]",
         "einops",
         "jaxtyping",
-        "ml_dtypes",
         "numpy",
         "av>=13",
         "pillow",
