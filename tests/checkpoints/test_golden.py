@@ -14,7 +14,7 @@ import pytest
 from vdm_jax import sampling
 from vdm_jax.checkpoints import CheckpointError, read_experiment
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "checkpoint"
+GOLDEN = Path(__file__).parent / "release"
 CAPTIONS = ["a small red circle moving left", "a large blue square standing still", ""]
 
 

@@ -14,7 +14,7 @@ from vdm_jax.checkpoints.tensors import Held
 sys.path.append(str(Path(__file__).parents[1] / "checkpoints"))
 import torch_format
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "checkpoint"
+GOLDEN = Path(__file__).parents[1] / "checkpoints" / "release"
 CLIP = {
     "text_model.embeddings.token_embedding.weight": np.zeros((5, 4), np.float16),
     "text_model.final_layer_norm.weight": np.zeros(4, np.float16),

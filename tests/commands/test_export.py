@@ -14,6 +14,7 @@ from safetensors import safe_open
 
 from vdm_jax import commands, sampling
 from vdm_jax.checkpoints.safetensors import INDEX
+from vdm_jax.sampling import programs
 from vdm_jax.training import loop
 
 
@@ -118,6 +119,31 @@ def test_the_program_makes_the_videos_of_the_library_without_it(run, tmp_path):
     assert np.abs(videos[0].astype(int) - videos[1]).max() > 1
     facts = json.loads((out / "program.json").read_text())
     assert facts["platforms"] == ["cpu", "cuda", "tpu"] and facts["layout"] == 1
+
+
+def test_a_saved_model_makes_the_videos_of_the_program(run, tmp_path, capsys, monkeypatch):
+    out = tmp_path / "program"
+    argv = ["export", str(run), "--program", "sampler", "--as", "saved_model", "--out", str(out)]
+    assert "add --program" in fails(capsys, *argv[:2], *argv[4:])
+    try:
+        import tensorflow as tf  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        monkeypatch.setitem(sys.modules, "tensorflow", None)
+        assert "pip install 'vdm_jax[savedmodel]'" in fails(capsys, *argv)
+        assert not out.exists()
+        return
+    assert commands.main(argv) == 0
+    program = jax.export.deserialize(bytearray((out / "sampler.stablehlo").read_bytes()))
+    _, trained = sampling.load(run)
+    cond = programs.conditions(trained, untrained.CAPTIONS[:2], [-1, -1])
+    conditions = {name: np.asarray(rows) for name, rows in cond.items()}
+    seed, rows = np.uint32(7), np.arange(2, dtype=np.int32)
+    expected = program.call(dict(np.load(out / "parameters.npz")), seed, rows, conditions)
+    serve = tf.saved_model.load(str(out / "saved_model")).signatures["serving_default"]
+    given = {"input_0": seed, "input_1": rows, **conditions}
+    videos = serve(**{name: tf.constant(x) for name, x in given.items()})["output"].numpy()
+    assert videos.shape == expected.shape and videos.dtype == np.uint8
+    assert np.abs(videos.astype(int) - np.asarray(expected)).max() <= 1
 
 
 def test_the_denoiser_is_the_models_own(run, tmp_path):
