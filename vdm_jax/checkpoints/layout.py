@@ -8,9 +8,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from vdm_jax.checkpoints.axes import copy_into, packed
+from vdm_jax.checkpoints.axes import copy_into, empty, packed
 from vdm_jax.checkpoints.rules import Names, Rule, fill, numbers, several
 from vdm_jax.checkpoints.store import CheckpointError
+from vdm_jax.checkpoints.tensors import Held
 from vdm_jax.config import nearest
 from vdm_jax.types import Params
 
@@ -24,17 +25,20 @@ class Bond:
     ours: tuple[str, ...]
 
     def to_ours(
-        self, arrays: tuple[np.ndarray, ...], shape: tuple[int, ...], dtype: np.dtype
+        self, tensors: Any, shape: tuple[int, ...], dtype: np.dtype
     ) -> tuple[np.ndarray, ...]:
-        """The parameters that some tensors are; one of `shape`, if they are one."""
-        if len(self.ours) == 1 and self.rule.axes:
-            # Filled through views in the tensors' own axes: every tensor is copied once.
-            whole = np.empty(shape, dtype)
+        """The parameters that some of the `tensors` are; one of `shape`, if they are one."""
+        in_memory = isinstance(tensors, Held) and not self.rule.axes  # as they are
+        if len(self.ours) == 1 and not in_memory:
+            # Filled through views in the tensors' own axes, a piece at a time: copied once.
+            whole = empty(shape, dtype)
             views = self.rule.to_foreign((whole,))
             if all(np.may_share_memory(view, whole) for view in views):
-                for view, array in zip(views, arrays, strict=True):
-                    copy_into(view, array)
+                for view, name in zip(views, self.foreign, strict=True):
+                    for where, piece in tensors.pieces(name):
+                        copy_into(view[where], piece)
                 return (whole,)
+        arrays = tuple(tensors[name] for name in self.foreign)
         return tuple(packed(a.astype(dtype, copy=False)) for a in self.rule.to_ours(arrays))
 
 
@@ -132,11 +136,13 @@ class Layout:
         self._compare(tensors, expected)
         found = {}
         for bond in expected.bonds(tensors):  # as the files have them
-            arrays = tuple(np.asarray(tensors[name]) for name in bond.foreign)
-            for name, array in zip(bond.foreign, arrays, strict=True):
-                self._compare_shapes(name, array.shape, expected)
-            kind = np.dtype(arrays[0].dtype if dtype is None else dtype)
-            moved = bond.to_ours(arrays, shapes[bond.ours[0]].shape, kind)
+            source: Any = tensors
+            if not hasattr(tensors, "pieces"):
+                source = Held({name: np.asarray(tensors[name]) for name in bond.foreign})
+            for name in bond.foreign:
+                self._compare_shapes(name, source.shape(name), expected)
+            kind = np.dtype(source.dtype(bond.foreign[0]) if dtype is None else dtype)
+            moved = bond.to_ours(source, shapes[bond.ours[0]].shape, kind)
             for path, array in zip(bond.ours, moved, strict=True):
                 found[path] = _placed(array, getattr(shapes[path], "sharding", None))
         return jax.tree.unflatten(jax.tree.structure(like), [found[path] for path in shapes])

@@ -9,14 +9,14 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import ml_dtypes
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from vdm_jax.checkpoints.store import CheckpointError
-from vdm_jax.checkpoints.tensors import Tensors, nbytes, one_line
+from vdm_jax.checkpoints.tensors import Piece, Tensors, nbytes, one_line, size
 
 TYPES = (  # by code, in the order in which a file has them
     *(("U64", np.uint64), ("I64", np.int64), ("F64", np.float64), ("C64", np.complex64)),
@@ -33,6 +33,20 @@ LARGEST_INDEX = 2**26  # bytes; a million names fit
 SHARD = 2**32
 """Bytes of one file, unless told otherwise."""
 
+PIECE = 2**25
+"""Bytes that are read at a time; pieces of 4 MiB take twice as long to transpose."""
+AHEAD = 2**26
+"""Bytes that the disk is asked for before they are read."""
+
+
+class Fact(NamedTuple):
+    """Where an array is, and what it looks like."""
+
+    file: Path
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    begin: int  # byte of the file
+
 
 class Safetensors(Mapping[str, np.ndarray]):
     """The arrays of one file, or of a folder of files: at most one file is open at a time.
@@ -46,7 +60,8 @@ class Safetensors(Mapping[str, np.ndarray]):
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
         self._open: tuple[Path, Any] | None = None
-        self._facts: dict[str, tuple[Path, tuple[int, ...], np.dtype]] = {}
+        self._scratch = np.empty(0, np.uint8)
+        self._facts: dict[str, Fact] = {}
         files, index = resolve(self.path)
         self.metadata: dict[str, Any] = {} if index is None else index["metadata"]
         for file in files:
@@ -56,7 +71,7 @@ class Safetensors(Mapping[str, np.ndarray]):
             self._facts |= headers(file, handle)
         self._handle(None)
         if index is not None:
-            agree(self.path, index["weight_map"], {n: f[0].name for n, f in self._facts.items()})
+            agree(self.path, index["weight_map"], {n: f.file.name for n, f in self._facts.items()})
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._facts)
@@ -65,24 +80,51 @@ class Safetensors(Mapping[str, np.ndarray]):
         return len(self._facts)
 
     def __getitem__(self, name: str) -> np.ndarray:
-        file = self._facts[name][0]
+        file = self._facts[name].file
         try:
             return self._handle(file).get_tensor(name)
         except (SafetensorError, ValueError, OSError) as error:
             raise CheckpointError(f"{file}, {name!r}: {one_line(error)}") from None
 
+    def pieces(self, name: str) -> Iterator[Piece]:
+        """An array some rows at a time, all in the same memory, while the disk reads on.
+
+        Raises:
+          CheckpointError: the file has become shorter since it was opened.
+        """
+        file, shape, dtype, begin = self._facts[name]
+        if not shape:
+            yield ..., self[name]
+            return
+        row = size(shape[1:]) * dtype.itemsize
+        count = max(1, PIECE // max(1, row))
+        if self._scratch.nbytes < count * row:
+            self._scratch = np.empty(count * row, np.uint8)
+        try:
+            with open(file, "rb", buffering=0) as opened:
+                for first in range(0, shape[0], count):
+                    last, at = min(first + count, shape[0]), begin + first * row
+                    part = self._scratch[: (last - first) * row]
+                    if hasattr(os, "posix_fadvise"):  # where there is none, the kernel guesses
+                        os.posix_fadvise(opened.fileno(), at, AHEAD, os.POSIX_FADV_WILLNEED)
+                    opened.seek(at)
+                    fill(opened, part)
+                    yield slice(first, last), part.view(dtype).reshape(last - first, *shape[1:])
+        except OSError as error:
+            raise CheckpointError(f"{file}, {name!r}: {one_line(error)}") from None
+
     def shape(self, name: str) -> tuple[int, ...]:
         """The shape of an array, from the header."""
-        return self._facts[name][1]
+        return self._facts[name].shape
 
     def dtype(self, name: str) -> np.dtype:
         """The type of an array's elements, from the header."""
-        return self._facts[name][2]
+        return self._facts[name].dtype
 
     @property
     def files(self) -> list[Path]:
         """The files that the arrays are in."""
-        return list(dict.fromkeys(file for file, _, _ in self._facts.values()))
+        return list(dict.fromkeys(fact.file for fact in self._facts.values()))
 
     def _handle(self, file: Path | None) -> Any:
         if self._open is None or self._open[0] != file:
@@ -99,8 +141,21 @@ class Safetensors(Mapping[str, np.ndarray]):
         return self._open[1]
 
 
-def headers(file: Path, handle: Any) -> dict[str, tuple[Path, tuple[int, ...], np.dtype]]:
-    """The file, shape and type of every array, in the order of the file."""
+def fill(file: Any, part: np.ndarray) -> None:
+    """Reads a part of a file, which may come in portions."""
+    rest = part.data
+    while rest:
+        read = file.readinto(rest)
+        if not read:
+            raise OSError(f"the file ends {len(rest):,} bytes too early")
+        rest = rest[read:]
+
+
+def headers(file: Path, handle: Any) -> dict[str, Fact]:
+    """What is known of every array, in the order of the file.
+
+    The package has checked that the arrays follow one another without a gap up to the file's end.
+    """
     found = {}
     for name in handle.offset_keys():
         array = handle.get_slice(name)
@@ -110,7 +165,11 @@ def headers(file: Path, handle: Any) -> dict[str, tuple[Path, tuple[int, ...], n
                 f"{file}: {name!r} has elements of {code}, which are not read; "
                 f"those that are: {', '.join(DTYPES)}"
             )
-        found[name] = file, tuple(array.get_shape()), DTYPES[code]
+        found[name] = Fact(file, tuple(array.get_shape()), DTYPES[code], 0)
+    at = file.stat().st_size - sum(size(f.shape) * f.dtype.itemsize for f in found.values())
+    for name, fact in found.items():
+        found[name] = fact._replace(begin=at)
+        at += size(fact.shape) * fact.dtype.itemsize
     return found
 
 

@@ -5,12 +5,15 @@ there only while somebody holds it.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import ml_dtypes
 import numpy as np
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
+
+Piece = tuple[Any, np.ndarray]
+"""Where a part of an array is in it, as an index, and that part, valid until the next is read."""
 
 
 class Tensors(Protocol):
@@ -33,6 +36,10 @@ class Held(dict[str, np.ndarray]):
     def dtype(self, name: str) -> np.dtype:
         """The type of an array's elements."""
         return self[name].dtype
+
+    def pieces(self, name: str) -> Iterator[Piece]:
+        """An array at once."""
+        yield ..., self[name]
 
 
 class Cast(Mapping[str, np.ndarray]):
