@@ -43,6 +43,7 @@ setup(
         "data": ["tensorflow-datasets>=4.9.10", "importlib_resources", "tqdm"],
         "beam": ["apache-beam>=2.60"],
         "text": ["sentencepiece"],
+        "savedmodel": ["tensorflow>=2.18"],
         "test": [
             *("pytest", "pytest-xdist", "beartype", "chex", "scipy", "ruff", "pyright"),
             *("tensorflow-datasets>=4.9.10", "importlib_resources", "sentencepiece", "tokenizers"),

@@ -17,7 +17,7 @@ import numpy as np
 
 from vdm_jax import checkpoints, config, sampling
 from vdm_jax.checkpoints.tensors import Cast
-from vdm_jax.commands import card, options, program, push, sample
+from vdm_jax.commands import card, options, program, push, sample, saved_model
 
 RESULTS = "evaluations.jsonl"
 
@@ -26,6 +26,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     options.run_folder(parser)
     parser.add_argument("--out", required=True, help="the folder to make")
     parser.add_argument("--program", choices=program.KINDS, help="a program instead of weights")
+    parser.add_argument(
+        "--as", dest="form", choices=program.FORMS, default=program.FORMS[0],
+        help="what a --program is written as (default: stablehlo); saved_model needs tensorflow",
+    )  # fmt: skip
     parser.add_argument(
         "--dtype", choices=("float32", "bfloat16"), default="float32",
         help="of the parameters in the files; they compute as before (default: float32)",
@@ -45,6 +49,10 @@ def run(args: argparse.Namespace) -> None:
     hub = push.hub() if args.push else None
     if args.program and args.dtype != "float32":
         raise config.ConfigError("--dtype bfloat16 is for weights; a --program has float32 ones")
+    if args.form == "saved_model":
+        if not args.program:
+            raise config.ConfigError("--as saved_model is for programs: add --program sampler")
+        saved_model.tensorflow()
     if args.shard <= 0 or args.samples < 0:
         raise config.ConfigError("--shard is a size in GiB, and --samples at least 0")
     experiment = checkpoints.read_experiment(args.workdir)
@@ -55,6 +63,8 @@ def run(args: argparse.Namespace) -> None:
     with checkpoints.whole(args.out) as folder:
         if args.program:
             program.write(folder, args.program, experiment, tensors, step, args.prompt or [])
+            if args.form == "saved_model":
+                program.write_saved_model(folder, args.program)
         else:
             weights(folder, args, experiment, tensors, step)
     print(f"step {step} of {args.workdir} is in {args.out}; {next_step(args)}")

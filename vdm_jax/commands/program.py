@@ -13,9 +13,11 @@ import vdm_jax
 from vdm_jax import data, sampling
 from vdm_jax.checkpoints.store import LAYOUT
 from vdm_jax.checkpoints.tensors import Tensors
+from vdm_jax.commands import saved_model
 from vdm_jax.sampling import programs
 
 KINDS = ("sampler", "denoiser")
+FORMS = ("stablehlo", "saved_model")
 
 # The parts of run.py. It is read by people who do not know this library: plain, and short.
 BEGINNING = '''"""{what} pip install jax flatbuffers, then:
@@ -87,6 +89,13 @@ def write(
         "outputs": [str(a) for a in exported.out_avals],
     }
     (folder / "program.json").write_text(json.dumps(facts, indent=2) + "\n")
+
+
+def write_saved_model(folder: Path, kind: str) -> None:
+    """Adds to the folder of a program the same as a SavedModel, in `saved_model/`."""
+    exported = jax.export.deserialize(bytearray((folder / f"{kind}.stablehlo").read_bytes()))
+    with np.load(folder / "parameters.npz") as parameters:
+        saved_model.write(folder / "saved_model", exported, parameters)
 
 
 def script(kind: str, text: Any) -> str:
