@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 from vdm_jax import data, diffusion
 from vdm_jax.data import Element
 from vdm_jax.evaluation.oracle import centres, decide_all
-from vdm_jax.evaluation.subject import Clips, Completer, Results, elements, encode, labels
+from vdm_jax.evaluation.subject import Clips, Completer, Results, elements, encode, labels, most
 from vdm_jax.evaluation.templates import templates
 from vdm_jax.types import Key
 
@@ -196,6 +196,8 @@ class Interpolation:
 class Seam:
     """The step from the last known frame to the first new one, on held-out clips of any data.
 
+    `clips` of them, or all where there are fewer.
+
     seam: the mean absolute difference of those two frames, in units of 0..255. inside: the same
     of the other steps among new frames. `truth`: both for the true clips, of which seam and inside
     are steps between the same frames. A seam larger than the true one is a jump; one much smaller
@@ -213,7 +215,7 @@ class Seam:
         return "seam"
 
     def __call__(self, key: Key, subject: Completer) -> Results:
-        chosen = elements(subject.data, "held_out", self.clips)
+        chosen = elements(subject.data, "held_out", most(subject.data, "held_out", self.clips))
         cond, true = encode(subject, chosen), _videos(chosen)
         first = np.arange(true.shape[1]) < self.given
         results = {"truth": self.scores(true, true)}

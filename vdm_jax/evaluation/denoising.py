@@ -1,7 +1,6 @@
 """The error of the denoiser itself, by noise level: what samples hide and losses average away."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +10,7 @@ from jaxtyping import Array, Float
 
 from vdm_jax import diffusion
 from vdm_jax.evaluation.baselines import Constant, Spectrum, Wiener
-from vdm_jax.evaluation.subject import Clips, Results, Subject, elements, encode
+from vdm_jax.evaluation.subject import Clips, Results, Subject, elements, encode, most
 from vdm_jax.types import Denoiser, Key, Video
 
 
@@ -38,10 +37,10 @@ class DenoisingError:
         return "denoising"
 
     def __call__(self, key: Key, subject: Subject) -> Results:
-        train = elements(subject.data, "train", _most(subject.data, "train", self.train_clips))
+        train = elements(subject.data, "train", most(subject.data, "train", self.train_clips))
         spectrum = Spectrum.of(_floats(e["video"]) for e in train)
         fixed = {"wiener": Wiener(spectrum, subject.process), "constant": Constant(spectrum)}
-        count = _most(subject.data, "held_out", self.clips)
+        count = most(subject.data, "held_out", self.clips)
         held_out = elements(subject.data, "held_out", count)
         logsnr = self.logsnrs(count)
         sums = {name: np.zeros(self.bands) for name in ("model", *fixed)}
@@ -88,11 +87,6 @@ def denoising_errors(
         name: jnp.square(x - denoiser(z, logsnr)).mean(axis=(1, 2, 3, 4))
         for name, denoiser in denoisers.items()
     }
-
-
-def _most(source: Any, split: str, count: int) -> int:
-    """As many clips as asked for, or all that a small data set has."""
-    return min(count, len(source.clips(split)))
 
 
 def _floats(video: Clips) -> np.ndarray:

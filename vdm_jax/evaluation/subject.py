@@ -105,6 +105,11 @@ def elements(source: Source, split: str, count: int) -> list[Element]:
     return [clips[i * len(clips) // count] for i in range(count)]
 
 
+def most(source: Source, split: str, count: int) -> int:
+    """As many clips as asked for, or all that a small data set has."""
+    return min(count, len(source.clips(split)))
+
+
 def labels(chosen: Sequence[Element]) -> list[int]:
     """The labels of these elements, 0 where the source knows none."""
     return [int(element.get("label", 0)) for element in chosen]
