@@ -132,23 +132,23 @@ def load(
             break
     else:
         raise ConfigError(f"{path} defines no function {'() or '.join(functions)}()")
-    for assignment in assignments:
-        node = override(node, assignment)
-    return node
+    return override(node, *assignments)
 
 
-def override(node: Any, assignment: str) -> Any:
-    """The tree with one leaf replaced: `override(experiment, "task.model.channels=64")`.
+def override(node: Any, *assignments: str) -> Any:
+    """The tree with leaves replaced, in turn: `override(experiment, "task.model.channels=64")`.
 
-    The value is read as a Python literal of the type that the field declares.
+    A value is read as a Python literal of the type that the field declares.
 
     Raises:
       ConfigError: an unknown name (with the nearest), or a value of the wrong type.
     """
-    path, equals, text = assignment.partition("=")
-    if not equals:
-        raise ConfigError(f"{assignment!r} is not of the form path=value")
-    return _replace(node, path.strip().split("."), text.strip(), done=())
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        if not equals:
+            raise ConfigError(f"{assignment!r} is not of the form path=value")
+        node = _replace(node, path.strip().split("."), text.strip(), done=())
+    return node
 
 
 def _replace(node: Any, path: list[str], text: str, done: tuple[str, ...], declared: Any = Any):

@@ -152,7 +152,7 @@ def clips(count=3, seed=0, frames=4):
 
 def test_known_frames_come_back_as_the_same_bytes(trained):
     video, mask = clips(), np.array([[True, False, True, False], [False] * 4, [True] * 4])
-    known = diffusion.Known(sampling.floats(video), mask)
+    known = diffusion.Known(data.scaled(video), mask)
     made = trained.complete(KEY, COND, known)
     assert made.dtype == np.uint8
     np.testing.assert_array_equal(made[mask], video[mask])
@@ -169,7 +169,7 @@ def test_a_large_video_made_small_is_the_small_one(trained):
 
     def distance(correction):
         made = trained.complete(KEY, COND, nothing, small, correction=correction)
-        return float(jnp.abs(small(sampling.floats(made)) - small.value).max())
+        return float(jnp.abs(small(data.scaled(made)) - small.value).max())
 
     assert distance(diffusion.PseudoInverse(8)) < 1 / 127.5 < distance(None)
 
@@ -182,7 +182,7 @@ def test_extension_is_blocks_one_after_another_and_one_program(trained):
     np.testing.assert_array_equal(long[:, :4], video)
     assert generate._complete._cache_size() <= compiled + 1
     ends = np.concatenate([long[:, 2:4], np.zeros_like(video[:, :2])], axis=1)
-    known = diffusion.Known(sampling.floats(ends), np.tile([True, True, False, False], (3, 1)))
+    known = diffusion.Known(data.scaled(ends), np.tile([True, True, False, False], (3, 1)))
     again = trained.complete(jax.random.fold_in(KEY, 0), COND, known)
     np.testing.assert_array_equal(again[:, 2:], long[:, 4:6])
 
@@ -193,7 +193,7 @@ def test_the_seam_of_an_exact_model_is_no_larger_than_its_steps(trained):
     root = np.linalg.cholesky(0.05 * 0.9 ** np.abs(steps))
     noise = np.random.default_rng(0).standard_normal((4, 64, 8, 8, 3))
     x = np.moveaxis(np.tensordot(root, noise, axes=1), 0, 1)
-    video = np.array(sampling.quantised(jnp.asarray(x)))
+    video = np.array(data.quantised(jnp.asarray(x)))
     cond = Conditioning(label=jnp.zeros(64, int))
 
     def seam(correction):

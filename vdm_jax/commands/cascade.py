@@ -31,9 +31,7 @@ def opened(path: str, assignments: Sequence[str] = (), step: int | None = None):
     """
     if path.endswith(".py"):
         return config.load(path, ("cascade",), assignments)
-    experiment = read_experiment(path)
-    for assignment in assignments:
-        experiment = config.override(experiment, assignment)
+    experiment = config.override(read_experiment(path), *assignments)
     if getattr(experiment.task, "lowres", None) is None:
         return None
     stage = sampling.Stage(path, experiment.sampling, step)

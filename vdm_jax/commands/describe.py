@@ -76,10 +76,7 @@ def opened(path: str, assignments: Sequence[str] = ()) -> training.Experiment:
     """The experiment of a file or of a run."""
     if not Path(path).is_dir():
         return training.load(path, assignments)
-    experiment = checkpoints.read_experiment(path)
-    for assignment in assignments:
-        experiment = config.override(experiment, assignment)
-    return experiment
+    return config.override(checkpoints.read_experiment(path), *assignments)
 
 
 def parameters(folder: Path, like: dict[str, Any]) -> dict[str, Any]:

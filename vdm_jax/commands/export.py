@@ -55,9 +55,7 @@ def run(args: argparse.Namespace) -> None:
         saved_model.tensorflow()
     if args.shard <= 0 or args.samples < 0:
         raise config.ConfigError("--shard is a size in GiB, and --samples at least 0")
-    experiment = checkpoints.read_experiment(args.workdir)
-    for assignment in args.assignments:
-        experiment = config.override(experiment, assignment)
+    experiment = config.override(checkpoints.read_experiment(args.workdir), *args.assignments)
     step, tensors = checkpoints.parameters(args.workdir, args.step)
     checkpoints.check(tensors, sampling.blueprint(experiment), str(args.workdir))
     with checkpoints.whole(args.out) as folder:

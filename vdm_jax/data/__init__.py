@@ -18,6 +18,7 @@ from vdm_jax.data.mixtures import Mixture, WithImages
 from vdm_jax.data.moving_shapes import MovingShapes, Object
 from vdm_jax.data.packs import Packed
 from vdm_jax.data.patches import Patches, Window
+from vdm_jax.data.pixels import quantised, scaled
 from vdm_jax.data.pseudo_videos import Motion, Pan, PseudoVideos, Shift, Zoom
 from vdm_jax.data.shards import Shards
 from vdm_jax.data.short_videos import Drop, Hold, Loop, Refuse, Short
@@ -79,5 +80,7 @@ __all__ = [
     "Zoom",
     "append_images",
     "collate",
+    "quantised",
+    "scaled",
     "sides",
 ]

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 from vdm_jax import data, diffusion
 from vdm_jax.data import Element
 from vdm_jax.evaluation.oracle import centres, decide_all
-from vdm_jax.evaluation.subject import Clips, Completer, Results, elements, encode, labels, most
+from vdm_jax.evaluation.subject import Clips, Completer, Results, at_most, elements, encode, labels
 from vdm_jax.evaluation.templates import templates
 from vdm_jax.types import Key
 
@@ -34,7 +34,7 @@ def title(correction: diffusion.Correction | None) -> str:
 
 def known(videos: Clips, frames: Bool[np.ndarray, "f"]) -> diffusion.Known:
     """These frames of the clips."""
-    x = jnp.asarray(videos.astype(np.float32) / np.float32(127.5) - 1)
+    x = jnp.asarray(data.scaled(videos))
     return diffusion.Known(x, jnp.asarray(np.tile(frames, (len(videos), 1))))
 
 
@@ -215,7 +215,7 @@ class Seam:
         return "seam"
 
     def __call__(self, key: Key, subject: Completer) -> Results:
-        chosen = elements(subject.data, "held_out", most(subject.data, "held_out", self.clips))
+        chosen = at_most(subject.data, "held_out", self.clips)
         cond, true = encode(subject, chosen), _videos(chosen)
         first = np.arange(true.shape[1]) < self.given
         results = {"truth": self.scores(true, true)}

@@ -9,8 +9,9 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
 from vdm_jax import diffusion
+from vdm_jax.data import scaled
 from vdm_jax.evaluation.baselines import Constant, Spectrum, Wiener
-from vdm_jax.evaluation.subject import Clips, Results, Subject, elements, encode, most
+from vdm_jax.evaluation.subject import Results, Subject, at_most, encode
 from vdm_jax.types import Denoiser, Key, Video
 
 
@@ -37,18 +38,18 @@ class DenoisingError:
         return "denoising"
 
     def __call__(self, key: Key, subject: Subject) -> Results:
-        train = elements(subject.data, "train", most(subject.data, "train", self.train_clips))
-        spectrum = Spectrum.of(_floats(e["video"]) for e in train)
+        train = at_most(subject.data, "train", self.train_clips)
+        spectrum = Spectrum.of(scaled(e["video"]) for e in train)
         fixed = {"wiener": Wiener(spectrum, subject.process), "constant": Constant(spectrum)}
-        count = most(subject.data, "held_out", self.clips)
-        held_out = elements(subject.data, "held_out", count)
+        held_out = at_most(subject.data, "held_out", self.clips)
+        count = len(held_out)
         logsnr = self.logsnrs(count)
         sums = {name: np.zeros(self.bands) for name in ("model", *fixed)}
         # A compiled program of this call's own, so that it lets go of the parameters after it.
         compiled = jax.jit(lambda denoiser, z, logsnr: denoiser(z, logsnr))
         for start in range(0, count, self.batch):
             part = held_out[start : start + self.batch]
-            x = jnp.asarray(_floats(np.stack([e["video"] for e in part])))
+            x = jnp.asarray(scaled(np.stack([e["video"] for e in part])))
             model = subject.denoiser(encode(subject, part))
             model = model if isinstance(model, Partial) else Partial(model)
             denoisers = {"model": Partial(compiled, model), **fixed}
@@ -87,7 +88,3 @@ def denoising_errors(
         name: jnp.square(x - denoiser(z, logsnr)).mean(axis=(1, 2, 3, 4))
         for name, denoiser in denoisers.items()
     }
-
-
-def _floats(video: Clips) -> np.ndarray:
-    return video.astype(np.float32) / 127.5 - 1

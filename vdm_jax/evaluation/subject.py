@@ -105,9 +105,9 @@ def elements(source: Source, split: str, count: int) -> list[Element]:
     return [clips[i * len(clips) // count] for i in range(count)]
 
 
-def most(source: Source, split: str, count: int) -> int:
-    """As many clips as asked for, or all that a small data set has."""
-    return min(count, len(source.clips(split)))
+def at_most(source: Source, split: str, count: int) -> list[Element]:
+    """`count` elements of a split, or all that a small data set has."""
+    return elements(source, split, min(count, len(source.clips(split))))
 
 
 def labels(chosen: Sequence[Element]) -> list[int]:

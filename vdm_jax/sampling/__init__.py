@@ -4,9 +4,9 @@ from vdm_jax.sampling.cascade import Cascade, Stage, Subject
 from vdm_jax.sampling.distilled import Distilled, TrainedStudent
 from vdm_jax.sampling.encoders import TextEncoder, prompts, write_encoder
 from vdm_jax.sampling.gallery import Entry, write_gallery
-from vdm_jax.sampling.generate import GUIDANCE, Generator, Trained, blueprint, load, quantised
+from vdm_jax.sampling.generate import GUIDANCE, Generator, Trained, blueprint, load
 from vdm_jax.sampling.plans import Plan, extension, hierarchical, interpolation
-from vdm_jax.sampling.rollout import Canvas, Small, floats, roll
+from vdm_jax.sampling.rollout import Canvas, Small, roll
 from vdm_jax.sampling.tiles import Tiles
 from vdm_jax.sampling.video import write, write_gif, write_mp4, write_png_grid
 
@@ -27,12 +27,10 @@ __all__ = [
     "TrainedStudent",
     "blueprint",
     "extension",
-    "floats",
     "hierarchical",
     "interpolation",
     "load",
     "prompts",
-    "quantised",
     "roll",
     "write",
     "write_encoder",

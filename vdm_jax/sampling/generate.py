@@ -15,7 +15,7 @@ from jaxtyping import Array, UInt8
 
 from vdm_jax import config, diffusion, parallel
 from vdm_jax.checkpoints import opened, read_experiment
-from vdm_jax.data import sides
+from vdm_jax.data import quantised, scaled, sides
 from vdm_jax.models import Conditioning
 from vdm_jax.sampling import plans
 from vdm_jax.sampling.bars import progress
@@ -291,9 +291,7 @@ def load(
     Raises:
       CheckpointError: no run, no such checkpoint, or one of another model.
     """
-    experiment = read_experiment(workdir)
-    for assignment in assignments:
-        experiment = config.override(experiment, assignment)
+    experiment = config.override(read_experiment(workdir), *assignments)
     like = blueprint(experiment)
     store = opened(workdir)
     step, trees, _ = store.restore(like, step)
@@ -322,13 +320,12 @@ def _sample(generator, task, shape, params, frozen, keys, cond) -> Array:
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _enlarge(generator, task, params, frozen, keys, cond, low) -> Array:
-    low = low.astype(jnp.float32) / 127.5 - 1
-    return quantised(generator.enlarge(task, params, frozen, keys, cond, low))
+    return quantised(generator.enlarge(task, params, frozen, keys, cond, scaled(low)))
 
 
 @partial(jax.jit, static_argnums=0)
 def _lower(lowres, videos) -> Array:
-    return quantised(lowres.lower(videos.astype(jnp.float32) / 127.5 - 1))
+    return quantised(lowres.lower(scaled(videos)))
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3))
@@ -336,8 +333,3 @@ def _complete(generator, task, correction, path, params, frozen, keys, cond, kno
     return quantised(
         generator.complete(task, params, frozen, keys, cond, known, small, correction, path)
     )
-
-
-def quantised(x: Video) -> UInt8[Array, "b f h w c"]:
-    """[-1, 1] to 0..255, rounded."""
-    return jnp.clip(jnp.round((x + 1) * 127.5), 0, 255).astype(jnp.uint8)

@@ -14,9 +14,9 @@ import jax.export
 import jax.numpy as jnp
 from jaxtyping import Array, UInt8
 
-from vdm_jax.data import sides
+from vdm_jax.data import quantised, sides
 from vdm_jax.models import Conditioning
-from vdm_jax.sampling.generate import Trained, quantised
+from vdm_jax.sampling.generate import Trained
 from vdm_jax.types import LogSNR, Params, Video
 
 PLATFORMS = ("cpu", "cuda", "tpu")

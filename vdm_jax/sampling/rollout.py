@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from vdm_jax import diffusion
+from vdm_jax.data import scaled
 from vdm_jax.models import Conditioning
 from vdm_jax.sampling.bars import progress
 from vdm_jax.sampling.plans import Plan
@@ -105,7 +106,7 @@ class Small:
         places = {frame: place for place, frame in enumerate(self.frames)}
         there = np.array([frame in places for frame in block])
         video = self.video[:, [places.get(frame, 0) for frame in block]]
-        return diffusion.LowResolution(jnp.asarray(floats(video)), jnp.tile(there, (len(video), 1)))
+        return diffusion.LowResolution(jnp.asarray(scaled(video)), jnp.tile(there, (len(video), 1)))
 
 
 def roll(
@@ -130,13 +131,8 @@ def roll(
         for number in range(canvas.done, len(plan.blocks)):
             block, seen = plan.blocks[number], np.array(plan.known[number])
             clip = canvas.frames[:, block]
-            known = diffusion.Known(jnp.asarray(floats(clip)), jnp.tile(seen, (len(clip), 1)))
+            known = diffusion.Known(jnp.asarray(scaled(clip)), jnp.tile(seen, (len(clip), 1)))
             part = None if small is None else small.of(block)
             made = complete(jax.random.fold_in(key, number), cond, known, part)
             canvas.write(block, made)
             bars.advance(bar)
-
-
-def floats(video: UInt8[np.ndarray, "..."]) -> np.ndarray:
-    """0..255 to [-1, 1]."""
-    return video.astype(np.float32) / np.float32(127.5) - np.float32(1)

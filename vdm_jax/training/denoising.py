@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from vdm_jax import diffusion
+from vdm_jax.data import scaled
 from vdm_jax.models import Conditioning
 from vdm_jax.training.lowres import LowRes
 from vdm_jax.training.task import Batch
@@ -53,7 +54,7 @@ class Denoising:
 
     def read(self, batch: Batch) -> tuple[Video, Conditioning]:
         """The clips in [-1, 1] and the conditions of a batch."""
-        return batch["video"].astype(jnp.float32) / 127.5 - 1, Conditioning.of(batch)
+        return scaled(batch["video"]), Conditioning.of(batch)
 
     def draw(self, key: Key, batch: Batch) -> tuple[Video, Conditioning]:
         """The clips and conditions of a batch with what chance does to them in training."""
