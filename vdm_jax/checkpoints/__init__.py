@@ -10,6 +10,7 @@ from vdm_jax.checkpoints.exports import (
 )
 from vdm_jax.checkpoints.folders import whole
 from vdm_jax.checkpoints.layout import Layout
+from vdm_jax.checkpoints.published import PUBLISHED, Published, weights_folder
 from vdm_jax.checkpoints.rules import Rule
 from vdm_jax.checkpoints.store import (
     CheckpointError,
@@ -21,10 +22,12 @@ from vdm_jax.checkpoints.store import (
 from vdm_jax.checkpoints.weights import Weights, read_weights
 
 __all__ = [
+    "PUBLISHED",
     "CheckpointError",
     "Checkpoints",
     "Export",
     "Layout",
+    "Published",
     "Rule",
     "Store",
     "Weights",
@@ -34,6 +37,7 @@ __all__ = [
     "parameters",
     "read_experiment",
     "read_weights",
+    "weights_folder",
     "whole",
     "write_experiment",
     "write_export",

@@ -133,7 +133,7 @@ class Layout:
             `tensors` can say what `shape` a name has, that is before any is read.
         """
         expected, shapes = Foreign(self, like), flatten(like)
-        self._compare(tensors, expected)
+        self.compare(tensors, expected)
         found = {}
         for bond in expected.bonds(tensors):  # as the files have them
             source: Any = tensors
@@ -147,7 +147,7 @@ class Layout:
                 found[path] = _placed(array, getattr(shapes[path], "sharding", None))
         return jax.tree.unflatten(jax.tree.structure(like), [found[path] for path in shapes])
 
-    def _compare(self, tensors: Mapping[str, Any], expected: "Foreign") -> None:
+    def compare(self, tensors: Mapping[str, Any], expected: "Foreign") -> None:
         """Refuses names that are missing or left over, other shapes, repetitions that are none."""
         names = dict.fromkeys(tensors)  # to ask a lazy mapping for a name may be to read it
         repeats = {n: other for n, other in self.repeats if n in names and n not in expected}
