@@ -26,6 +26,7 @@ from vdm_jax.nn.embeddings import (
     per_frame,
     sinusoids,
 )
+from vdm_jax.nn.encoder_blocks import EncoderBlock, KeysWithoutBias, layer_norm
 from vdm_jax.nn.frames import same_clip
 from vdm_jax.nn.linear import convolution, dense
 from vdm_jax.nn.mixers import (
@@ -39,7 +40,7 @@ from vdm_jax.nn.mixers import (
     among_words,
 )
 from vdm_jax.nn.names import adopt
-from vdm_jax.nn.norms import GroupNorm, RMSNorm
+from vdm_jax.nn.norms import BatchNorm, GroupNorm, InstanceNorm, RMSNorm
 from vdm_jax.nn.positions import BucketedPositions, RelativePositions
 from vdm_jax.nn.steps import StepNumber, Steps
 from vdm_jax.nn.transformers import CrossAttention, GatedFeedForward, SelfAttention, Transformer
@@ -48,16 +49,20 @@ __all__ = [
     "GELU",
     "Activation",
     "AdditiveBlock",
+    "BatchNorm",
     "BucketedPositions",
     "Conditions",
     "CrossAttention",
     "DoublingConvolution",
     "Embedding",
+    "EncoderBlock",
     "FeedForward",
     "GatedFeedForward",
     "GroupNorm",
     "Guidance",
     "HalvingConvolution",
+    "InstanceNorm",
+    "KeysWithoutBias",
     "Label",
     "LinearSpatialAttention",
     "LogSNR",
@@ -89,6 +94,7 @@ __all__ = [
     "dense",
     "depth_to_space",
     "enlarge",
+    "layer_norm",
     "per_frame",
     "same_clip",
     "shrink",

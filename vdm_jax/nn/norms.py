@@ -61,3 +61,40 @@ class RMSNorm(nn.Module):
         wide = h.astype(jnp.float32)
         size = jnp.square(wide).mean(axis=-1, keepdims=True)
         return (wide * jax.lax.rsqrt(size + self.epsilon) * scale).astype(h.dtype)
+
+
+class BatchNorm(nn.Module):
+    """`(h - mean) / sqrt(variance + epsilon) * scale + bias`, with statistics that are parameters.
+
+    As a trained network is used: the statistics are what training left, and nothing is gathered
+    from the batch. (Ioffe & Szegedy 2015, algorithm 2)
+    """
+
+    epsilon: float = 1e-5
+
+    @nn.compact
+    def __call__(self, h: Float[Array, "*n c"]) -> Float[Array, "*n c"]:
+        size, one, zero = h.shape[-1:], nn.initializers.ones, nn.initializers.zeros
+        kinds = (("mean", zero), ("variance", one), ("scale", one), ("bias", zero))
+        mean, variance, scale, bias = (
+            jnp.asarray(self.param(name, start, size), jnp.float32) for name, start in kinds
+        )
+        gain = scale * jax.lax.rsqrt(variance + self.epsilon)
+        gain, offset = (p.reshape((1,) * (h.ndim - 1) + size) for p in (gain, bias - mean * gain))
+        return (h.astype(jnp.float32) * gain + offset).astype(h.dtype)
+
+
+class InstanceNorm(nn.Module):
+    """Every channel of a frame, normalised by its own mean and variance over the frame.
+
+    `(h - mean_hw) / sqrt(var_hw + epsilon)`, without parameters. (Ulyanov et al. 2016, eq. 4)
+    """
+
+    epsilon: float = 1e-5
+
+    @nn.compact
+    def __call__(self, h: Float[Array, "*n h w c"]) -> Float[Array, "*n h w c"]:
+        wide = h.astype(jnp.float32)
+        mean = wide.mean(axis=(-3, -2), keepdims=True)
+        variance = jnp.square(wide - mean).mean(axis=(-3, -2), keepdims=True)
+        return ((wide - mean) * jax.lax.rsqrt(variance + self.epsilon)).astype(h.dtype)

@@ -5,27 +5,9 @@
 
 import flax.linen as nn
 import jax.numpy as jnp
-from einops import rearrange
 from jaxtyping import Array, Bool, Float, Int
 
-from vdm_jax.nn import GELU, Activation, QuickGELU, attend, dense
-
-
-class _Block(nn.Module):
-    """Attention of tokens to tokens and a feed-forward layer, each residual and behind a norm."""
-
-    heads: int
-    activation: Activation
-
-    @nn.compact
-    def __call__(self, h: Array, mask: Array) -> Array:
-        features = h.shape[-1]
-        qkv = dense(3 * features, name="qkv")(_norm("norm_0")(h))
-        q, key, value = rearrange(qkv, "b l (s k d) -> s b k l d", s=3, k=self.heads)
-        out = rearrange(attend(q, key, value, mask), "b k l d -> b l (k d)")
-        h = h + dense(features, name="out")(out)
-        inner = dense(4 * features, name="inner")(_norm("norm_1")(h))
-        return h + dense(features, name="outer")(self.activation(inner))
+from vdm_jax.nn import GELU, Activation, EncoderBlock, QuickGELU, dense, layer_norm
 
 
 class ClipText(nn.Module):
@@ -52,6 +34,11 @@ class ClipText(nn.Module):
     def vit_b32(cls) -> "ClipText":
         """Of OpenAI's CLIP ViT-B/32."""
         return cls(512, layers=12, heads=8, projection=512)
+
+    @classmethod
+    def vit_b16(cls) -> "ClipText":
+        """Of OpenAI's CLIP ViT-B/16, of the size of B/32's."""
+        return cls.vit_b32()
 
     @classmethod
     def vit_l14(cls) -> "ClipText":
@@ -82,11 +69,10 @@ class ClipText(nn.Module):
             past = past & mask.reshape(-1, 1, 1, length)
         outputs = [h]
         for i in range(self.layers):
-            outputs.append(
-                _Block(self.heads, self.activation, name=f"block_{i}")(outputs[-1], past)
-            )
+            block = EncoderBlock(self.heads, self.activation, name=f"block_{i}")
+            outputs.append(block(outputs[-1], past))
 
-        norm = _norm("norm")
+        norm = layer_norm("norm")
         text = norm(outputs[self.layers - self.unread])
         end = jnp.argmax(rows, axis=-1)  # the end token has the highest number
         pooled = norm(outputs[-1])[jnp.arange(len(rows)), end]
@@ -105,7 +91,3 @@ class ClipText(nn.Module):
     ) -> Float[Array, "*b p"]:
         """One vector for a text, in the space that CLIP shares with images."""
         return self.encode(tokens, mask)[1]
-
-
-def _norm(name: str) -> nn.LayerNorm:
-    return nn.LayerNorm(1e-5, use_fast_variance=False, name=name)
