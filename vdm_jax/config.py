@@ -223,3 +223,20 @@ def fits(value: Any, declared: Any) -> bool:
 
 def _spell(declared: Any) -> str:
     return declared.__name__ if isinstance(declared, type) else str(declared)
+
+
+def differences(new: Any, old: Any, path: str = "") -> list[str]:
+    """The fields in which two trees (as JSON) differ, `path: old -> new`."""
+    if isinstance(new, dict) and isinstance(old, dict):
+        names = [*new, *(name for name in old if name not in new)]
+        pairs = [(f"{path}.{n}" if path else n, new.get(n), old.get(n)) for n in names]
+    elif isinstance(new, list) and isinstance(old, list) and len(new) == len(old):
+        pairs = [(f"{path}.{i}", a, b) for i, (a, b) in enumerate(zip(new, old, strict=True))]
+    else:
+        return [] if new == old else [f"{path}: {_short(old)} -> {_short(new)}"]
+    return [line for name, a, b in pairs for line in differences(a, b, name)]
+
+
+def _short(value: Any) -> str:
+    text = value.get("class", "an object") if isinstance(value, dict) else repr(value)
+    return text if len(text) < 60 else text[:57] + "..."

@@ -72,20 +72,3 @@ def load(path: str | os.PathLike, assignments: Sequence[str] = ()) -> Experiment
       ConfigError: no such file, no `experiment()` in it, or an override that does not fit.
     """
     return config.load(path, ("experiment",), assignments)
-
-
-def differences(new: Any, old: Any, path: str = "") -> list[str]:
-    """The fields in which two experiments (as JSON) differ, `path: old -> new`."""
-    if isinstance(new, dict) and isinstance(old, dict):
-        names = [*new, *(name for name in old if name not in new)]
-        pairs = [(f"{path}.{n}" if path else n, new.get(n), old.get(n)) for n in names]
-    elif isinstance(new, list) and isinstance(old, list) and len(new) == len(old):
-        pairs = [(f"{path}.{i}", a, b) for i, (a, b) in enumerate(zip(new, old, strict=True))]
-    else:
-        return [] if new == old else [f"{path}: {_short(old)} -> {_short(new)}"]
-    return [line for name, a, b in pairs for line in differences(a, b, name)]
-
-
-def _short(value: Any) -> str:
-    text = value.get("class", "an object") if isinstance(value, dict) else repr(value)
-    return text if len(text) < 60 else text[:57] + "..."

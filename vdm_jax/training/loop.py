@@ -24,7 +24,7 @@ from vdm_jax.checkpoints import (
 )
 from vdm_jax.checkpoints.store import EXPERIMENT, steps_in
 from vdm_jax.training import state as states
-from vdm_jax.training.experiment import FREE, Experiment, differences
+from vdm_jax.training.experiment import FREE, Experiment
 from vdm_jax.training.log import Log
 from vdm_jax.training.signals import Stop
 from vdm_jax.training.state import State
@@ -96,7 +96,7 @@ def claim(experiment: Experiment, workdir: Path, given: Export | None = None) ->
     """
     if given is None and (workdir / EXPERIMENT).exists():
         old = config.to_json(read_experiment(workdir))
-        changed = differences(config.to_json(experiment), old)
+        changed = config.differences(config.to_json(experiment), old)
         free = [name for name in FREE if name != "steps" or len(experiment.ends) == 1]
         changed = [line for line in changed if line.split(".")[0].split(":")[0] not in free]
         if changed:
