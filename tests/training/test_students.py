@@ -187,6 +187,8 @@ def test_a_run_halves_by_itself_and_every_student_is_kept(teacher, tmp_path, cap
     steps, student = sampling.load(tmp_path, 6)
     assert (steps, student.steps) == (6, 2)
     assert student.teacher().generator == sampling.Generator()
+    with pytest.raises(config.ConfigError, match="not taught guidance weights"):
+        sampling.load(tmp_path, 6, ("sampling.guidance=2.0",))
 
 
 @pytest.fixture(scope="module")

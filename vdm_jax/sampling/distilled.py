@@ -5,7 +5,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from vdm_jax import diffusion
+from vdm_jax import config, diffusion
 from vdm_jax.models import Conditioning
 from vdm_jax.sampling.generate import Generator, Trained, load
 from vdm_jax.sampling.tasks import Task
@@ -39,7 +39,16 @@ class Distilled(Generator):
         return denoiser
 
     def trained(self, experiment: Any, params: Params, frozen: Params) -> "TrainedStudent":
-        """A distilled model as evaluations and commands see it."""
+        """A distilled model as evaluations and commands see it.
+
+        Raises:
+          ConfigError: a guidance weight for a student that takes none.
+        """
+        if self.guidance is not None and getattr(experiment.task, "weights", None) is None:
+            raise config.ConfigError(
+                f"sampling.guidance={self.guidance!r}, but this student was not taught guidance "
+                "weights: its guidance is that of its distillation; leave it None"
+            )
         generator = self
         if "steps" in frozen:
             sampler = dataclasses.replace(self.sampler, steps=int(frozen["steps"]))  # pyright: ignore[reportArgumentType, reportCallIssue]
