@@ -6,11 +6,26 @@ from vdm_jax.evaluation.features import Features, PixelFeatures
 from vdm_jax.evaluation.frechet import FrechetDistance, Moments, frechet_distance
 from vdm_jax.evaluation.images import psnr, ssim
 from vdm_jax.evaluation.oracle import Decision, MovingShapesOracle, centres, decide
+from vdm_jax.evaluation.ranges import Images, MinusVolume, Normalised, Quantised, Reversed, Scaled
+from vdm_jax.evaluation.resizing import (
+    AlignCorners,
+    Antialiased,
+    CentreCrop,
+    HalfPixel,
+    HalfPixelCubic,
+    Legacy,
+    Pillow,
+    ShorterSide,
+    Step,
+)
 from vdm_jax.evaluation.students import FewSteps, GuidanceSweep, step_table
 from vdm_jax.evaluation.subject import Completer, Evaluation, Subject
 from vdm_jax.evaluation.super_resolution import Enlarger, SuperResolution
 
 __all__ = [
+    "AlignCorners",
+    "Antialiased",
+    "CentreCrop",
     "Completer",
     "Decision",
     "DenoisingError",
@@ -21,12 +36,24 @@ __all__ = [
     "FewSteps",
     "FrechetDistance",
     "GuidanceSweep",
+    "HalfPixel",
+    "HalfPixelCubic",
+    "Images",
     "Interpolation",
+    "Legacy",
+    "MinusVolume",
     "Moments",
     "MovingShapesOracle",
+    "Normalised",
+    "Pillow",
     "PixelFeatures",
     "Prediction",
+    "Quantised",
+    "Reversed",
+    "Scaled",
     "Seam",
+    "ShorterSide",
+    "Step",
     "Subject",
     "SuperResolution",
     "centres",
