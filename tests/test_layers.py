@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "vdm_jax"
 LAYERS = (
-    {"types", "config"},
+    {"types", "config", "progress"},
     {"diffusion", "nn", "parallel"},
     {"models"},
     {"checkpoints", "data"},

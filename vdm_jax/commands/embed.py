@@ -18,7 +18,7 @@ import numpy as np
 
 from vdm_jax import config, data, models, parallel, sampling
 from vdm_jax.data.shards import find
-from vdm_jax.sampling.bars import progress
+from vdm_jax.progress import progress
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

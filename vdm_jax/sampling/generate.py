@@ -17,8 +17,8 @@ from vdm_jax import config, diffusion, parallel
 from vdm_jax.checkpoints import opened, read_experiment
 from vdm_jax.data import quantised, scaled, sides
 from vdm_jax.models import Conditioning
+from vdm_jax.progress import progress
 from vdm_jax.sampling import plans
-from vdm_jax.sampling.bars import progress
 from vdm_jax.sampling.encoders import prompts
 from vdm_jax.sampling.rollout import Canvas, roll
 from vdm_jax.sampling.tasks import Bound, LowRes, Placed, Task

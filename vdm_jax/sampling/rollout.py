@@ -20,7 +20,7 @@ from jaxtyping import UInt8
 from vdm_jax import diffusion
 from vdm_jax.data import scaled
 from vdm_jax.models import Conditioning
-from vdm_jax.sampling.bars import progress
+from vdm_jax.progress import progress
 from vdm_jax.sampling.plans import Plan
 from vdm_jax.types import Key
 

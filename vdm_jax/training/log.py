@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from tensorboardX import SummaryWriter
 
+from vdm_jax.progress import clock
+
 
 def flatten(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
     """The numbers of a nested record by their dotted names."""
@@ -135,12 +137,3 @@ class Log:
         if self.bar is not None:
             self.bar.stop()
         self.board.close()
-
-
-def clock(seconds: float) -> str:
-    """Seconds as `h:mm:ss`, or `?` where unknown."""
-    if seconds != seconds or seconds == float("inf"):
-        return "?"
-    minutes, s = divmod(int(seconds), 60)
-    hours, m = divmod(minutes, 60)
-    return f"{hours}:{m:02}:{s:02}"
