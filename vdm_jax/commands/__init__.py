@@ -7,10 +7,22 @@ import sys
 from collections.abc import Sequence
 
 from vdm_jax import __version__
-from vdm_jax.commands import describe, embed, evaluate, export, import_, sample, sweep, train
+from vdm_jax.commands import (
+    describe,
+    embed,
+    evaluate,
+    export,
+    fetch_weights,
+    import_,
+    sample,
+    sweep,
+    train,
+)
 from vdm_jax.training import Interrupted, NotFinite
 
-COMMANDS = (train, sample, evaluate, sweep, embed, export, import_, describe)
+COMMANDS = (
+    train, sample, evaluate, sweep, fetch_weights, embed, export, import_, describe,
+)  # fmt: skip
 
 
 def parser() -> argparse.ArgumentParser:
@@ -23,7 +35,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"vdm_jax {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for module in COMMANDS:
-        name = module.__name__.rpartition(".")[-1].rstrip("_")  # `import` is a word of Python's own
+        # `import` is a word of Python's own, and a file has no hyphen in its name.
+        name = module.__name__.rpartition(".")[-1].rstrip("_").replace("_", "-")
         lines = (module.__doc__ or "").strip().split("\n\n", 1)
         sub = commands.add_parser(
             name,
