@@ -4,7 +4,7 @@ import hostile
 import numpy as np
 import pytest
 import torch_format
-from torch_format import Call, Name, Raw, tensor
+from torch_format import Call, Name, Raw, instructions, tensor
 
 from vdm_jax.checkpoints import CheckpointError
 from vdm_jax.checkpoints.torch_files import TorchFile
@@ -70,6 +70,37 @@ def test_what_torch_writes_of_a_module_is_read(tmp_path):
     assert "what data do not need" in refused(tmp_path / "a.pt")
 
 
+@pytest.mark.parametrize("frozen", [False, True])
+def test_what_torchscript_writes_is_read(tmp_path, frozen):
+    torch = pytest.importorskip("torch")
+
+    class Network(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.sides, self.rates, self.names, self.model = [1, 2], [0.5], {"a": 1}, None
+            self.register_buffer("mean", torch.rand(3, 2).T)
+            self.body = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3))
+
+        def forward(self, x):
+            return self.body(x + self.mean[0, 0]) + torch.tensor([2.5])
+
+    network = torch.jit.script(Network().eval())
+    state = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+    if frozen:
+        network = torch.jit.freeze(network, optimize_numerics=False)
+    network.save(str(tmp_path / "a.pt"))
+    with hostile.watched() as seen:
+        read = TorchFile(tmp_path / "a.pt")
+    assert not seen.events
+    constants = [read[name] for name in read if name.startswith("CONSTANTS.c")]
+    if frozen:  # what was a parameter is a constant: its name is gone, its value is there
+        kept = state["body.0.weight"], np.float32([2.5])
+        assert all(any(np.array_equal(k, c) for c in constants) for k in kept)
+    else:
+        assert set(state) == set(read) - {"CONSTANTS.c0"}
+        assert all(np.array_equal(read[name], tensor) for name, tensor in state.items())
+
+
 def test_published_files_are_read(real_clips):
     folder = real_clips.parent / "nets"
     counts = {"raft-small/raft-small.pth": 990_162, "mnist-diffusion/DiffusionViT.pth": 208_705,
@@ -90,7 +121,20 @@ SYSTEM = Call(Name("os", "system"), ("echo run > ran",))
 HOSTILE = {
     "a call": ({"x": SYSTEM}, "wants to call 'os.system'"),
     "a builtin": ({"x": Call(Name("builtins", "eval"), ("1",))}, "wants to call"),
-    "a new object": ({"x": Raw(b"cos\nsystem\n)\x81")}, "what data do not need (NEWOBJ)"),
+    "a new object": ({"x": Raw(b"cos\nsystem\n)\x81")}, "what data do not need (NEWOBJ of"),
+    "an object of TorchScript of something": (
+        {"x": Raw(b"c__torch__.a\nB\n" + instructions((1,)) + b"\x81")},
+        "(NEWOBJ of '__torch__.a.B')",
+    ),
+    "an object of almost TorchScript": ({"x": Raw(b"c__torch__x\nB\n)\x81")}, "(NEWOBJ of"),
+    "an object in itself": (
+        Raw(b"c__torch__\nB\n)\x81q\x00}X\x01\x00\x00\x00ah\x00sb"),
+        "contain one another",
+    ),
+    "a list of a type that is none": (
+        {"x": Call(Name("torch.jit._pickle", "build_other"), ([1],))},
+        "wants to call",
+    ),
     "an instance": ({"x": Raw(b"(X\x01\x00\x00\x00aios\nsystem\n")}, "(INST)"),
     "a state": ({"x": Raw(b"cos\nsystem\n}b")}, "damaged"),
     "more than its storage": ({"x": tensor(X, "k", shape=(2, 4))}, "beyond its storage"),

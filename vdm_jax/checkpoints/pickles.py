@@ -1,8 +1,9 @@
 """The pickles of torch files, read as data: a small machine in which nothing can be called.
 
 A pickle is a program. Of its instructions those that build numbers, strings, lists, tuples and
-dicts are carried out here; a global is its name and nothing more; and of calls there are four, the
-ones torch writes for tensors, parameters and dicts. Anything else is refused by its name.
+dicts are carried out here; a global is its name and nothing more; and of calls there are a few, the
+ones torch writes for tensors, parameters, dicts and the typed lists of TorchScript. An object of
+TorchScript is a dict of its attributes. Anything else is refused by its name.
 """
 
 import dataclasses
@@ -12,6 +13,16 @@ import pickletools
 from collections.abc import Iterator
 from typing import Any
 
+TORCHSCRIPT = "__torch__"
+"""The package that everything in a TorchScript archive is of."""
+TYPED = {
+    f"torch.jit._pickle.{name}"
+    for name in (
+        *("build_intlist", "build_doublelist", "build_boollist", "build_tensorlist"),
+        "restore_type_tag",
+    )
+}
+"""Calls that say of which type a list or a dict is, and return it."""
 LARGEST = 2**22
 """Instructions of a pickle; a tensor takes about thirty."""
 
@@ -54,6 +65,10 @@ class View:
     dtype: str | None = None
 
 
+class Module(dict[str, Any]):
+    """The attributes of an object of TorchScript: of its code nothing is known or run."""
+
+
 class _Mark:
     """What MARK leaves on the stack; a pickle cannot get hold of it."""
 
@@ -61,19 +76,20 @@ class _Mark:
 MARK = _Mark()
 
 
-def read(file: io.BytesIO | mmap.mmap) -> Any:
+def read(file: io.BytesIO | mmap.mmap, folder: str = "") -> Any:
     """What the pickle at the position of `file` stands for; the position is then behind it.
 
     file: bytes in memory, or mapped: of a file, as much would be allocated as an instruction says.
+    folder: what the keys of its storages begin with.
 
-    The result is made of None, bool, int, float, str, bytes, list, tuple, dict, `Global`, `Storage`
-    and `View`.
+    The result is made of None, bool, int, float, str, bytes, list, tuple, dict, `Module`, `Global`,
+    `Storage` and `View`.
 
     Raises:
       Refused: a damaged pickle, or an instruction that data do not need.
     """
     try:
-        return _run(_instructions(file))
+        return _run(_instructions(file), folder)
     except Refused:
         raise
     except RecursionError:
@@ -90,7 +106,7 @@ def _instructions(file: io.BytesIO | mmap.mmap) -> Iterator[tuple[str, Any]]:
         yield code.name, argument
 
 
-def _run(instructions: Iterator[tuple[str, Any]]) -> Any:
+def _run(instructions: Iterator[tuple[str, Any]], folder: str) -> Any:
     stack: list[Any] = []
     memo: dict[int, Any] = {}
     for name, argument in instructions:
@@ -122,7 +138,7 @@ def _run(instructions: Iterator[tuple[str, Any]]) -> Any:
                 raise Refused("its pickle is damaged (a global without a name)")
             stack.append(Global(module, attribute))
         elif name == "BINPERSID":
-            stack.append(_storage(_pop(stack)))
+            stack.append(_storage(_pop(stack), folder))
         elif name in ("TUPLE", "LIST", "DICT"):
             stack.append(MAKE[name](_to_mark(stack)))
         elif name in TUPLES:
@@ -143,9 +159,15 @@ def _run(instructions: Iterator[tuple[str, Any]]) -> Any:
         elif name == "REDUCE":
             arguments, function = _pop(stack), _pop(stack)
             stack.append(_call(function, _of(arguments, tuple)))
+        elif name == "NEWOBJ":
+            arguments, kind = _pop(stack), _pop(stack)
+            stack.append(_object(kind, _of(arguments, tuple)))
         elif name == "BUILD":
-            _pop(stack)  # what torch hangs on its dicts says nothing of the tensors
-            _of(stack[-1], dict)
+            state = _pop(stack)
+            if type(stack[-1]) is Module:
+                _fill(stack[-1], [part for pair in _of(state, dict).items() for part in pair])
+            else:  # what torch hangs on its dicts says nothing of the tensors
+                _of(stack[-1], dict)
         elif name == "POP":
             stack.pop()
         else:
@@ -207,7 +229,13 @@ def _fill(target: dict, items: list) -> None:
         target[key] = value
 
 
-def _storage(item: Any) -> Storage:
+def _object(kind: Any, arguments: tuple) -> Module:
+    if type(kind) is not Global or kind.module.partition(".")[0] != TORCHSCRIPT or arguments:
+        raise Refused(f"its pickle does what data do not need (NEWOBJ of {str(kind)!r:.100})")
+    return Module()
+
+
+def _storage(item: Any, folder: str) -> Storage:
     """A persistent id of torch: ("storage", kind, key, device, count), and a view in old files."""
     if type(item) is not tuple or len(item) not in (5, 6) or item[0] != "storage":
         raise Refused("its pickle refers to something that is not a storage")
@@ -216,7 +244,7 @@ def _storage(item: Any) -> Storage:
         raise Refused("it has storages that are parts of others, as torch 0.3 wrote them")
     if type(kind) is not Global or type(key) is not str or not _natural(count):
         raise Refused("its pickle is damaged (a storage that is none)")
-    return Storage(str(kind), key, count)
+    return Storage(str(kind), folder + key, count)
 
 
 def _call(function: Any, arguments: tuple) -> Any:
@@ -232,6 +260,8 @@ def _call(function: Any, arguments: tuple) -> Any:
         return dataclasses.replace(_view(*arguments[:4]), dtype=str(_of(arguments[6], Global)))
     if name == "torch._utils._rebuild_parameter":
         return _of(arguments[0], View)
+    if name in TYPED:
+        return arguments[0]
     if name == "torch.Size":
         return tuple(_of(arguments[0], tuple))
     raise Refused(f"it wants to call {name!r:.100}, and files of weights call nothing")

@@ -1,7 +1,8 @@
-"""Files of `torch.save`, .pt, .pth and .ckpt: their tensors, without torch and running nothing.
+"""Files of torch, .pt, .pth and .ckpt: their tensors, without torch and running nothing.
 
 Since torch 1.6 a file is a zip archive of one pickle and a member for every storage; before, it was
-five pickles and the storages one after the other. Both are read; see `pickles` for how.
+five pickles and the storages one after the other. An archive of TorchScript has code, which is not
+looked at, and constants besides. All three are read; see `pickles` for how.
 """
 
 import io
@@ -48,7 +49,8 @@ class TorchFile(Mapping[str, np.ndarray]):
     """The tensors of a file by name, those of nested dicts joined by dots; read when asked for.
 
     Where the file has other things beside the model, such as an optimizer, the tensors are those
-    of the model; `inside` says under which names of the file they are.
+    of the model; `inside` says under which names of the file they are. Of TorchScript they are the
+    parameters and buffers of the module, and `CONSTANTS.c0` and so on as its code calls them.
     """
 
     def __init__(self, path: str | os.PathLike):
@@ -136,27 +138,39 @@ class _Zip:
     def __init__(self, path: Path):
         self.archive = zipfile.ZipFile(path)
         entries = {entry.filename: entry for entry in self.archive.infolist()}
-        claimed, whole = sum(e.file_size for e in entries.values()), path.stat().st_size
-        if claimed > whole or len(entries) != len(self.archive.infolist()):
-            raise Refused(f"its members claim {claimed:,} bytes of a file of {whole:,}")
-        plain = [e.compress_type == zipfile.ZIP_STORED for e in entries.values()]
-        if not all(plain) or any(e.compress_size != e.file_size for e in entries.values()):
-            raise Refused("its members are compressed, which torch never does")
+        if len(entries) != len(self.archive.infolist()):
+            raise Refused("it has several members of one name")
         pickle = [name for name in entries if name.split("/")[1:] == ["data.pkl"]]
         if len(pickle) != 1:
             raise Refused("it is a zip archive, but has no data.pkl: not a file of torch.save")
         self.folder = pickle[0].split("/")[0]
-        order = entries.get(f"{self.folder}/byteorder")
+        code = f"{self.folder}/code/"  # compressed, and never read
+        data = {name: entry for name, entry in entries.items() if not name.startswith(code)}
+        claimed, whole = sum(e.file_size for e in data.values()), path.stat().st_size
+        if claimed > whole:
+            raise Refused(f"its members claim {claimed:,} bytes of a file of {whole:,}")
+        plain = [e.compress_type == zipfile.ZIP_STORED for e in data.values()]
+        if not all(plain) or any(e.compress_size != e.file_size for e in data.values()):
+            raise Refused("its members are compressed, which torch never does")
+        order = data.get(f"{self.folder}/byteorder")
         if order is not None and self.archive.read(order) != b"little":
             raise Refused("its numbers are in big-endian order, which is not read")
-        self.tree = pickles.read(io.BytesIO(self.archive.read(pickle[0])))
-        start = f"{self.folder}/data/"
+        start = f"{self.folder}/"
         self.sizes = {
-            n.removeprefix(start): e.file_size for n, e in entries.items() if n.startswith(start)
+            n.removeprefix(start): e.file_size
+            for n, e in data.items()
+            if n.startswith((f"{start}data/", f"{start}constants/"))
         }
+        self.tree = self._pickle("data")
+        if isinstance(self.tree, pickles.Module) and f"{start}constants.pkl" in data:
+            constants = enumerate(self._pickle("constants"))
+            self.tree["CONSTANTS"] = {f"c{i}": constant for i, constant in constants}
+
+    def _pickle(self, name: str) -> Any:
+        return pickles.read(io.BytesIO(self.read(f"{name}.pkl")), folder=f"{name}/")
 
     def read(self, key: str) -> bytes:
-        return self.archive.read(f"{self.folder}/data/{key}")
+        return self.archive.read(f"{self.folder}/{key}")
 
 
 class _Old:
@@ -204,7 +218,7 @@ def storages(tree: Any) -> Iterator[pickles.Storage]:
 def model(tree: Any) -> tuple[tuple[str, ...], Any]:
     """(names, dict): the dict of the model's tensors, and where in the file it is."""
     inside: list[str] = []
-    while isinstance(tree, dict) and len(inside) < DEPTH:
+    while type(tree) is dict and len(inside) < DEPTH:  # a module of TorchScript is the model
         if any(isinstance(value, View) for value in tree.values()):
             break
         name = next((n for n in WRAPPERS if isinstance(tree.get(n), dict)), None)

@@ -1,17 +1,22 @@
-"""Weights in whichever file they come: safetensors in one file or many, or a file of torch."""
+"""Weights in whichever file they come: safetensors, a file of torch, TensorFlow or numpy."""
 
 import os
 from pathlib import Path
 
+from vdm_jax.checkpoints.bundles import SUFFIX, Bundle, is_index
+from vdm_jax.checkpoints.npz import Npz, is_npz
 from vdm_jax.checkpoints.safetensors import Safetensors
 from vdm_jax.checkpoints.store import CheckpointError
 from vdm_jax.checkpoints.torch_files import OLD, SUFFIXES, TorchFile
 
-Weights = Safetensors | TorchFile
+Weights = Safetensors | TorchFile | Bundle | Npz
+START = 2**10
 
 
 def read_weights(path: str | os.PathLike) -> Weights:
     """The arrays of a file or of a folder of files, known by what is in it, not by its name.
+
+    A TensorFlow checkpoint is named by its index or, as there, without an ending: `model.ckpt`.
 
     Raises:
       CheckpointError: no such file, one of another kind, or one that is damaged.
@@ -19,10 +24,16 @@ def read_weights(path: str | os.PathLike) -> Weights:
     path = Path(path)
     if path.is_dir():
         return Safetensors(path)
+    if not path.exists() and (index := path.with_name(path.name + SUFFIX)).is_file():
+        path = index
     if not path.is_file():
         raise CheckpointError(f"there is no file {path}")
     with path.open("rb") as file:
-        start = file.read(len(OLD))
-    if start[:2] == b"PK" or start == OLD or path.suffix in SUFFIXES:
+        start = file.read(START)
+    if is_npz(start) or path.suffix == ".npz":
+        return Npz(path)
+    if start[:2] == b"PK" or start.startswith(OLD) or path.suffix in SUFFIXES:
         return TorchFile(path)
+    if is_index(path) or path.suffix == SUFFIX:
+        return Bundle(path)
     return Safetensors(path)
