@@ -5,7 +5,28 @@
     python tests/benchmarks/step_table.py runs/distilled
 
 The first halving learns from the guided teacher, so that a sample of a student takes one call a
-step where the teacher's takes two. (Salimans & Ho 2022) Not run to its end yet.
+step where the teacher's takes two. (Salimans & Ho 2022)
+
+2,400 updates, 13 minutes and as many of evaluations on two CPU cores, seed 0. What the oracle says
+of 128 samples, and their Frechet distance in pixels to as many held-out clips (3.13 between as many
+training clips and these); the undistilled model under guidance 2, with two calls a step:
+
+    steps               colour   motion   shape   size   clean   distance
+     64   DDIM           1.00     1.00     .641   1.00    .992     2.87
+      8   student        1.00      .992    .625    .992   .984     2.51
+      8   DDIM           1.00      .984    .656    .992   .992     2.99
+      8   Ancestral      1.00     1.00     .641   1.00   1.00      3.28
+      8   DPMSolver      1.00      .984    .664    .992   .992     3.11
+      4   student        1.00      .992    .609   1.00    .992     2.96
+      4   DDIM            .992     .984    .578   1.00    .984     3.43
+      4   Ancestral       .992     .984    .578    .992   .992     3.61
+      4   DPMSolver       .992     .992    .594   1.00    .992     3.42
+      2   student         .992     .961    .586    .992   .977     2.56
+      2   DDIM            .977     .961    .547    .992   .961     3.52
+      2   Ancestral       .969     .992    .555    .984   .922     3.89
+      2   DPMSolver       .977     .961    .547    .992   .961     3.52
+      1   student        1.00      .984    .562   1.00    .992     2.60
+      1   any other       .766     .969    .344    .492   .492     6.50
 """
 
 import dataclasses
