@@ -53,7 +53,8 @@ class Npz(Mapping[str, np.ndarray]):
             self._archive = zipfile.ZipFile(self.path)
             members = self._archive.infolist()
             claimed, whole = sum(m.file_size for m in members), self.path.stat().st_size
-            if claimed > WORTH * whole:
+            packed = sum(m.compress_size for m in members)
+            if claimed > WORTH * whole or packed > whole:
                 raise _Damaged(f"its members claim {claimed:,} bytes of a file of {whole:,}")
             if len({m.filename for m in members}) != len(members):
                 raise _Damaged("it has several members of one name")
