@@ -2,6 +2,22 @@
 
 from vdm_jax.models.autoencoder import AutoencoderKL
 from vdm_jax.models.conditioning import Conditioning
+from vdm_jax.models.features import (
+    VGG16,
+    AlexNet,
+    BasicBlock,
+    BilinearFlow,
+    BottleneckBlock,
+    ClipImage,
+    ConvexFlow,
+    FlowUpdate,
+    FrameEncoder,
+    Lpips,
+    LpipsHeads,
+    Raft,
+    SqueezeNet,
+    VideoMAE,
+)
 from vdm_jax.models.latent_level import LatentLevel
 from vdm_jax.models.patched import Patched
 from vdm_jax.models.super_resolution import (
@@ -17,20 +33,34 @@ from vdm_jax.models.unet import Level, UNet
 
 __all__ = [
     "T5",
+    "VGG16",
+    "AlexNet",
     "AutoencoderKL",
+    "BasicBlock",
+    "BilinearFlow",
     "Blank",
+    "BottleneckBlock",
+    "ClipImage",
     "ClipText",
     "Conditioning",
+    "ConvexFlow",
     "EfficientLevel",
     "Fill",
+    "FlowUpdate",
+    "FrameEncoder",
     "Gated",
     "LatentLevel",
     "Level",
+    "Lpips",
+    "LpipsHeads",
     "Patched",
     "Plain",
+    "Raft",
     "Repeat",
     "Residual",
+    "SqueezeNet",
     "SuperResolution",
     "UNet",
+    "VideoMAE",
     "WordEncoder",
 ]

@@ -4,9 +4,22 @@ from collections.abc import Callable, Iterable
 
 from vdm_jax.checkpoints.layout import Layout
 from vdm_jax.checkpoints.layouts.autoencoder_kl import AUTOENCODER_KL, AUTOENCODER_KL_2022
-from vdm_jax.checkpoints.layouts.clip import CLIP_TEXT, CLIP_TEXT_5, CLIP_TEXT_PROJECTED
+from vdm_jax.checkpoints.layouts.clip import (
+    CLIP_IMAGE,
+    CLIP_TEXT,
+    CLIP_TEXT_5,
+    CLIP_TEXT_PROJECTED,
+)
+from vdm_jax.checkpoints.layouts.lpips import LPIPS_HEADS, SQUEEZENET, TORCHVISION_TRUNK
+from vdm_jax.checkpoints.layouts.raft import (
+    RAFT_LARGE,
+    RAFT_LARGE_TORCHVISION,
+    RAFT_SMALL,
+    RAFT_SMALL_TORCHVISION,
+)
 from vdm_jax.checkpoints.layouts.t5 import T5_ORIGINAL, T5_V1_1
 from vdm_jax.checkpoints.layouts.unet_2d import STABLE_DIFFUSION_1, STABLE_DIFFUSION_2, unet_2d
+from vdm_jax.checkpoints.layouts.video_mae import VIDEO_MAE, VIDEO_MAE_HUGGING_FACE
 
 LAYOUTS = (
     T5_V1_1,
@@ -18,6 +31,16 @@ LAYOUTS = (
     AUTOENCODER_KL_2022,
     STABLE_DIFFUSION_1,
     STABLE_DIFFUSION_2,
+    CLIP_IMAGE,
+    VIDEO_MAE,
+    VIDEO_MAE_HUGGING_FACE,
+    RAFT_SMALL,
+    RAFT_LARGE,
+    RAFT_SMALL_TORCHVISION,
+    RAFT_LARGE_TORCHVISION,
+    LPIPS_HEADS,
+    TORCHVISION_TRUNK,
+    SQUEEZENET,
 )
 
 
@@ -33,14 +56,24 @@ def recognise(
 __all__ = [
     "AUTOENCODER_KL",
     "AUTOENCODER_KL_2022",
+    "CLIP_IMAGE",
     "CLIP_TEXT",
     "CLIP_TEXT_5",
     "CLIP_TEXT_PROJECTED",
     "LAYOUTS",
+    "LPIPS_HEADS",
+    "RAFT_LARGE",
+    "RAFT_LARGE_TORCHVISION",
+    "RAFT_SMALL",
+    "RAFT_SMALL_TORCHVISION",
+    "SQUEEZENET",
     "STABLE_DIFFUSION_1",
     "STABLE_DIFFUSION_2",
     "T5_ORIGINAL",
     "T5_V1_1",
+    "TORCHVISION_TRUNK",
+    "VIDEO_MAE",
+    "VIDEO_MAE_HUGGING_FACE",
     "recognise",
     "unet_2d",
 ]
