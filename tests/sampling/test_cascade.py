@@ -83,6 +83,12 @@ def test_one_seed_is_one_video(cascade, video):
     assert np.abs(other.astype(int) - video).mean() > 1
 
 
+def test_models_held_together_make_the_same_videos(cascade, video):
+    models = cascade.together()
+    assert models(cascade.stages[1]) is models(cascade.stages[1])
+    np.testing.assert_array_equal(cascade.make(KEY, CAPTIONS, LABELS, models=models), video)
+
+
 def test_a_sample_depends_on_its_number_not_on_the_batch(cascade):
     trained = cascade.stages[2].load()
     low = np.random.default_rng(0).integers(0, 256, (3, 4, 4, 4, 3)).astype(np.uint8)

@@ -22,6 +22,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--first", type=int, help="the stage to begin with (default: 1)")
     group.add_argument("--last", type=int, help="the stage to end with (default: the last)")
     group.add_argument("--keep", action="store_true", help="keep the videos of every stage")
+    group.add_argument(
+        "--together", action="store_true",
+        help="hold all models at once, shared by the devices, not one after another",
+    )  # fmt: skip
 
 
 def opened(path: str, assignments: Sequence[str] = (), step: int | None = None):
@@ -65,7 +69,8 @@ def run(args: argparse.Namespace, cascade: sampling.Cascade) -> None:
     if args.out is None and not args.workdir.endswith(".py"):
         out = Path(args.workdir) / "samples"
     folder, key = out / "stages", jax.random.key(args.seed)
-    videos = cascade.make(key, captions, labels, given, folder, keep=args.keep)
+    models = cascade.together() if args.together else sampling.Stage.load
+    videos = cascade.make(key, captions, labels, given, folder, args.keep, models)
     if args.keep:
         stored = [np.load(folder / f"stage_{n}.npy") for n in range(1, len(cascade.stages))]
         names = [stage.name for stage in cascade.stages]

@@ -7,7 +7,7 @@ Each stage is a run of its own; a cascade is a list of their folders and of how 
 import dataclasses
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,10 @@ class Stage:
         if self.generator is None:
             return trained
         return self.generator.trained(trained.experiment, trained.params, trained.frozen)
+
+
+Models = Callable[[Stage], Trained]
+"""Where `Cascade.make` has its models from."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,6 +124,15 @@ class Cascade:
             shapes.append(before)
         return shapes
 
+    def together(self) -> Models:
+        """All models in memory at once, for many calls of `make`.
+
+        Each is spread over the devices by the mesh of its experiment: with `fsdp` over all of them,
+        every device holds its share of every stage.
+        """
+        self.experiments()  # all that is missing is told before anything is loaded
+        return {stage: stage.load() for stage in self.stages}.__getitem__
+
     def make(
         self,
         key: Key,
@@ -128,13 +141,14 @@ class Cascade:
         given: Videos | None = None,
         folder: str | os.PathLike | None = None,
         keep: bool = False,
+        models: Models = Stage.load,
     ) -> Videos:
         """One video for each caption; `given` ones are enlarged, where there are.
 
         Stage i draws with fold_in(key, i), sample n of it with fold_in of that and n. One model is
-        in memory at a time. In a `folder` every stage's videos are stored once they are made, as
-        stage_1.npy, ..., so that what was stopped goes on after the last of them; only the newest
-        stays, or all with `keep`.
+        in memory at a time, unless `models` is `together()`. In a `folder` every stage's videos are
+        stored once they are made, as stage_1.npy, ..., so that what was stopped goes on after the
+        last of them; only the newest stays, or all with `keep`.
         """
         self.check(None if given is None else given.shape[1:4])
         done, videos = 0, given
@@ -142,7 +156,7 @@ class Cascade:
             folder = Path(folder)
             done, videos = self._found(folder, key, captions, labels, given)
         for number, stage in enumerate(self.stages[done:], start=done + 1):
-            trained = stage.load()
+            trained = models(stage)
             cond, own = trained.encode(captions, labels), jax.random.fold_in(key, number - 1)
             if videos is None:
                 videos = trained.generate(own, cond, len(captions))
@@ -188,6 +202,7 @@ class Subject:
     """
 
     cascade: Cascade
+    models: Models = Stage.load
 
     @property
     def data(self) -> Any:
@@ -201,7 +216,7 @@ class Subject:
 
     def generate(self, key: Key, cond: tuple, count: int) -> Videos:
         captions, labels = cond
-        videos = self.cascade.make(key, captions[:count], labels[:count])
+        videos = self.cascade.make(key, captions[:count], labels[:count], models=self.models)
         height, width = sides(self.data.size)
         if videos.shape[2] % height or videos.shape[3] % width:
             return videos
