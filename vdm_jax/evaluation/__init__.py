@@ -5,6 +5,7 @@ from vdm_jax.evaluation.denoising import DenoisingError
 from vdm_jax.evaluation.features import Features, PixelFeatures
 from vdm_jax.evaluation.frechet import FrechetDistance, Moments, frechet_distance
 from vdm_jax.evaluation.images import psnr, ssim
+from vdm_jax.evaluation.networks import NetworkFeatures, Random
 from vdm_jax.evaluation.oracle import Decision, MovingShapesOracle, centres, decide
 from vdm_jax.evaluation.ranges import Images, MinusVolume, Normalised, Quantised, Reversed, Scaled
 from vdm_jax.evaluation.resizing import (
@@ -18,6 +19,7 @@ from vdm_jax.evaluation.resizing import (
     ShorterSide,
     Step,
 )
+from vdm_jax.evaluation.statistics import Chunk, Gathered, cached, differences, fingerprint, gather
 from vdm_jax.evaluation.students import FewSteps, GuidanceSweep, step_table
 from vdm_jax.evaluation.subject import Completer, Evaluation, Subject
 from vdm_jax.evaluation.super_resolution import Enlarger, SuperResolution
@@ -26,6 +28,7 @@ __all__ = [
     "AlignCorners",
     "Antialiased",
     "CentreCrop",
+    "Chunk",
     "Completer",
     "Decision",
     "DenoisingError",
@@ -35,6 +38,7 @@ __all__ = [
     "Features",
     "FewSteps",
     "FrechetDistance",
+    "Gathered",
     "GuidanceSweep",
     "HalfPixel",
     "HalfPixelCubic",
@@ -44,11 +48,13 @@ __all__ = [
     "MinusVolume",
     "Moments",
     "MovingShapesOracle",
+    "NetworkFeatures",
     "Normalised",
     "Pillow",
     "PixelFeatures",
     "Prediction",
     "Quantised",
+    "Random",
     "Reversed",
     "Scaled",
     "Seam",
@@ -56,9 +62,13 @@ __all__ = [
     "Step",
     "Subject",
     "SuperResolution",
+    "cached",
     "centres",
     "decide",
+    "differences",
+    "fingerprint",
     "frechet_distance",
+    "gather",
     "psnr",
     "ssim",
     "step_table",

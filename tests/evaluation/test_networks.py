@@ -1,0 +1,106 @@
+"""Features through a network: the same on one device and on eight, whatever the batches."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from small import Small, ones, small, videos
+
+from vdm_jax import checkpoints, config, evaluation
+from vdm_jax.config import ConfigError
+from vdm_jax.evaluation import Images, MinusVolume, Moments, frechet_distance
+
+
+def test_eight_devices_are_one():
+    """19 clips: the last batch is not full on eight devices."""
+    features, video = small(), videos(19)
+    found = features(video)
+    alone = features.on(jax.devices()[:1])(video)
+    assert found.shape == (19, 6) and found.dtype == np.float32
+    np.testing.assert_allclose(found, alone, rtol=1e-5, atol=1e-6)
+    shifted = Moments.of(features(videos(19, seed=1)))
+    distances = [frechet_distance(Moments.of(x), shifted) for x in (found, alone)]
+    assert distances[0] == pytest.approx(distances[1], rel=1e-4)
+
+
+def test_batches_change_nothing():
+    video = videos(11)
+    whole, parts = small()(video), small(batch=2)(video)
+    each = np.concatenate([small()(video[i : i + 1]) for i in range(11)])
+    np.testing.assert_allclose(parts, whole, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(each, whole, rtol=1e-5, atol=1e-6)
+
+
+def test_a_network_sees_what_the_steps_make_of_the_clips():
+    features, video = small(), videos(3)
+    x = jnp.asarray(video, jnp.float32)
+    for step in features.pixels:
+        x = step(x)
+    params = features.parameters(video.shape[1:])
+    expected = Small().apply({"params": params}, x)
+    np.testing.assert_allclose(features(video), expected.pooled, rtol=1e-5, atol=1e-6)
+    logits = dataclasses.replace(features, output="logits")(video)
+    np.testing.assert_allclose(logits, expected.logits, rtol=1e-5, atol=1e-6)
+
+
+def test_products_are_in_float32_on_every_device():
+    lowered = jax.jit(small().forward).lower(small().parameters((4, 8, 8, 3)), videos(2))
+    products = [
+        line
+        for line in lowered.as_text().splitlines()
+        if "stablehlo.dot_general" in line or "stablehlo.convolution" in line
+    ]
+    assert len(products) == 3  # of both axes of a resize, and of the network
+    assert all("HIGHEST" in line and "DEFAULT" not in line for line in products)
+
+
+def test_images_are_rows_of_their_clips():
+    features = small(pixels=(*small().pixels, Images()))
+    video = videos(3)
+    found = features(video)
+    assert found.shape == (3 * 4, 6)
+    np.testing.assert_allclose(found[4:8], features(video[1:2]), rtol=1e-5, atol=1e-6)
+
+
+def test_random_weights_are_said_and_drawn_by_their_seed():
+    features = small()
+    assert features.random_weights and features.name == "small_random_weights"
+    trained = small(weights="i3d", pixels=(MinusVolume("mean2.npz"),))
+    assert not trained.random_weights and trained.name == "small"
+    video = videos(2)
+    other = features.untrained(4)
+    assert np.abs(features(video) - other(video)).max() > 1e-3
+    np.testing.assert_array_equal(trained.untrained(4)(video), trained.untrained(4)(video))
+
+
+def test_what_a_network_cannot_take_is_named():
+    features = small(least=9, most=16)
+    with pytest.raises(ValueError, match="small takes clips of at least 9 frames, not of 8"):
+        features(videos(1, frames=8))
+    with pytest.raises(ValueError, match="at most 16 frames, not of 17"):
+        features(videos(1, frames=17))
+    with pytest.raises(ValueError, match="8 bits, not of float32: quantise"):
+        small()(ones(2))
+    with pytest.raises(ValueError, match="all of one length"):
+        small()([videos(1)[0], videos(1, frames=5)[0]])
+    with pytest.raises(ValueError, match="was given no clips"):
+        small()(videos(2)[:0])
+    with pytest.raises(ConfigError, match="no output 'pool'; did you mean 'pooled'"):
+        small(output="pool")(videos(1))
+    with pytest.raises(ConfigError, match="no output None; known: pooled, logits"):
+        small(output=None)(videos(1))
+    with pytest.raises(checkpoints.CheckpointError, match="neither published weights nor a file"):
+        small(weights="no such thing")(videos(1))
+
+
+def test_without_steps_the_network_is_given_the_clips_themselves():
+    params = small().parameters((4, 8, 8, 3))
+    expected = Small().apply({"params": params}, ones(2)).pooled
+    np.testing.assert_allclose(small(pixels=())(ones(2)), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_features_are_fields_of_experiments():
+    features = small(network=None, weights=evaluation.Random(1))
+    assert config.from_json(config.to_json(features)) == features
