@@ -126,24 +126,24 @@ def test_a_stage_enlarges_a_users_own_video(cascade, video):
     assert prefix.make(KEY, CAPTIONS, LABELS).shape == (2, 4, 4, 4, 3)
 
 
-def test_what_was_stopped_goes_on(cascade, video, tmp_path, monkeypatch):
-    loaded, load = [], Stage.load
+def test_what_was_stopped_goes_on(cascade, video, tmp_path):
+    loaded = []
 
     def stopping(stage):
         loaded.append(stage.name)
         if len(loaded) == 3:
             raise KeyboardInterrupt
-        return load(stage)
+        return stage.load()
 
-    monkeypatch.setattr(Stage, "load", stopping)
+    how = {"folder": tmp_path, "keep": True, "models": stopping}
     with pytest.raises(KeyboardInterrupt):
-        cascade.make(KEY, CAPTIONS, LABELS, folder=tmp_path, keep=True)
+        cascade.make(KEY, CAPTIONS, LABELS, **how)
     assert sorted(p.name for p in tmp_path.glob("*.npy")) == ["stage_1.npy", "stage_2.npy"]
-    result = cascade.make(KEY, CAPTIONS, LABELS, folder=tmp_path, keep=True)
+    result = cascade.make(KEY, CAPTIONS, LABELS, **how)
     assert loaded == ["base", "tsr", "ssr", "ssr"]
     np.testing.assert_array_equal(result, video)
     assert np.load(tmp_path / "stage_1.npy").shape == (2, 2, 4, 4, 3)
-    np.testing.assert_array_equal(cascade.make(KEY, CAPTIONS, LABELS, folder=tmp_path), video)
+    np.testing.assert_array_equal(cascade.make(KEY, CAPTIONS, LABELS, **how), video)
     assert len(loaded) == 4  # it was all there
     with pytest.raises(ValueError, match="of another cascade, seed or prompt"):
         cascade.make(jax.random.key(1), CAPTIONS, LABELS, folder=tmp_path)
