@@ -16,6 +16,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["vdm_jax", "vdm_jax.*"]),
+    package_data={"vdm_jax": ["evaluation/*.toml", "evaluation/protocols/*.tsv"]},
     python_requires=">=3.11",
     install_requires=[
         "jax>=0.8",

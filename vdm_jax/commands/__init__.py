@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from vdm_jax import __version__
 from vdm_jax.commands import (
+    compare,
     describe,
     embed,
     evaluate,
@@ -21,7 +22,7 @@ from vdm_jax.commands import (
 from vdm_jax.training import Interrupted, NotFinite
 
 COMMANDS = (
-    train, sample, evaluate, sweep, fetch_weights, embed, export, import_, describe,
+    train, sample, evaluate, compare, sweep, fetch_weights, embed, export, import_, describe,
 )  # fmt: skip
 
 

@@ -15,9 +15,11 @@ def overrides(parser: argparse.ArgumentParser, example: str) -> None:
     )
 
 
-def run_folder(parser: argparse.ArgumentParser) -> None:
-    """A run, and which of its checkpoints."""
+def run_folder(parser: argparse.ArgumentParser, nargs: str | None = None) -> None:
+    """A run, and which of its checkpoints; `nargs` "?" where it may be left out."""
     parser.add_argument(
-        "workdir", help="the folder of a run, as given to `vdm-jax train`, or a cascade"
+        "workdir",
+        nargs=nargs,
+        help="the folder of a run, as given to `vdm-jax train`, or a cascade",
     )
     parser.add_argument("--step", type=int, help="the checkpoint to use (default: the newest)")

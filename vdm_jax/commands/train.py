@@ -23,6 +23,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--workdir", required=True, help="the folder of the run; made if needed")
     options.overrides(parser, "optimizer.peak=1e-4")
+    parser.add_argument(
+        "--profile", type=int, default=0, metavar="STEPS",
+        help="trace so many steps for TensorBoard's profile page (XProf), in WORKDIR/tensorboard",
+    )  # fmt: skip
     several = parser.add_argument_group("several processes, on one machine or many")
     several.add_argument("--coordinator", metavar="HOST:PORT", help="where the first of them is")
     several.add_argument("--processes", type=int, metavar="N", help="how many there are")
@@ -41,6 +45,6 @@ def run(args: argparse.Namespace) -> None:
     for path, experiment in runs.items():
         if len(runs) > 1 and parallel.first():
             print(f"{path}: {experiment.steps:,} steps in {folders[path]}")
-        training.train(experiment, folders[path])
+        training.train(experiment, folders[path], args.profile)
         if parallel.first():
             print(f"done: {folders[path]}; next: vdm-jax sample {folders[path]}")

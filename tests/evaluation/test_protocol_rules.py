@@ -1,0 +1,176 @@
+"""Which clips a protocol takes and what it asks for: counts, orders and shares that are known."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vdm_jax import config, data
+from vdm_jax.evaluation import (
+    Classes,
+    Every,
+    Frechet,
+    Generated,
+    HalfPixel,
+    Part,
+    PixelFeatures,
+    Protocol,
+    Real,
+    RealCaptions,
+    Sample,
+    SampleAgain,
+    SortedFirst,
+    Spread,
+)
+from vdm_jax.evaluation.protocols.footage import Collection, Footage
+from vdm_jax.evaluation.protocols.prompts import apportioned
+from vdm_jax.evaluation.protocols.protocol import protocol_hash
+from vdm_jax.evaluation.protocols.ucf101_classes import PROMPTS, ucf101_classes, ucf101_label
+
+
+def footage(key: str, frames: int, fps: float | None = 25.0, captions=()) -> Footage:
+    """A video whose every frame shows its own number."""
+    times = None if fps is None else np.arange(frames) / fps
+
+    def read(places):
+        return np.tile(np.reshape(places, (-1, 1, 1, 1)), (1, 4, 6, 3)).astype(np.uint8)
+
+    return Footage(key, frames, 4, 6, times, 1, 1, read, captions=captions)
+
+
+def collection(*videos: Footage) -> Collection:
+    return Collection(Path("videos"), videos, {})
+
+
+def numbers(clips) -> list[list[int]]:
+    """The frames of each clip, by what they show."""
+    return [clips[i]["video"][:, 0, 0, 0].tolist() for i in range(len(clips))]
+
+
+def test_the_classes_are_those_of_the_data_set():
+    classes = ucf101_classes()
+    assert len(classes) == 101
+    counts = [sum(c.count(h) for c in classes) for h in ("total", "train", "test", "equal")]
+    assert counts == [13320, 9537, 3783, 101]
+    names = [c.name for c in classes]
+    assert names == sorted(names, key=str.casefold)
+    assert (names.index("Hammering"), names.index("JumpingJack")) == (34, 46)
+    assert ucf101_label("HandstandPushups/v_HandStandPushups_g01_c01.avi") == 36
+    assert ucf101_label("UCF101/v_Hammering_g01_c01.avi") == 34
+    assert ucf101_label("Biking/anything.mp4") == 10 and ucf101_label("x/y.mp4") is None
+    for prompts in PROMPTS:
+        assert all(c.prompt(prompts) for c in classes)
+    pyoco, snap = ({c.prompt(p) for c in classes} for p in ("pyoco", "snap_video"))
+    assert len(pyoco) == len(snap) == 101
+
+
+def test_classes_are_asked_for_as_often_as_they_occur():
+    exact = Classes("total", exact=True).asks(None)
+    assert len(exact) == 13320
+    assert Counter(ask.label for ask in exact)[23] == 167  # CricketShot, the largest
+    equal = Counter(ask.caption for ask in Classes("equal", "class_name", exact=True).asks(10100))
+    assert set(equal.values()) == {100} and equal["YoYo"] == 100
+    drawn = Counter(ask.label for ask in Classes("train", seed=3).asks(100_000))
+    share = np.array([drawn[i] for i in range(101)]) / 100_000
+    true = np.array([c.train for c in ucf101_classes()]) / 9537
+    assert np.abs(share - true).max() < 5 * np.sqrt(true.max() / 100_000)
+    assert Classes("train", seed=3).asks(9) == Classes("train", seed=3).asks(9)
+    assert apportioned([1, 1, 1], 7).tolist() == [3, 2, 2]
+    assert apportioned([3, 1], 8).tolist() == [6, 2]
+
+
+def test_captions_are_drawn_of_each_video_by_itself():
+    videos = [footage(f"v{i}", 9, captions=("a", "b", "c")) for i in range(40)]
+    assert len(RealCaptions("every").asks(None, videos)) == 120
+    one = RealCaptions("one", seed=1).asks(None, videos)
+    assert {ask.caption for ask in one} == {"a", "b", "c"} and one[3].key == "v3"
+    assert RealCaptions("one", seed=1).asks(None, videos[:7]) == one[:7]
+    assert [a.caption for a in RealCaptions("first").asks(5, videos)] == ["a"] * 5
+    with pytest.raises(ValueError, match="1 of 41 real videos have no caption, the first is mute"):
+        RealCaptions().asks(None, [*videos, footage("mute", 9)])
+
+
+def test_which_clips_are_taken(monkeypatch):
+    rng = np.random.default_rng(0)
+    assert SortedFirst(3)(9, rng).tolist() == [0, 1, 2] == Every()(3, rng).tolist()
+    assert len(set(Sample(5)(9, rng))) == 5 and len(Sample(50)(9, rng)) == 9
+    again = SampleAgain(20)(4, rng)
+    assert len(again) == 20 and set(again) <= set(range(4)) and (np.diff(again) >= 0).all()
+
+
+def test_windows_strides_and_rates():
+    videos = collection(footage("a", 9), footage("b", 3), footage("c", 5))
+    every = Real("x", "all", frames=4, windows=data.EveryWindow(step=1))
+    clips = every.clips(videos)
+    assert len(clips) == 6 + 2 and clips.too_short == ("b",)
+    assert numbers(clips)[0] == [0, 1, 2, 3] and numbers(clips)[-1] == [1, 2, 3, 4]
+    strided = Real("x", "all", frames=3, stride=3, windows=data.Centre())
+    assert numbers(strided.clips(videos)) == [[1, 4, 7]]
+    two = Real("x", "all", frames=4, windows=Spread(2))
+    assert numbers(two.clips(videos)) == [[0, 1, 2, 3], [5, 6, 7, 8], [0, 1, 2, 3], [1, 2, 3, 4]]
+    halved = Real("x", "all", frames=3, fps=12.5, windows=data.First())
+    assert numbers(halved.clips(videos)) == [[0, 2, 4], [0, 2, 4]]
+    held = Real("x", "all", frames=4, windows=data.First(), short=data.Hold())
+    assert numbers(held.clips(videos))[1] == [0, 1, 2, 2]
+
+
+def test_random_windows_are_of_each_video_by_itself():
+    drawn = Real("x", "all", frames=4, seed=1)
+    many = [footage(f"v{i}", 60) for i in range(9)]
+    here, fewer = drawn.clips(collection(*many)), drawn.clips(collection(*many[3:]))
+    assert numbers(here)[3:] == numbers(fewer)
+    assert len({clip[0] for clip in numbers(here)}) > 3
+
+
+def test_parts_of_frames_and_their_places():
+    pixels = (HalfPixel((4, 6)), Part(4))
+    spots = Real("x", "all", frames=4, windows=data.First(), pixels=pixels,
+                 places=((0.0, 0.0), (0.5, 0.5), (1.0, 1.0)))  # fmt: skip
+    wide = footage("a", 4)
+
+    def read(places):
+        columns = np.arange(6, dtype=np.uint8).reshape(1, 1, 6, 1)
+        return np.tile(columns, (len(places), 4, 1, 3))
+
+    clips = spots.clips(collection(Footage("a", 4, 4, 6, wide.times, 1, 1, read)))
+    assert [clips[i]["video"][0, 0, :, 0].tolist() for i in range(3)] == [
+        [0, 1, 2, 3], [1, 2, 3, 4], [2, 3, 4, 5]]  # fmt: skip
+
+
+def test_videos_of_another_rate_or_length_are_refused_by_name():
+    real = Real("UCF-101", "all", rates=(25.0, 29.97))
+    with pytest.raises(ValueError, match=r"slow.avi has 10 frames a second, and videos of UCF-101"):
+        real.clips(collection(footage("fine.avi", 30), footage("slow.avi", 30, 10.0)))
+    with pytest.raises(ValueError, match="the longest is b with 9"):
+        real.clips(collection(footage("a", 8), footage("b", 9)))
+    with pytest.raises(ValueError, match="a tells no frame rate"):
+        Real("x", "all", fps=8.0).clips(collection(footage("a", 20, None)))
+    said = real.clips(collection(footage("a", 20), footage("b", 9))).warnings()
+    assert said == ["1 real videos have fewer than 16 frames, the first is b: Drop"]
+
+
+def test_the_first_2048_by_name_are_of_few_classes(real_clips):
+    lists = real_clips.parent / "splits" / "ucf101"
+    train, test = (
+        sorted(line.split()[0] for line in (lists / name).read_text().split("\n") if line.strip())
+        for name in ("trainlist01.txt", "testlist01.txt")
+    )
+    real = Real("UCF-101", "all", take=SortedFirst(2048))
+    for names, classes in ((sorted(train + test), 16), (train, 22)):
+        clips = real.clips(collection(*(footage(name, 20) for name in names)))
+        assert len({ucf101_label(video.key) for video in clips.videos()}) == classes
+    spread = Real("UCF-101", "all", take=Sample(2048)).clips(clips.collection)
+    assert len({ucf101_label(video.key) for video in spread.videos()}) == 101
+
+
+def test_a_protocol_is_its_numbers_not_its_name():
+    features = PixelFeatures()
+    one = Protocol("a", "t", "one", "x", Real("x", "all"), Generated(), (Frechet(features),))
+    told = Protocol("b", "u", "two", "y", Real("x", "all"), Generated(), (Frechet(features),))
+    assert protocol_hash(one) == protocol_hash(told) == protocol_hash(config.to_json(one))
+    assert config.from_json(config.to_json(one)) == one
+    changed = config.override(one, "generated.count=5")
+    assert protocol_hash(changed) != protocol_hash(one)
+    biased = config.override(one, "measures.0.ddof=0")
+    assert len({protocol_hash(p) for p in (one, changed, biased)}) == 3

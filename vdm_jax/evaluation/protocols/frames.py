@@ -1,0 +1,79 @@
+"""Steps from a decoded frame to that of a protocol, beside those of `evaluation.resizing`."""
+
+import io
+from dataclasses import dataclass, replace
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from vdm_jax.data import Size, sides
+from vdm_jax.evaluation.resizing import Frames, Step
+
+CENTRE = (0.5, 0.5)
+
+
+@dataclass(frozen=True)
+class Square:
+    """The middle of a frame, as large as its shorter side allows: DIGAN crops before it resizes."""
+
+    def __call__(self, x: Frames) -> Frames:
+        side = min(x.shape[-3:-1])
+        top, left = (x.shape[-3] - side) // 2, (x.shape[-2] - side) // 2
+        return x[..., top : top + side, left : left + side, :]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of `size` at `place`, shares in 0..1 of the room that there is down and across.
+
+    The middle unless a reference has other `places`.
+    """
+
+    size: Size
+    place: tuple[float, float] = CENTRE
+
+    def __call__(self, x: Frames) -> Frames:
+        height, width = sides(self.size)
+        room = (x.shape[-3] - height, x.shape[-2] - width)
+        if min(room) < 0:
+            raise ValueError(
+                f"no part of {height} x {width} pixels fits in frames of {x.shape[-3]} x "
+                f"{x.shape[-2]}: resize them first"
+            )
+        top, left = (min(int(p * (r + 1)), r) for p, r in zip(self.place, room, strict=True))
+        return x[..., top : top + height, left : left + width, :]
+
+
+@dataclass(frozen=True)
+class Jpeg:
+    """Every frame through JPEG as PIL writes it: how some data sets are kept."""
+
+    quality: int
+
+    def __call__(self, x: Frames) -> Frames:
+        frames = np.clip(np.rint(np.asarray(x)), 0, 255).astype(np.uint8)
+        flat = frames.reshape(-1, *frames.shape[-3:])
+        return jnp.asarray(
+            np.stack([self._frame(frame) for frame in flat]).reshape(frames.shape), jnp.float32
+        )
+
+    def _frame(self, frame: np.ndarray) -> np.ndarray:
+        file = io.BytesIO()
+        Image.fromarray(frame).save(file, "JPEG", quality=self.quality)
+        return np.asarray(Image.open(file))
+
+
+def through(
+    frames: UInt8[np.ndarray, "f h w 3"],
+    steps: tuple[Step, ...],
+    place: tuple[float, float] = CENTRE,
+) -> UInt8[np.ndarray, "f h w 3"]:
+    """Frames after the steps, parts at `place`, rounded to 8 bits as published pipelines do."""
+    if not steps:
+        return frames
+    x = jnp.asarray(frames, jnp.float32)
+    for step in steps:
+        x = (replace(step, place=place) if isinstance(step, Part) else step)(x)
+    return np.clip(np.rint(np.asarray(x)), 0, 255).astype(np.uint8)

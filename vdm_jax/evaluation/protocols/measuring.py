@@ -1,0 +1,195 @@
+"""Samples by a protocol: features gathered, reference statistics cached, numbers with intervals."""
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vdm_jax import config, data
+from vdm_jax.checkpoints.published import weights_folder
+from vdm_jax.evaluation.features import Features
+from vdm_jax.evaluation.networks import NetworkFeatures, Random, find
+from vdm_jax.evaluation.protocols.footage import Collection
+from vdm_jax.evaluation.protocols.generated import GeneratedClips
+from vdm_jax.evaluation.protocols.measures import Measure
+from vdm_jax.evaluation.protocols.protocol import Protocol, protocol_hash
+from vdm_jax.evaluation.protocols.real import RealClips
+from vdm_jax.evaluation.protocols.rows import Rows
+from vdm_jax.evaluation.result import Result, Value
+from vdm_jax.evaluation.statistics import Gathered, cached, fingerprint
+
+CHUNK = 32
+"""Clips to a file of gathered features: what an interruption can cost."""
+
+
+def statistics_folder() -> Path:
+    """Where features are kept: $VDM_JAX_STATISTICS, or .cache/vdm_jax/statistics at home."""
+    named = os.environ.get("VDM_JAX_STATISTICS")
+    return Path(named) if named else weights_folder().parent / "statistics"
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Each sample and the real clip that it was made of, one after the other as one clip."""
+
+    made: GeneratedClips
+    real: RealClips
+    each: int
+
+    def __len__(self) -> int:
+        return len(self.made)
+
+    def __getitem__(self, index: int) -> data.Element:
+        made, true = self.made[index], self.real[(index // self.each) % len(self.real)]
+        if made["video"].shape != true["video"].shape:
+            raise ValueError(
+                f"{made['key']} is {made['video'].shape[:3]} (frames, height, width), and the real "
+                f"clip that it is compared with, {true['key']}, {true['video'].shape[:3]}"
+            )
+        return {"video": np.concatenate([made["video"], true["video"]]), "key": made["key"]}
+
+
+def measure(
+    protocol: Protocol,
+    system: str,
+    made: GeneratedClips,
+    real: Collection | None,
+    folder: str | os.PathLike | None = None,
+    **told: Any,
+) -> Result:
+    """The numbers of `made` samples by the protocol, as a result with all that they depend on.
+
+    folder: where features are kept, so that what was interrupted goes on, and reference statistics
+    are computed once; `statistics_folder()` unless named. told: other fields of the result.
+
+    Raises:
+      ValueError: real clips are needed and not given; clips that do not fit, by name.
+    """
+    folder = Path(folder or statistics_folder())
+    if protocol.compared and real is None:
+        raise ValueError(f"{protocol.name} compares with real clips: say where by --real DIR")
+    reference = protocol.real.clips(real) if real is not None and protocol.compared else None
+    warnings = made.warnings(protocol.samples) + (reference.warnings() if reference else [])
+    values = {}
+    for one in protocol.measures:
+        if one.against == "pairs":
+            assert real is not None
+            source = protocol.generated.source or protocol.real
+            clips = Pairs(made, source.clips(real), protocol.generated.each)
+            listing = [_listing(made), _listing(clips.real)]
+        else:
+            clips, listing = made, _listing(made)
+        mine = _gathered(one.features, clips, listing, folder, f"{one.name} of samples")
+        theirs = None
+        if one.against == "real":
+            assert reference is not None
+            theirs = _gathered(one.features, reference, _listing(reference), folder,
+                               f"{one.name} of real clips")  # fmt: skip
+        captions = made.captions if one.captioned else []
+        values[one.name] = _repeated(one, mine, theirs, captions, protocol)
+    used = {name: told for m in protocol.measures for name, told in weights_of(m).items()}
+    if any(told.get("random_weights") for told in used.values()):
+        warnings.insert(0, "random weights: the numbers say nothing about the samples")
+    if made.videos[0].captions:
+        warnings += _prompts(protocol, made, real)
+    return Result(
+        system=system,
+        protocol=config.to_json(protocol),
+        protocol_hash=protocol_hash(protocol),
+        values=values,
+        reference_hash=None if reference is None else reference_hash(reference),
+        weights=used,
+        counts={"generated": len(made), "real": 0 if reference is None else len(reference)},
+        warnings=warnings,
+        **told,
+    )
+
+
+def _repeated(
+    one: Measure, mine: Gathered, theirs: Gathered | None, captions: Sequence[str], p: Protocol
+) -> Value:
+    """A measure of all samples, or its mean and deviation over the repeats that there are."""
+    whole = None if theirs is None else Rows(theirs, 0, theirs.clips)
+    count = p.generated.count
+    repeats = 1 if count is None else min(p.repeats, mine.clips // count)
+    if repeats <= 1:
+        return one.value(Rows(mine, 0, min(mine.clips, count or mine.clips)), whole, captions)
+    assert count is not None
+    parts = []
+    for start in range(0, repeats * count, count):
+        said = captions[start : start + count]
+        parts.append(one.value(Rows(mine, start, start + count), whole, said)["value"])
+    return {"value": float(np.mean(parts)), "std": float(np.std(parts)), "repeats": parts}
+
+
+def _gathered(features: Features, clips: Any, listing: Any, folder: Path, title: str) -> Gathered:
+    record = {
+        "features": config.to_json(features),
+        "weights": weights_of(features),
+        "clips": fingerprint(listing),
+    }
+    return cached(features, clips, folder, record, chunk=CHUNK, title=title)
+
+
+def _listing(clips: GeneratedClips | RealClips) -> list[Any]:
+    """All that the clips depend on: rules, and which files they are of."""
+    if isinstance(clips, GeneratedClips):
+        rules, videos = clips.rules, clips.videos
+        told: Any = [rules.frames, rules.stride, config.to_json(rules.pixels)]
+    else:
+        told, videos = config.to_json(clips.real), clips.collection.videos
+    return [told, [(video.key, video.bytes, video.stamp) for video in videos]]
+
+
+def reference_hash(clips: RealClips) -> str:
+    """Of the real clips that are used, by names and sizes of their files, wherever these are."""
+    files = [(video.key, video.bytes) for video in clips.videos()]
+    return fingerprint([config.to_json(clips.real), files])
+
+
+def weights_of(node: Any) -> dict[str, Mapping[str, Any]]:
+    """The weights of every network in a tree, by the name of its features."""
+    if isinstance(node, NetworkFeatures):
+        if isinstance(node.weights, Random):
+            return {node.name: {"random_weights": True, "seed": node.weights.seed}}
+        published, path = find(node.weights, node.network)
+        path = published.path() if path is None else path
+        found = {"random_weights": False, "weights": node.weights, "file": path.name}
+        status = path.stat()
+        return {node.name: {**found, "sha256": _digest(path, status.st_size, status.st_mtime_ns)}}
+    if isinstance(node, tuple):
+        return {name: told for child in node for name, told in weights_of(child).items()}
+    if hasattr(node, "__dataclass_fields__") and not isinstance(node, type):
+        children = tuple(getattr(node, name) for name in config.fields(node))
+        return weights_of(children)
+    return {}
+
+
+@lru_cache(maxsize=16)
+def _digest(path: Path, size: int, changed: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _prompts(protocol: Protocol, made: GeneratedClips, real: Collection | None) -> list[str]:
+    """Whether samples were asked to be what the protocol asks."""
+    asked = protocol.generated.asked
+    if asked.of_real and (real is None or not all(v.captions for v in real.videos)):
+        return []
+    wanted = Counter(a.caption for a in protocol.generated.asks(real.videos if real else ()))
+    if set(wanted) == {""}:
+        return []
+    extra = Counter(made.captions) - wanted
+    if not extra:
+        return []
+    count, caption = sum(extra.values()), next(iter(extra))
+    return [
+        f"{count} of {len(made)} samples have prompts that the protocol does not ask for, or more "
+        f"often than it does: {caption!r}"
+    ]

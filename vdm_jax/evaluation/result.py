@@ -1,0 +1,86 @@
+"""A result: numbers with everything that they depend on, as a JSON file."""
+
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+
+FORMAT = 1
+
+Value = Mapping[str, Any]
+"""One metric: `value`, and where they are known `low` and `high` (its interval) and `std`."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was measured of one system.
+
+    system: whose samples. protocol: as JSON; protocol_hash: of what numbers depend on in it.
+    changed: in which fields it is not what its name says. reference_hash: of the real clips that
+    were used, by name and size, None without any. weights: of each network by its features' name:
+    which file and its hash, or random. counts: of clips. inputs: where samples and real clips were.
+    """
+
+    system: str
+    protocol: Mapping[str, Any]
+    protocol_hash: str
+    values: Mapping[str, Value]
+    reference_hash: str | None = None
+    changed: Sequence[str] = ()
+    weights: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=lambda: versions())
+
+    @property
+    def name(self) -> str:
+        """What the protocol is called."""
+        return str(self.protocol["name"])
+
+    @property
+    def random_weights(self) -> bool:
+        """Whether the numbers say nothing, for a network had random weights."""
+        return any(told.get("random_weights") for told in self.weights.values())
+
+    def write(self, path: str | os.PathLike) -> None:
+        """As a JSON file, whole or not at all."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        told = {"format": FORMAT, **vars(self)}
+        temporary.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        os.replace(temporary, path)
+
+
+def read_result(path: str | os.PathLike) -> Result:
+    """The result in a file.
+
+    Raises:
+      ValueError: it is no file that `Result.write` wrote.
+    """
+    try:
+        told = json.loads(Path(path).read_text("utf-8"))
+        if told.pop("format") != FORMAT:
+            raise ValueError(f"it has another format than {FORMAT}")
+        return Result(**told)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{path} is no result of `vdm-jax evaluate` ({type(error).__name__}: {error})"
+        ) from error
+
+
+def versions() -> dict[str, str]:
+    """Of what computed a result."""
+    return {
+        "vdm_jax": version("vdm_jax"),
+        "jax": jax.__version__,
+        "python": platform.python_version(),
+        "device": jax.devices()[0].device_kind,
+    }
