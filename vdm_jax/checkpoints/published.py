@@ -14,6 +14,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from vdm_jax import models
+from vdm_jax.checkpoints import layouts
+from vdm_jax import models
+from vdm_jax.checkpoints import layouts
 from vdm_jax.checkpoints.crc32c import crc32c, masked
 from vdm_jax.checkpoints.layout import Layout
 from vdm_jax.checkpoints.store import CheckpointError
@@ -39,8 +43,10 @@ class Published:
     where: the page or address where it is published. urls: an address for each of `files` that
       gives the file itself, where there is one.
     layout: the table that makes it parameters. network: what they are parameters of, a linen
-      module; inputs: the shapes of float32 arrays that it is called with, however small.
-    sha256, size: of `file`, where they are known.
+      module; inputs: what it is called with, however small: shapes of arrays of float32, or
+      shapes with types.
+    sha256, size: of `file`, where they are known. blob: its id in a git repository that holds it,
+      the SHA-1 of "blob <size>", a zero and its bytes.
     crc32c: (tensor, checksum) pairs that tell this variant from others: CRC-32C, masked as
       TensorFlow stores it, of the tensor's little-endian bytes.
     """
@@ -50,12 +56,13 @@ class Published:
     where: str
     layout: Layout
     network: Any
-    inputs: tuple[tuple[int, ...], ...]
+    inputs: tuple[tuple[int, ...] | jax.ShapeDtypeStruct, ...]
     sha256: str | None = None
     size: int | None = None
     crc32c: tuple[tuple[str, int], ...] = ()
     beside: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()
+    blob: str | None = None
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -97,7 +104,7 @@ class Published:
         expected = self.layout.to_foreign(self.like())
         self._check_names(weights, expected, path)
         self._check_variant(weights, path)
-        if self.sha256 is None or self.beside:
+        if (self.sha256 is None and self.blob is None) or self.beside:
             for name in weights:  # reading is what finds damage: archives and bundles have sums
                 weights[name]
         self._check_digest(path)
@@ -119,7 +126,9 @@ class Published:
 
     def like(self) -> Params:
         """The shapes of the network's parameters, for which nothing is computed."""
-        arrays = (jax.ShapeDtypeStruct(shape, jnp.float32) for shape in self.inputs)
+        arrays = (
+            jax.ShapeDtypeStruct(x, jnp.float32) if isinstance(x, tuple) else x for x in self.inputs
+        )
         return jax.eval_shape(self.network.init, jax.random.key(0), *arrays)["params"]
 
     def _check_size(self, path: Path) -> None:
@@ -148,22 +157,142 @@ class Published:
                 )
 
     def _check_digest(self, path: Path) -> None:
-        if self.sha256 is None:
-            return
-        digest = hashlib.sha256()
-        with path.open("rb") as file:
-            while chunk := file.read(CHUNK):
-                digest.update(chunk)
-        if digest.hexdigest() != self.sha256:
-            raise CheckpointError(
-                f"{path} is not the published {Path(self.file).name} of {self.name}: its SHA-256 "
-                f"is {digest.hexdigest()}, expected {self.sha256}; fetch it again"
-            )
+        size = path.stat().st_size
+        digests = (
+            ("SHA-256", self.sha256, hashlib.sha256()),
+            ("git id", self.blob, hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)),
+        )
+        for kind, expected, digest in digests:
+            if expected is None:
+                continue
+            with path.open("rb") as file:
+                while chunk := file.read(CHUNK):
+                    digest.update(chunk)
+            if digest.hexdigest() != expected:
+                raise CheckpointError(
+                    f"{path} is not the published {Path(self.file).name} of {self.name}: its "
+                    f"{kind} is {digest.hexdigest()}, expected {expected}; fetch it again"
+                )
+
+
+I3D_CLIPS = ((1, 9, 224, 224, 3),)
+I3D_TENSORS = tuple(
+    f"RGB/inception_i3d/{name}"
+    for name in (
+        *("Logits/Conv3d_0c_1x1/conv_3d/w", "Logits/Conv3d_0c_1x1/conv_3d/b"),
+        "Conv3d_1a_7x7/conv_3d/w",
+    )
+)
+"""Tensors whose checksums tell a variant; the index, whose SHA-256 is known, has those of all."""
+
+
+def _kinetics_i3d(name: str, variant: str, sha256: str, crc32c: tuple[int, ...]) -> Published:
+    """A checkpoint of DeepMind's repository."""
+    folder = f"data/checkpoints/{variant}"
+    files = "model.ckpt.index", "model.ckpt.data-00000-of-00001"
+    raw = "https://raw.githubusercontent.com/google-deepmind/kinetics-i3d/"
+    commit = "0667e889a5904b4dc122e0ded4c332f49f8df42c"
+    return Published(
+        name=name,
+        file=f"kinetics-i3d/{variant}/{files[0]}",
+        beside=files[1:],
+        where=f"https://github.com/google-deepmind/kinetics-i3d, {folder}",
+        urls=tuple(f"{raw}{commit}/{folder}/{file}" for file in files),
+        layout=layouts.I3D_TENSORFLOW,
+        network=models.I3D(),
+        inputs=I3D_CLIPS,
+        sha256=sha256,
+        size=10_953,
+        crc32c=tuple(zip(I3D_TENSORS, crc32c, strict=True)),
+    )
 
 
 def _by_name(*published: Published) -> Mapping[str, Published]:
     return {one.name: one for one in published}
 
 
-PUBLISHED: Mapping[str, Published] = _by_name()
+SCRATCH = (2968598036, 549507829, 1008621070)
+IMAGENET = (1961429192, 2324149748, 1301742067)
+
+PUBLISHED: Mapping[str, Published] = _by_name(
+    _kinetics_i3d(
+        "i3d_kinetics400",
+        "rgb_scratch",
+        "4fcd08b3e140f0267730e462295054c6a38f6cfd9991c310ee3d37bbdfd7030c",
+        SCRATCH,
+    ),
+    _kinetics_i3d(
+        "i3d_rgb_imagenet",
+        "rgb_imagenet",
+        "f4bfd6f4af485f276c68333d3eca3697b691bb647f0167a03fe021147ca7f8eb",
+        IMAGENET,
+    ),
+    Published(
+        name="i3d_kinetics400_hub",
+        file="i3d-kinetics-400-1/variables/variables.index",
+        beside=("variables.data-00000-of-00001",),
+        where="https://tfhub.dev/deepmind/i3d-kinetics-400/1",
+        layout=layouts.I3D_TENSORFLOW_HUB,
+        network=models.I3D(),
+        inputs=I3D_CLIPS,
+        sha256="8a24abf28326004e6ff0eba31534277e2fdff3c33dc593698a6d11c32385afd5",
+        size=4_368,
+        crc32c=tuple(zip(I3D_TENSORS, SCRATCH, strict=True)),
+    ),
+    Published(
+        name="i3d_pretrained_400",
+        file="i3d_pretrained_400.pt",
+        where="https://github.com/SongweiGe/TATS, tats/fvd/i3d_pretrained_400.pt",
+        urls=(
+            "https://raw.githubusercontent.com/SongweiGe/TATS/"
+            "03bbce1daa3da7e9bff8221e9ec433df9484817f/tats/fvd/i3d_pretrained_400.pt",
+        ),
+        layout=layouts.I3D_PIERGIAJ,
+        network=models.I3D.ported(),
+        inputs=I3D_CLIPS,
+        blob="a867b87ac3a9097d200598b1d48a1b890d8ec744",
+    ),
+    Published(
+        name="i3d_torchscript",
+        file="i3d_torchscript.pt",
+        where="https://www.dropbox.com/s/ge9e5ujwgetktms/i3d_torchscript.pt",
+        urls=("https://www.dropbox.com/s/ge9e5ujwgetktms/i3d_torchscript.pt?dl=1",),
+        layout=layouts.I3D_HASSONY2,
+        network=models.I3D.ported(1e-3),
+        inputs=I3D_CLIPS,
+        blob="93daef59c7ae0e9e8f76225521407e60cbafa6aa",
+    ),
+    Published(
+        name="c3d_ucf101",
+        file="conv3d_deepnetA_ucf.npz",
+        where="https://github.com/rezoo/tgan2/releases/tag/v1.0",
+        urls=("https://github.com/rezoo/tgan2/releases/download/v1.0/conv3d_deepnetA_ucf.npz",),
+        layout=layouts.C3D_CHAINER,
+        network=models.C3D(),
+        inputs=((1, 16, 112, 112, 3),),
+    ),
+    Published(
+        name="c3d_ucf101_torchscript",
+        file="c3d_ucf101.pt",
+        where="https://www.dropbox.com/s/jxpu7avzdc9n97q/c3d_ucf101.pt",
+        urls=("https://www.dropbox.com/s/jxpu7avzdc9n97q/c3d_ucf101.pt?dl=1",),
+        layout=layouts.C3D_TORCH,
+        network=models.C3D(),
+        inputs=((1, 16, 112, 112, 3),),
+    ),
+    Published(
+        name="inception_fid",
+        file="pt_inception-2015-12-05-6726825d.pth",
+        where="https://github.com/mseitzer/pytorch-fid/releases/tag/fid_weights",
+        urls=(
+            "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
+            "pt_inception-2015-12-05-6726825d.pth",
+        ),
+        layout=layouts.INCEPTION,
+        network=models.Inception(),
+        inputs=((1, 299, 299, 3),),
+        sha256="6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+        size=95_628_359,
+    ),
+)
 """Every file of weights that is known, by name."""
