@@ -6,7 +6,6 @@ asked for by name.
 
 import hashlib
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from vdm_jax import models
-from vdm_jax.checkpoints import layouts
 from vdm_jax import models
 from vdm_jax.checkpoints import layouts
 from vdm_jax.checkpoints.crc32c import crc32c, masked
@@ -207,14 +204,10 @@ def _kinetics_i3d(name: str, variant: str, sha256: str, crc32c: tuple[int, ...])
     )
 
 
-def _by_name(*published: Published) -> Mapping[str, Published]:
-    return {one.name: one for one in published}
-
-
 SCRATCH = (2968598036, 549507829, 1008621070)
 IMAGENET = (1961429192, 2324149748, 1301742067)
 
-PUBLISHED: Mapping[str, Published] = _by_name(
+CLASSIFIERS = (
     _kinetics_i3d(
         "i3d_kinetics400",
         "rgb_scratch",
@@ -295,4 +288,4 @@ PUBLISHED: Mapping[str, Published] = _by_name(
         size=95_628_359,
     ),
 )
-"""Every file of weights that is known, by name."""
+"""Of networks that tell actions and things: I3D, C3D, Inception. See `catalogue` for all."""

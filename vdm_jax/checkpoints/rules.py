@@ -124,5 +124,14 @@ def norm(foreign: str, ours: str) -> tuple[Rule, ...]:
     return (Rule(f"{foreign}.weight", f"{ours}/scale"), Rule(f"{foreign}.bias", f"{ours}/bias"))
 
 
+BATCH_NORM = (("weight", "scale"), ("bias", "bias"), ("running_mean", "mean"),
+              ("running_var", "variance"))  # fmt: skip
+
+
+def batch_norm(foreign: str, ours: str) -> tuple[Rule, ...]:
+    """A batch norm of torch, with what it gathered: `nn.BatchNorm`."""
+    return tuple(Rule(f"{foreign}.{name}", f"{ours}/{own}") for name, own in BATCH_NORM)
+
+
 def _ending(names: Names, end: str) -> Names:
     return tuple(n + end for n in names) if isinstance(names, tuple) else names + end

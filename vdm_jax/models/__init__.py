@@ -3,15 +3,20 @@
 from vdm_jax.models.autoencoder import AutoencoderKL
 from vdm_jax.models.conditioning import Conditioning
 from vdm_jax.models.features import (
+    C3D,
+    I3D,
     VGG16,
     AlexNet,
     BasicBlock,
     BilinearFlow,
     BottleneckBlock,
+    C3DOutputs,
     ClipImage,
     ConvexFlow,
     FlowUpdate,
     FrameEncoder,
+    Inception,
+    InceptionOutputs,
     Lpips,
     LpipsHeads,
     Raft,
@@ -32,6 +37,8 @@ from vdm_jax.models.text import T5, ClipText, Gated, Plain, WordEncoder
 from vdm_jax.models.unet import Level, UNet
 
 __all__ = [
+    "C3D",
+    "I3D",
     "T5",
     "VGG16",
     "AlexNet",
@@ -40,6 +47,7 @@ __all__ = [
     "BilinearFlow",
     "Blank",
     "BottleneckBlock",
+    "C3DOutputs",
     "ClipImage",
     "ClipText",
     "Conditioning",
@@ -49,6 +57,8 @@ __all__ = [
     "FlowUpdate",
     "FrameEncoder",
     "Gated",
+    "Inception",
+    "InceptionOutputs",
     "LatentLevel",
     "Level",
     "Lpips",

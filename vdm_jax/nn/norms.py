@@ -68,18 +68,23 @@ class BatchNorm(nn.Module):
 
     As a trained network is used: the statistics are what training left, and nothing is gathered
     from the batch. (Ioffe & Szegedy 2015, algorithm 2)
+
+    scaled: without, there is no scale; the next layer's kernel does what it would.
     """
 
     epsilon: float = 1e-5
+    scaled: bool = True
 
     @nn.compact
     def __call__(self, h: Float[Array, "*n c"]) -> Float[Array, "*n c"]:
         size, one, zero = h.shape[-1:], nn.initializers.ones, nn.initializers.zeros
-        kinds = (("mean", zero), ("variance", one), ("scale", one), ("bias", zero))
-        mean, variance, scale, bias = (
+        kinds = (("mean", zero), ("variance", one), ("bias", zero))
+        mean, variance, bias = (
             jnp.asarray(self.param(name, start, size), jnp.float32) for name, start in kinds
         )
-        gain = scale * jax.lax.rsqrt(variance + self.epsilon)
+        gain = jax.lax.rsqrt(variance + self.epsilon)
+        if self.scaled:
+            gain = gain * jnp.asarray(self.param("scale", one, size), jnp.float32)
         gain, offset = (p.reshape((1,) * (h.ndim - 1) + size) for p in (gain, bias - mean * gain))
         return (h.astype(jnp.float32) * gain + offset).astype(h.dtype)
 

@@ -4,12 +4,20 @@ from collections.abc import Callable, Iterable
 
 from vdm_jax.checkpoints.layout import Layout
 from vdm_jax.checkpoints.layouts.autoencoder_kl import AUTOENCODER_KL, AUTOENCODER_KL_2022
+from vdm_jax.checkpoints.layouts.c3d import C3D_CHAINER, C3D_TORCH
 from vdm_jax.checkpoints.layouts.clip import (
     CLIP_IMAGE,
     CLIP_TEXT,
     CLIP_TEXT_5,
     CLIP_TEXT_PROJECTED,
 )
+from vdm_jax.checkpoints.layouts.i3d import (
+    I3D_HASSONY2,
+    I3D_PIERGIAJ,
+    I3D_TENSORFLOW,
+    I3D_TENSORFLOW_HUB,
+)
+from vdm_jax.checkpoints.layouts.inception import INCEPTION
 from vdm_jax.checkpoints.layouts.lpips import LPIPS_HEADS, SQUEEZENET, TORCHVISION_TRUNK
 from vdm_jax.checkpoints.layouts.raft import (
     RAFT_LARGE,
@@ -41,6 +49,13 @@ LAYOUTS = (
     LPIPS_HEADS,
     TORCHVISION_TRUNK,
     SQUEEZENET,
+    I3D_TENSORFLOW,
+    I3D_TENSORFLOW_HUB,
+    I3D_PIERGIAJ,
+    I3D_HASSONY2,
+    C3D_CHAINER,
+    C3D_TORCH,
+    INCEPTION,
 )
 
 
@@ -56,10 +71,17 @@ def recognise(
 __all__ = [
     "AUTOENCODER_KL",
     "AUTOENCODER_KL_2022",
+    "C3D_CHAINER",
+    "C3D_TORCH",
     "CLIP_IMAGE",
     "CLIP_TEXT",
     "CLIP_TEXT_5",
     "CLIP_TEXT_PROJECTED",
+    "I3D_HASSONY2",
+    "I3D_PIERGIAJ",
+    "I3D_TENSORFLOW",
+    "I3D_TENSORFLOW_HUB",
+    "INCEPTION",
     "LAYOUTS",
     "LPIPS_HEADS",
     "RAFT_LARGE",

@@ -1,16 +1,7 @@
 """RAFT as its authors and as torchvision name it."""
 
 from vdm_jax.checkpoints.layout import Layout
-from vdm_jax.checkpoints.rules import Rule, convolution
-
-BATCH_NORM = (("weight", "scale"), ("bias", "bias"), ("running_mean", "mean"),
-              ("running_var", "variance"))  # fmt: skip
-
-
-def batch_norm(foreign: str, ours: str) -> tuple[Rule, ...]:
-    """A batch norm of torch, with what it gathered: `nn.BatchNorm`."""
-    return tuple(Rule(f"{foreign}.{name}", f"{ours}/{own}") for name, own in BATCH_NORM)
-
+from vdm_jax.checkpoints.rules import BATCH_NORM, Rule, batch_norm, convolution
 
 BLOCK = "layer{i}.{j}"
 
