@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch_format
 
-from vdm_jax.checkpoints import CheckpointError, Layout, Published, published
+from vdm_jax.checkpoints import PUBLISHED, CheckpointError, Layout, Published, published
 from vdm_jax.checkpoints.crc32c import crc32c, masked
 from vdm_jax.checkpoints.rules import dense
 
@@ -104,6 +104,6 @@ def test_wrong_files_are_refused_with_the_reason(folder):
 
 
 def test_the_names_of_published_weights_are_theirs():
-    for name, one in published.PUBLISHED.items():
+    for name, one in PUBLISHED.items():
         assert one.name == name and one.where.startswith("https://")
         assert not one.urls or len(one.urls) == len(one.files)

@@ -1,5 +1,6 @@
 """Checkpoints: what a run leaves behind and starts again from."""
 
+from vdm_jax.checkpoints.catalogue import PUBLISHED
 from vdm_jax.checkpoints.exports import (
     Export,
     check,
@@ -10,7 +11,7 @@ from vdm_jax.checkpoints.exports import (
 )
 from vdm_jax.checkpoints.folders import whole
 from vdm_jax.checkpoints.layout import Layout
-from vdm_jax.checkpoints.published import PUBLISHED, Published, weights_folder
+from vdm_jax.checkpoints.published import Published, weights_folder
 from vdm_jax.checkpoints.rules import Rule
 from vdm_jax.checkpoints.store import (
     CheckpointError,

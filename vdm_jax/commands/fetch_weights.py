@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from vdm_jax import config
-from vdm_jax.checkpoints.published import PUBLISHED, Published, weights_folder
+from vdm_jax.checkpoints import PUBLISHED, Published, weights_folder
 from vdm_jax.progress import counted
 
 MIB = 1 << 20

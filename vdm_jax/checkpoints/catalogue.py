@@ -1,0 +1,135 @@
+"""Every published file of weights that metrics look through, by name."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from vdm_jax import models
+from vdm_jax.checkpoints import layouts
+from vdm_jax.checkpoints.published import CLASSIFIERS, Published
+
+
+def _clip(name: str, image: Any, text: Any, repository: str, file: str) -> tuple[Published, ...]:
+    """The two encoders of one file of Hugging Face's."""
+    where = f"https://huggingface.co/{repository}"
+    tokens = jax.ShapeDtypeStruct((1, 77), jnp.int32)
+    return tuple(
+        Published(
+            name=f"{name}_{side}", file=f"{repository}/{file}", where=where, layout=layout,
+            network=network, inputs=inputs, urls=(f"{where}/resolve/main/{file}",),
+        )
+        for side, network, layout, inputs in (
+            ("image", image, layouts.CLIP_IMAGE, ((1, 224, 224, 3),)),
+            ("text", text, layouts.CLIP_TEXT_PROJECTED, (tokens,)),
+        )
+    )  # fmt: skip
+
+
+CLIP = (
+    *_clip(
+        "clip_vit_b32", models.ClipImage.vit_b32(), models.ClipText.vit_b32(),
+        "openai/clip-vit-base-patch32", "pytorch_model.bin",
+    ),
+    *_clip(
+        "clip_vit_b16", models.ClipImage.vit_b16(), models.ClipText.vit_b16(),
+        "openai/clip-vit-base-patch16", "pytorch_model.bin",
+    ),
+    *_clip(
+        "clip_vit_l14", models.ClipImage.vit_l14(), models.ClipText.vit_l14(),
+        "openai/clip-vit-large-patch14", "model.safetensors",
+    ),
+    *_clip(
+        "open_clip_h", models.ClipImage.open_clip_h(), models.ClipText.open_clip_h(),
+        "laion/CLIP-ViT-H-14-laion2B-s32B-b79K", "model.safetensors",
+    ),
+)  # fmt: skip
+
+_MAE = "https://huggingface.co/OpenGVLab/InternVideoMAE_models"
+VIDEO_MAE = Published(
+    name="video_mae_giant_ssv2",
+    file="video_mae/vit_g_hybrid_pt_1200e_ssv2_ft.pth",
+    where=_MAE,
+    layout=layouts.VIDEO_MAE,
+    network=models.VideoMAE.giant(),
+    inputs=((1, 16, 224, 224, 3),),
+    urls=(f"{_MAE}/resolve/main/mae-g/vit_g_hybrid_pt_1200e_ssv2_ft.pth",),
+)
+"""Fine-tuned on Something-Something v2: the network of content-debiased FVD."""
+
+_RAFT = "https://github.com/princeton-vl/RAFT"
+_OF_TORCHVISION = "https://download.pytorch.org/models"
+_PAIR = ((1, 64, 64, 3),) * 2
+RAFT = (
+    Published(
+        "raft_small", "raft/raft-small.pth", _RAFT, layouts.RAFT_SMALL, models.Raft.small(), _PAIR,
+        sha256="c7d41b9cc88442bb8aa911dbb33086dac55a226394b142937ff22d5578717332",
+        size=3_984_814,
+        urls=(f"{_RAFT}/raw/3a46c2326f61e9cc102deac43a85ddfc751f2176/models/raft-small.pth",),
+    ),
+    *(
+        Published(
+            f"raft_{data}", f"raft/raft-{data}.pth", f"{_RAFT} (download_models.sh: models.zip)",
+            layouts.RAFT_LARGE, models.Raft.large(), _PAIR,
+        )
+        for data in ("chairs", "things", "sintel", "kitti")
+    ),
+    *(
+        Published(
+            f"raft_{size}_torchvision", f"torchvision/{file}", "https://pytorch.org/vision",
+            layout, network, _PAIR, urls=(f"{_OF_TORCHVISION}/{file}",),
+        )
+        for size, network, layout, file in (
+            ("small", models.Raft.small(), layouts.RAFT_SMALL_TORCHVISION,
+             "raft_small_C_T_V2-01064c6d.pth"),
+            ("large", models.Raft.large(), layouts.RAFT_LARGE_TORCHVISION,
+             "raft_large_C_T_SKHT_V2-ff5fadd5.pth"),
+        )
+    ),
+)  # fmt: skip
+
+_LPIPS = "https://github.com/richzhang/PerceptualSimilarity"
+_WIDTHS = {
+    "alex": (64, 192, 384, 256, 256),
+    "vgg": (64, 128, 256, 512, 512),
+    "squeeze": (64, 128, 256, 384, 384, 512, 512),
+}
+_HEADS = {
+    ("0.1", "alex"): (6009, "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0"),
+    ("0.1", "vgg"): (7289, "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868"),
+    ("0.1", "squeeze"): (10811, "4a5350f23600cb79923ce65bb07cbf57dca461329894153e05a1346bd531cf76"),
+    ("0.0", "alex"): (5455, "18720f55913d0af89042f13faa7e536a6ce1444a0914e6db9461355ece1e8cd5"),
+    ("0.0", "vgg"): (6735, "b9e4236260c3dd988fc79d2a48d645d885afcbb21f9fd595e6744cf7419b582c"),
+    ("0.0", "squeeze"): (10057, "c27abd3a0145541baa50990817df58d3759c3f8154949f42af3b59b4e042d0bf"),
+}
+_AT = "raw/082bb24f84c091ea94de2867d34c4544f68e0963/lpips/weights"
+LPIPS = (
+    *(
+        Published(
+            f"lpips_{trunk}_{version}", f"lpips/v{version}/{trunk}.pth", _LPIPS,
+            layouts.LPIPS_HEADS, models.LpipsHeads(),
+            tuple((1, 1, 1, width) for width in _WIDTHS[trunk]),
+            sha256=digest, size=size, urls=(f"{_LPIPS}/{_AT}/v{version}/{trunk}.pth",),
+        )
+        for (version, trunk), (size, digest) in _HEADS.items()
+    ),
+    *(
+        Published(
+            name, f"torchvision/{file}", "https://pytorch.org/vision", layout, network,
+            ((1, 64, 64, 3),), urls=(f"{_OF_TORCHVISION}/{file}",),
+        )
+        for name, network, layout, file in (
+            ("alexnet", models.AlexNet(), layouts.TORCHVISION_TRUNK, "alexnet-owt-7be5be79.pth"),
+            ("vgg16", models.VGG16(), layouts.TORCHVISION_TRUNK, "vgg16-397923af.pth"),
+            ("squeezenet1_1", models.SqueezeNet(), layouts.SQUEEZENET,
+             "squeezenet1_1-b8a52dc0.pth"),
+        )
+    ),
+)  # fmt: skip
+"""The weights of the channels, and the trunks."""
+
+PUBLISHED: Mapping[str, Published] = {
+    one.name: one for one in (*CLASSIFIERS, *CLIP, VIDEO_MAE, *RAFT, *LPIPS)
+}
+"""Every file of weights that is known, by name."""
