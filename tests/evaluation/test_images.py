@@ -22,6 +22,7 @@ def test_psnr_averages_decibels_not_errors():
     a = np.zeros((2, 8, 8, 3))
     b = np.stack([np.full((8, 8, 3), 0.1), np.full((8, 8, 3), 0.01)])
     assert images.psnr(a, b, peak=1) == pytest.approx(30)
+    assert images.pooled_psnr(a, b, peak=1) == pytest.approx(22.967, abs=1e-3)
 
 
 def test_ssim_known_answers():

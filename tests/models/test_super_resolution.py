@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from arbitrary import normal, parameters
 
-from vdm_jax import models, nn
+from vdm_jax import diffusion, models, nn
 from vdm_jax.models import Blank, Conditioning, EfficientLevel, Patched, Repeat, SuperResolution
 from vdm_jax.nn import Embedding, LogSNR, LowresLogSNR, SpatialAttention, TemporalConvolution
 
@@ -59,6 +59,20 @@ def test_a_new_network_says_zero_in_the_shape_of_z(fill):
     out = init_and_apply(jax.random.key(0))
     assert out.shape == z.shape
     np.testing.assert_array_equal(out, 0.0)
+
+
+def test_a_new_residual_network_is_the_linear_filter_of_what_is_missing():
+    """v of x_hat = m + Wiener(z - alpha m): m in noise alone, z / alpha without any."""
+    module = models.Residual(both.network, std=0.2)
+    process = diffusion.Process(diffusion.Cosine())
+    m = Repeat()(jax.image.resize(low, (*low.shape[:2], SIDE, SIDE, 3), "linear"), F)
+    levels = jnp.array([-20.0, 3.0])
+    out = module.init_with_output(jax.random.key(0), z, levels, cond)[0]
+    x_hat = process.x(out, z, levels)
+    alpha, sigma = (diffusion.expand(a, z) for a in process.alpha_sigma(levels))
+    gain = alpha * 0.2**2 / (alpha**2 * 0.2**2 + sigma**2)
+    np.testing.assert_allclose(x_hat, m + gain * (z - alpha * m), atol=1e-5)
+    np.testing.assert_allclose(x_hat[0], m[0], atol=1e-4)
 
 
 def test_patches_are_of_both_videos():

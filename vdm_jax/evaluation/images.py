@@ -20,6 +20,16 @@ def psnr(a: Frames, b: Frames, peak: float = 255.0) -> float:
         return float(np.mean(10 * np.log10(peak**2 / error)))
 
 
+def pooled_psnr(a: Frames, b: Frames, peak: float = 255.0) -> float:
+    """10 log10(peak^2 / MSE) of the mean error of all frames, in dB.
+
+    For clips with frames that are equal by nature, such as empty ones, whose own PSNR is infinite.
+    """
+    a, b = _pair(a, b)
+    with np.errstate(divide="ignore"):
+        return float(10 * np.log10(peak**2 / np.square(a - b).mean()))
+
+
 def ssim(a: Frames, b: Frames, peak: float = 255.0) -> float:
     """Structural similarity of each frame and channel, averaged.
 

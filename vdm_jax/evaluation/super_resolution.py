@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vdm_jax import diffusion
-from vdm_jax.evaluation.images import psnr
+from vdm_jax.evaluation.images import pooled_psnr
 from vdm_jax.evaluation.subject import Clips, Results, Subject, elements, encode
 from vdm_jax.types import Key
 
@@ -33,6 +33,8 @@ class Enlarger(Subject, Protocol):
 class SuperResolution:
     """PSNR in dB of held-out clips, enlarged from their small versions, against the clips.
 
+    Of the mean error of all frames, as there may be empty ones, which everything enlarges exactly.
+
     repeated: frames enlarged bilinearly, and shown until the next one. blended: between two frames
     their mixture (the same where no frames are missing). model: as the experiment samples, by
     augmentation of the small videos: none, and each SNR of `snrs`. mean: the same for one step of
@@ -53,16 +55,16 @@ class SuperResolution:
         true = np.stack([element["video"] for element in chosen])
         cond, low = encode(subject, chosen), subject.lower(true)
         results: dict[str, Any] = {
-            "repeated": {"psnr": psnr(repeated(low, true.shape), true)},
-            "blended": {"psnr": psnr(blended(low, true.shape), true)},
+            "repeated": {"psnr": pooled_psnr(repeated(low, true.shape), true)},
+            "blended": {"psnr": pooled_psnr(blended(low, true.shape), true)},
         }
         for snr in (None, *self.snrs):
             title = "no augmentation" if snr is None else f"SNR {snr:g}"
             sampled = subject.sampled(snr=snr)
             mean = sampled.sampled(sampler=diffusion.DDIM(steps=1), guidance=1.0)
             results[title] = {
-                "psnr": psnr(sampled.enlarge(key, cond, low), true),
-                "mean psnr": psnr(mean.enlarge(key, cond, low), true),
+                "psnr": pooled_psnr(sampled.enlarge(key, cond, low), true),
+                "mean psnr": pooled_psnr(mean.enlarge(key, cond, low), true),
             }
         return results
 

@@ -163,12 +163,19 @@ class SuperResolution(nn.Module):
 
 
 class Residual(SuperResolution):
-    """Super-resolution of what the enlarged video m lacks, x - m, for short trainings.
+    """Super-resolution of what the enlarged video m lacks, r = x - m, for short trainings.
 
-    `network([z - alpha m, m]) - sigma m`: if the network gives v of x - m, this is v of x. A new
-    network, which says 0, enlarges bilinearly. Only for v-prediction, variance preserving:
-    `alpha^2 = sigmoid(logsnr)`. Not of the paper.
+    With z_r = z - alpha m, s = `std` of r and n^2 = alpha^2 s^2 + sigma^2, the v of x is
+
+        alpha sigma (1 - s^2) / n^2 z_r - s / n network([z_r / n, m]) - sigma m,
+
+    Karras et al. 2022 (EDM), eq. 7, for r, written as v. A new network, which says 0, filters
+    independent pixels linearly: m where all is noise, z where none is. What a small network cannot
+    carry from its input to its output is so not asked of it. Only for v-prediction, variance
+    preserving: `alpha^2 = sigmoid(logsnr)`. Not of the Imagen papers.
     """
+
+    std: float = 0.1
 
     @nn.compact
     def __call__(
@@ -182,5 +189,8 @@ class Residual(SuperResolution):
         large = self.enlarged(z, cond)
         m, level = large[..., : z.shape[-1]], logsnr.reshape(len(logsnr), -1, 1, 1, 1)
         alpha, sigma = (jnp.sqrt(nn.sigmoid(a)).astype(z.dtype) for a in (level, -level))
-        seen = jnp.concatenate([z - alpha * m, large], axis=-1)
-        return self.network(seen, logsnr, cond, train=train) - sigma * m
+        n, rest = jnp.hypot(alpha * self.std, sigma), z - alpha * m
+        seen = jnp.concatenate([rest / n, large], axis=-1)
+        output = self.network(seen, logsnr, cond, train=train)
+        linear = alpha * sigma * (1 - self.std**2) / n**2 * rest
+        return linear - self.std / n * output - sigma * m

@@ -4,7 +4,7 @@ Order and factors are the paper's, x8 in time and x32 in space: 4x8x8 -> 8x8x8 -
 8x64x64 -> 16x64x64 -> 32x64x64 -> 32x256x256. All stages see the same clips of 32 frames, the first
 ones every eighth of them. What differs from the full size, for the sake of minutes on a CPU: words
 instead of T5, patches of pixels as channels, super-resolution of what bilinear enlarging lacks
-(`models.Residual`), the loss on v, augmentation down to an SNR of 1, no packs of images.
+(`models.Residual`), the loss on x, augmentation down to an SNR of 1, no packs of images.
 """
 
 import dataclasses
@@ -86,7 +86,7 @@ def stage(
             model=model,
             process=diffusion.Process(diffusion.Cosine()),
             times=diffusion.Stratified(),
-            weight=diffusion.SNRPlusOne(),
+            weight=diffusion.Constant(),
             lowres=lowres,
         ),
         data=source,
