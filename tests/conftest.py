@@ -9,6 +9,7 @@ os.environ["XLA_FLAGS"] = (
     + " --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 )
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ["VDM_JAX_CACHE"] = ""  # every test compiles what it runs
 
 from pathlib import Path
 

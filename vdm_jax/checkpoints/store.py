@@ -59,7 +59,7 @@ class Store:
         policy: Checkpoints = Checkpoints(),
         stay: Sequence[int] = (),
     ):
-        self.folder = epath.Path(os.path.abspath(workdir)) / FOLDER
+        self.folder, self.abandoned = absolute(workdir) / FOLDER, False
         policies = ocp.checkpoint_managers.preservation_policy
         kept = [policies.LatestN(policy.keep), policies.CustomSteps(list(stay))]
         if policy.keep_every is not None:
@@ -153,8 +153,13 @@ class Store:
 
     def close(self) -> None:
         """Waits, and lets go of the folder."""
-        self.manager.wait_until_finished()
-        self.manager.close()
+        if not self.abandoned:
+            self.manager.wait_until_finished()
+            self.manager.close()
+
+    def abandon(self) -> None:
+        """Gives up what is being saved: one of the processes is gone, and would be waited for."""
+        self.abandoned = True
 
 
 class Stored(Mapping[str, np.ndarray]):
@@ -209,6 +214,12 @@ def compare(have: Mapping[str, Any], want: Mapping[str, Any], where: str) -> Non
         raise CheckpointError(
             f"{where} is of another model: it has {min(extra)}, which this one has not"
         )
+
+
+def absolute(path: str | os.PathLike) -> epath.Path:
+    """A path that stays what it is wherever the program goes; one in a bucket is so already."""
+    found = epath.Path(path)
+    return found if "://" in os.fspath(found) else epath.Path(os.path.abspath(found))
 
 
 def steps_in(workdir: str | os.PathLike) -> list[int]:

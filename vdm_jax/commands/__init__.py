@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from vdm_jax import __version__
 from vdm_jax.commands import (
     compare,
+    compilation,
     describe,
     embed,
     evaluate,
@@ -19,6 +20,7 @@ from vdm_jax.commands import (
     sweep,
     train,
 )
+from vdm_jax.parallel import Lost
 from vdm_jax.training import Interrupted, NotFinite
 
 COMMANDS = (
@@ -53,17 +55,23 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command line. Bad input is one line on stderr and status 2.
 
-    A run stopped by a signal ends with status 128 + its number, as shells expect. With
+    A run stopped by a signal ends with status 128 + its number, as shells expect; one that has lost
+    another of its processes with 75 (`EX_TEMPFAIL`: the same again may succeed). With
     VDM_JAX_TRACEBACK set, errors keep their tracebacks.
     """
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     logging.getLogger("vdm_jax").setLevel(logging.INFO)
     arguments = parser().parse_args(argv)
+    compilation.keep()
     try:
         arguments.run(arguments)
     except Interrupted as stop:
         print(f"\n{stop}. To go on, run the same command again.", file=sys.stderr)
         return 128 + stop.signum
+    except Lost as error:
+        print(f"\nvdm-jax {arguments.command}: error: {error}", file=sys.stderr, flush=True)
+        sys.stdout.flush()
+        os._exit(os.EX_TEMPFAIL)  # leaving as usual would wait for the one that is gone
     except (ValueError, OSError, NotFinite) as error:
         if os.environ.get("VDM_JAX_TRACEBACK"):
             raise

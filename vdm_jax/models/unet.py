@@ -10,7 +10,17 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from vdm_jax.models.conditioning import Conditioning
-from vdm_jax.nn import Embedding, GroupNorm, ResBlock, Stride, adopt, convolution, enlarge, shrink
+from vdm_jax.nn import (
+    Embedding,
+    GroupNorm,
+    ResBlock,
+    Stride,
+    adopt,
+    convolution,
+    enlarge,
+    place,
+    shrink,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +96,7 @@ class UNet(nn.Module):
         if self.text is not None and cond.tokens is not None:
             cond = dataclasses.replace(cond, text=self.text(cond.tokens, cond.text_mask))
         emb = self.embedding(logsnr, cond, z.shape[1]).astype(z.dtype)
+        z, emb = place(z, "b f h w c"), place(emb, "b f d")
 
         h = convolution(self.channels, name="input")(z)
         skips = [h]

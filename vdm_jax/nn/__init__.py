@@ -2,6 +2,7 @@
 
 from vdm_jax.nn.activations import GELU, Activation, QuickGELU, ReLU, TanhGELU
 from vdm_jax.nn.attention import attend, attend_linearly
+from vdm_jax.nn.axes import Places, place, placing, use
 from vdm_jax.nn.blocks import (
     AdditiveBlock,
     DoublingConvolution,
@@ -28,7 +29,7 @@ from vdm_jax.nn.embeddings import (
 )
 from vdm_jax.nn.encoder_blocks import EncoderBlock, KeysWithoutBias, layer_norm
 from vdm_jax.nn.frames import same_clip
-from vdm_jax.nn.linear import convolution, dense
+from vdm_jax.nn.linear import Projections, convolution, dense
 from vdm_jax.nn.mixers import (
     FeedForward,
     LinearSpatialAttention,
@@ -38,6 +39,7 @@ from vdm_jax.nn.mixers import (
     TextAttention,
     among_positions,
     among_words,
+    projections,
 )
 from vdm_jax.nn.names import adopt
 from vdm_jax.nn.norms import BatchNorm, GroupNorm, InstanceNorm, RMSNorm
@@ -68,7 +70,9 @@ __all__ = [
     "LogSNR",
     "LowresLogSNR",
     "Normed",
+    "Places",
     "PooledText",
+    "Projections",
     "QuickGELU",
     "RMSNorm",
     "ReLU",
@@ -96,8 +100,12 @@ __all__ = [
     "enlarge",
     "layer_norm",
     "per_frame",
+    "place",
+    "placing",
+    "projections",
     "same_clip",
     "shrink",
     "sinusoids",
     "space_to_depth",
+    "use",
 ]

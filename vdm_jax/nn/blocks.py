@@ -5,7 +5,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from vdm_jax.nn.linear import convolution, dense
+from vdm_jax.nn.axes import place
+from vdm_jax.nn.linear import Conv, Projections, convolution, dense
 from vdm_jax.nn.norms import GroupNorm
 
 Stride = tuple[int, int, int]
@@ -57,15 +58,15 @@ class ResBlock(nn.Module):
         a = nn.swish(GroupNorm(name="norm_0")(h))
         if resample is not None:
             a, h = resample(a), resample(h)
-        a = convolution(self.channels, name="convolution_0")(a)
-        modulation = dense(2 * self.channels, name="modulation")(nn.swish(emb))
-        scale, shift = jnp.split(modulation, 2, axis=-1)
+        a = convolution(self.channels, axes="c e", name="convolution_0")(a)
+        modulation = Projections(2, (self.channels,), "e", name="modulation")
+        scale, shift = modulation(nn.swish(emb))
         a = nn.swish(GroupNorm(name="norm_1")(a, (scale, shift)))
         a = nn.Dropout(self.dropout, deterministic=not train)(a)
-        a = convolution(self.channels, gain=0.0, name="convolution_1")(a)
+        a = convolution(self.channels, gain=0.0, axes="e c", name="convolution_1")(a)
         if h.shape[-1] != self.channels:
             h = dense(self.channels, name="skip")(h)
-        return h + a
+        return place(h + a, "b f h w c")
 
 
 class AdditiveBlock(nn.Module):
@@ -87,15 +88,15 @@ class AdditiveBlock(nn.Module):
         train: bool = False,
     ) -> Array:
         a = nn.swish(GroupNorm(epsilon=self.epsilon, name="norm_0")(h))
-        a = convolution(self.channels, name="convolution_0")(a)
+        a = convolution(self.channels, axes="c e", name="convolution_0")(a)
         if emb is not None:
-            a = a + dense(self.channels, name="shift")(nn.swish(emb))[:, :, None, None]
+            a = a + dense(self.channels, axes="c e", name="shift")(nn.swish(emb))[:, :, None, None]
         a = nn.swish(GroupNorm(epsilon=self.epsilon, name="norm_1")(a))
         a = nn.Dropout(self.dropout, deterministic=not train)(a)
-        a = convolution(self.channels, gain=0.0, name="convolution_1")(a)
+        a = convolution(self.channels, gain=0.0, axes="e c", name="convolution_1")(a)
         if h.shape[-1] != self.channels:
             h = dense(self.channels, name="skip")(h)
-        return h + a
+        return place(h + a, "b f h w c")
 
 
 class HalvingConvolution(nn.Module):
@@ -114,7 +115,7 @@ class HalvingConvolution(nn.Module):
                 "divisible by 2 to the number of levels below the first"
             )
         zeros = (self.before, 1 - self.before)
-        return nn.Conv(h.shape[-1], (3, 3), strides=2, padding=(zeros, zeros))(h)
+        return Conv(h.shape[-1], (3, 3), strides=2, padding=(zeros, zeros))(h)
 
 
 class DoublingConvolution(nn.Module):

@@ -1,15 +1,61 @@
 """Linear maps: of the channels of every token, and of a token's neighbours in its frame."""
 
+import math
+from functools import partial
+
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
+from flax.linen.dtypes import promote_dtype
 from jaxtyping import Array, Float
 
+from vdm_jax.nn.axes import fold, place, placed, unfold, use
 
-def dense(features: int, *, gain: float = 1.0, bias: bool = True, name: str | None = None):
-    """A linear map of the last axis, whose output starts with `gain` times its input's variance."""
-    return nn.Dense(
-        features, use_bias=bias, kernel_init=_scaled(gain), dot_general=_tokens_dot, name=name
-    )
+
+def dense(
+    features: int,
+    *,
+    gain: float = 1.0,
+    bias: bool = True,
+    axes: str = "c c",
+    name: str | None = None,
+):
+    """A linear map of the last axis, whose output starts with `gain` times its input's variance.
+
+    axes: names of the input's and the output's features; between heads and wide layers, `k`, `e`.
+    """
+    dot = partial(_tokens_dot, axes=axes)
+    return nn.Dense(features, use_bias=bias, kernel_init=_scaled(gain), dot_general=dot, name=name)
+
+
+class Projections(nn.Module):
+    """Several linear maps of the same tokens, side by side in one kernel: `h W_i + b_i` for each.
+
+    Parameters are those of one `dense` of all their features, in order; a result has the axes
+    `features` in place of the last one. axes: their names.
+    """
+
+    parts: int
+    features: tuple[int, ...]
+    axes: str
+    bias: bool = True
+    gain: float = 1.0
+
+    @nn.compact
+    def __call__(self, h: Float[Array, "*n c"]) -> tuple[Array, ...]:
+        shape, width = (self.parts, *self.features), self.parts * math.prod(self.features)
+        kernel = self.param("kernel", _scaled(self.gain), (h.shape[-1], width))
+        bias = self.param("bias", nn.initializers.zeros, (width,)) if self.bias else None
+        h, kernel, bias = promote_dtype(h, kernel, bias)
+        if placed():  # parts that are split alike are no split of the whole
+            kernel = use(kernel.reshape(-1, *shape), f"c _ {self.axes}")
+            y = jax.lax.dot_general(h, kernel, (((h.ndim - 1,), (0,)), ((), ())))
+        else:
+            y = _tokens_dot(h, kernel, None).reshape(*h.shape[:-1], *shape)
+        if bias is not None:
+            y = y + bias.reshape((1,) * (h.ndim - 1) + shape)
+        axis = h.ndim - 1
+        return tuple(jnp.squeeze(part, axis) for part in jnp.split(y, self.parts, axis))
 
 
 def convolution(
@@ -18,17 +64,38 @@ def convolution(
     *,
     stride: tuple[int, int] = (1, 1),
     gain: float = 1.0,
+    axes: str = "c c",
     name: str | None = None,
 ):
-    """A spatial convolution; frames are batch, so no weight mixes them (1 x k x k)."""
-    return nn.Conv(
+    """A spatial convolution; frames are batch, so no weight mixes them (1 x k x k).
+
+    axes: names of the input's and the output's channels, `e` for those inside a block.
+    """
+    return Conv(
         features,
         (kernel, kernel),
         stride,
         kernel_init=_scaled(gain),
-        conv_general_dilated=_frames_conv,
+        conv_general_dilated=partial(_frames_conv, axes=axes),
+        output=axes.split()[1],
         name=name,
     )
+
+
+class Conv(nn.Conv):
+    """Flax's convolution of pictures `n h w c`, or of every frame of clips `b f h w c`.
+
+    output: the name of the output's channels.
+    """
+
+    output: str = "c"
+
+    def __call__(self, inputs: Float[Array, "*n h w c"]) -> Float[Array, "*n h w d"]:
+        if inputs.ndim != 5:
+            return super().__call__(inputs)
+        out = super().__call__(fold(inputs, "b f h w c"))
+        out = unfold(out, inputs.shape[0], inputs.shape[1], "b f h w c")
+        return place(out, f"b f h w {self.output}")
 
 
 def _frames_conv(
@@ -37,6 +104,7 @@ def _frames_conv(
     strides,
     padding,
     *,
+    axes: str,
     precision=None,
     **how,
 ) -> Float[Array, "n h w d"]:
@@ -51,6 +119,7 @@ def _frames_conv(
             f"convolutions have odd kernels and 'SAME' padding, not a kernel of "
             f"{kernel.shape[:2]} and {padding}"
         )
+    kernel = use(kernel, f"_ _ {axes}")
     if set(strides) != {1}:
         return _strided(x, kernel, precision, strides)
     return _convolve(x, kernel, precision)
@@ -84,13 +153,22 @@ _convolve.defvjp(_forward, _backward)
 
 
 def _tokens_dot(
-    x: Float[Array, "*n c"], kernel: Float[Array, "c d"], dimensions, precision=None
+    x: Float[Array, "*n c"],
+    kernel: Float[Array, "c d"],
+    dimensions,
+    precision=None,
+    *,
+    axes: str = "c c",
 ) -> Float[Array, "*n d"]:
     """`x kernel` over one axis of tokens.
 
     XLA's CPU backend transposes x before the gradient of the kernel if it sums over several axes,
-    which takes four times as long as the product itself.
+    which takes four times as long as the product itself. Axes that are split over devices stay
+    apart, for as one they could not be split without moving them.
     """
+    if placed():
+        contracted = (((x.ndim - 1,), (0,)), ((), ()))
+        return jax.lax.dot_general(x, use(kernel, axes), contracted, precision=precision)
     y = jax.lax.dot(x.reshape(-1, x.shape[-1]), kernel, precision=precision)
     return y.reshape(*x.shape[:-1], y.shape[-1])
 

@@ -12,9 +12,10 @@ from einops import rearrange
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from vdm_jax.nn.attention import attend, attend_linearly
-from vdm_jax.nn.embeddings import Conditions, clips_of_text, per_frame
+from vdm_jax.nn.axes import place, use
+from vdm_jax.nn.embeddings import Conditions, clips_of_text
 from vdm_jax.nn.frames import same_clip
-from vdm_jax.nn.linear import dense
+from vdm_jax.nn.linear import Projections, dense
 from vdm_jax.nn.norms import GroupNorm
 from vdm_jax.nn.positions import RelativePositions
 
@@ -26,39 +27,53 @@ def heads_of(channels: int, head: int, kind: str) -> int:
     return channels // head
 
 
+def projections(heads: int, head: int, parts: int, *, name: str, bias: bool = True) -> Projections:
+    """Queries, keys or values, `parts` of them, as `heads` of `head` features each."""
+    return Projections(parts, (heads, head), "k _", bias, name=name)
+
+
+Heads = Float[Array, "b f h w k d"]
+
+
 def among_positions(
-    qkv: Float[Array, "b f h w 3*c"], heads: int, read: Callable = attend
-) -> Float[Array, "b f h w c"]:
+    q: Heads, key: Heads, value: Heads, read: Callable = attend
+) -> Float[Array, "b f h w k*d"]:
     """What every position of a frame reads at the positions of that frame."""
-    q, key, value = (
-        rearrange(part, "b f h w (k d) -> b (f k) (h w) d", k=heads)
-        for part in jnp.split(qkv, 3, axis=-1)
-    )
-    out = read(q, key, value)
-    return rearrange(out, "b (f k) (h w) d -> b f h w (k d)", k=heads, h=qkv.shape[2])
+    height = q.shape[2]
+    parts = (rearrange(part, "b f h w k d -> b f k (h w) d") for part in (q, key, value))
+    out = read(*(place(part, "b f k n _") for part in parts))
+    return rearrange(place(out, "b f k n _"), "b f k (h w) d -> b f h w (k d)", h=height)
 
 
 def among_words(
-    q: Float[Array, "b f h w c"],
-    kv: Float[Array, "b n l 2*c"],
+    q: Heads,
+    key: Float[Array, "b n l k d"],
+    value: Float[Array, "b n l k d"],
     mask: Bool[Array, "b n l"],
     segments: Int[Array, "b f"] | None,
-    heads: int,
-) -> Float[Array, "b f h w c"]:
+) -> Float[Array, "b f h w k*d"]:
     """What every position of a frame reads in its clip's caption: zeros where there is none."""
     frames, height = q.shape[1], q.shape[2]
     clips = 1  # frames of one clip read the same keys
     if segments is not None:
-        clips, (b, n, length, channels) = frames, kv.shape
-        kv = per_frame(kv.reshape(b, n, -1), segments)
-        kv = kv.reshape(b, kv.shape[1], length, channels)
-        mask = per_frame(mask, segments)
+        clips = frames
+        key, value, mask = (of_frames(part, segments) for part in (key, value, mask))
 
-    q = rearrange(q, "b (n f) h w (k d) -> b n k (f h w) d", n=clips, k=heads)
-    key, value = rearrange(kv, "b n l (s k d) -> s b n k l d", s=2, k=heads)
+    q = rearrange(q, "b (n f) h w k d -> b n k (f h w) d", n=clips)
+    key, value = (rearrange(part, "b n l k d -> b n k l d") for part in (key, value))
     out = attend(q, key, value, mask[:, :, None, None])
     out = out * mask.any(axis=-1)[:, :, None, None, None]
     return rearrange(out, "b n k (f h w) d -> b (n f) h w (k d)", f=frames // clips, h=height)
+
+
+def of_frames(
+    clips: Shaped[Array, "b n *any"], segments: Int[Array, "b f"]
+) -> Shaped[Array, "b _ *any"]:
+    """What belongs to a clip, for each of its frames."""
+    if clips.shape[1] == 1:
+        return clips
+    index = segments.reshape(*segments.shape, *[1] * (clips.ndim - 2))
+    return jnp.take_along_axis(clips, index, axis=1)
 
 
 class SpatialAttention(nn.Module):
@@ -74,9 +89,11 @@ class SpatialAttention(nn.Module):
         self, h: Float[Array, "b f h w c"], emb: Array, cond: Conditions, *, train: bool = False
     ) -> Float[Array, "b f h w c"]:
         heads = heads_of(h.shape[-1], self.head, type(self).__name__)
-        qkv = dense(3 * h.shape[-1], name="qkv")(GroupNorm(name="norm")(h))
-        out = among_positions(qkv, heads, self.read)
-        return h + dense(h.shape[-1], gain=0.0, name="out")(out)
+        normed = GroupNorm(name="norm")(h)
+        q, key, value = projections(heads, self.head, 3, name="qkv")(normed)
+        out = among_positions(q, key, value, self.read)
+        out = dense(h.shape[-1], gain=0.0, axes="k c", name="out")(out)
+        return place(h + out, "b f h w c")
 
     def read(self, q: Array, key: Array, value: Array) -> Array:
         return attend(q, key, value)
@@ -105,20 +122,20 @@ class TemporalAttention(nn.Module):
     ) -> Float[Array, "b f h w c"]:
         frames, height, channels = h.shape[1], h.shape[2], h.shape[-1]
         heads = heads_of(channels, self.head, type(self).__name__)
-        qkv = dense(3 * channels, name="qkv")(GroupNorm(name="norm")(h))
+        qkv = projections(heads, self.head, 3, name="qkv")(through_time(GroupNorm(name="norm")(h)))
         q, key, value = (
-            rearrange(part, "b f h w (k d) -> b (h w k) f d", k=heads)
-            for part in jnp.split(qkv, 3, axis=-1)
+            place(rearrange(part, "b f p k d -> b p k f d"), "b p k _ _") for part in qkv
         )
         bias, mask = None, None
         if self.positions is not None:
             distance = self.positions(frames, self.head).astype(q.dtype) * self.head**-0.5
-            bias = jnp.einsum("b n i d, i j d -> b n i j", q, distance)
+            bias = jnp.einsum("b p k i d, i j d -> b p k i j", q, distance)
         if cond.segments is not None:
-            mask = same_clip(cond.segments)[:, None]
-        out = attend(q, key, value, mask, bias)
-        out = rearrange(out, "b (h w k) f d -> b f h w (k d)", k=heads, h=height)
-        return h + dense(channels, gain=0.0, name="out")(out)
+            mask = same_clip(cond.segments)[:, None, None]
+        out = place(attend(q, key, value, mask, bias), "b p k _ _")
+        out = rearrange(out, "b p k f d -> b f p (k d)")
+        out = dense(channels, gain=0.0, axes="k c", name="out")(out)
+        return place(h + through_space(out, height), "b f h w c")
 
 
 class TemporalConvolution(nn.Module):
@@ -141,18 +158,30 @@ class TemporalConvolution(nn.Module):
         a = nn.swish(GroupNorm(name="norm")(h))
         if h.shape[1] == 1:
             return h
-        out = bias.reshape(1, 1, 1, 1, c)
+        a, kernel = through_time(a), use(kernel, "_ c c")
+        out = bias.reshape(1, 1, 1, c)
         for tap in range(self.kernel):
             d = tap - self.kernel // 2
             near = later(a, d, 0)
             if segments is not None:
                 same = later(segments, d, -1) == segments
-                near = jnp.where(same[:, :, None, None, None], near, 0)
-            out = out + jnp.einsum("b f h w c, c d -> b f h w d", near, kernel[tap])
+                near = jnp.where(same[:, :, None, None], near, 0)
+            out = out + jnp.einsum("b f p c, c d -> b f p d", near, kernel[tap])
         if segments is not None:
             moves = same_clip(segments).sum(axis=-1) > 1
-            out = jnp.where(moves[:, :, None, None, None], out, 0)
-        return h + out
+            out = jnp.where(moves[:, :, None, None], out, 0)
+        return place(h + through_space(out, h.shape[2]), "b f h w c")
+
+
+def through_time(h: Float[Array, "b f h w c"]) -> Float[Array, "b f p c"]:
+    """Positions for a layer over time: of devices that shared frames, each has all of some."""
+    return place(place(rearrange(h, "b f h w c -> b f (h w) c"), "b f n c"), "b _ p c")
+
+
+def through_space(a: Float[Array, "b f p c"], height: int) -> Float[Array, "b f h w c"]:
+    """The inverse: each device has whole frames again."""
+    a = place(place(a, "b _ p c"), "b f n c")
+    return rearrange(a, "b f (h w) c -> b f h w c", h=height)
 
 
 def later(x: Shaped[Array, "b f *c"], d: int, fill: int) -> Shaped[Array, "b f *c"]:
@@ -177,10 +206,12 @@ class TextAttention(nn.Module):
         channels = h.shape[-1]
         heads = heads_of(channels, self.head, type(self).__name__)
         text, mask = clips_of_text(cond, "TextAttention")
-        q = dense(channels, name="q")(GroupNorm(name="norm")(h))
-        kv = dense(2 * channels, name="kv")(nn.LayerNorm(name="text_norm")(text))
-        out = among_words(q, kv, mask, cond.segments, heads)
-        return h + dense(channels, gain=0.0, name="out")(out)
+        (q,) = projections(heads, self.head, 1, name="q")(GroupNorm(name="norm")(h))
+        text = nn.LayerNorm(name="text_norm")(text)
+        key, value = projections(heads, self.head, 2, name="kv")(text)
+        out = among_words(q, key, value, mask, cond.segments)
+        out = dense(channels, gain=0.0, axes="k c", name="out")(out)
+        return place(h + out, "b f h w c")
 
 
 class FeedForward(nn.Module):
@@ -192,5 +223,8 @@ class FeedForward(nn.Module):
     def __call__(
         self, h: Float[Array, "b f h w c"], emb: Array, cond: Conditions, *, train: bool = False
     ) -> Float[Array, "b f h w c"]:
-        inner = dense(self.expansion * h.shape[-1], name="in")(GroupNorm(name="norm")(h))
-        return h + dense(h.shape[-1], gain=0.0, name="out")(nn.gelu(inner))
+        normed = GroupNorm(name="norm")(h)
+        inner = dense(self.expansion * h.shape[-1], axes="c e", name="in")(normed)
+        inner = place(nn.gelu(inner), "b f h w e")
+        out = dense(h.shape[-1], gain=0.0, axes="e c", name="out")(inner)
+        return place(h + out, "b f h w c")

@@ -5,13 +5,13 @@ and have a norm before them, of every position by itself. (Rombach et al. 2022, 
 """
 
 import flax.linen as nn
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from vdm_jax.nn.activations import GELU, Activation
+from vdm_jax.nn.axes import place
 from vdm_jax.nn.embeddings import Conditions, clips_of_text
-from vdm_jax.nn.linear import dense
-from vdm_jax.nn.mixers import among_positions, among_words, heads_of
+from vdm_jax.nn.linear import Projections, dense
+from vdm_jax.nn.mixers import among_positions, among_words, heads_of, projections
 from vdm_jax.nn.names import adopt
 from vdm_jax.nn.norms import GroupNorm
 
@@ -41,8 +41,9 @@ class SelfAttention(nn.Module):
         self, h: Float[Array, "b f h w c"], emb: Array, cond: Conditions, *, train: bool = False
     ) -> Float[Array, "b f h w c"]:
         heads = heads_of(h.shape[-1], self.head, "SelfAttention")
-        qkv = dense(3 * h.shape[-1], bias=False, name="qkv")(_norm(h))
-        return h + dense(h.shape[-1], name="out")(among_positions(qkv, heads))
+        q, key, value = projections(heads, self.head, 3, bias=False, name="qkv")(_norm(h))
+        out = dense(h.shape[-1], axes="k c", name="out")(among_positions(q, key, value))
+        return place(h + out, "b f h w c")
 
 
 class CrossAttention(nn.Module):
@@ -56,10 +57,10 @@ class CrossAttention(nn.Module):
     ) -> Float[Array, "b f h w c"]:
         heads = heads_of(h.shape[-1], self.head, "CrossAttention")
         text, mask = clips_of_text(cond, "CrossAttention")
-        q = dense(h.shape[-1], bias=False, name="q")(_norm(h))
-        kv = dense(2 * h.shape[-1], bias=False, name="kv")(text)
-        out = among_words(q, kv, mask, cond.segments, heads)
-        return h + dense(h.shape[-1], name="out")(out)
+        (q,) = projections(heads, self.head, 1, bias=False, name="q")(_norm(h))
+        key, value = projections(heads, self.head, 2, bias=False, name="kv")(text)
+        out = among_words(q, key, value, mask, cond.segments)
+        return place(h + dense(h.shape[-1], axes="k c", name="out")(out), "b f h w c")
 
 
 class GatedFeedForward(nn.Module):
@@ -75,9 +76,10 @@ class GatedFeedForward(nn.Module):
     def __call__(
         self, h: Float[Array, "b f h w c"], emb: Array, cond: Conditions, *, train: bool = False
     ) -> Float[Array, "b f h w c"]:
-        inner = dense(2 * self.expansion * h.shape[-1], name="in")(_norm(h))
-        a, gate = jnp.split(inner, 2, axis=-1)
-        return h + dense(h.shape[-1], name="out")(a * self.activation(gate))
+        inner = Projections(2, (self.expansion * h.shape[-1],), "e", name="in")
+        a, gate = inner(_norm(h))
+        inner = place(a * self.activation(gate), "b f h w e")
+        return place(h + dense(h.shape[-1], axes="e c", name="out")(inner), "b f h w c")
 
 
 def _norm(h: Array) -> Array:

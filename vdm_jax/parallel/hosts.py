@@ -1,10 +1,12 @@
 """Several processes as one run: how they start together, and how they stop at the same step."""
 
+import contextlib
 import dataclasses
 import glob
 import importlib.util
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 
 import jax
 import numpy as np
@@ -78,6 +80,41 @@ def meet(place: str) -> None:
     """Waits until all processes are at the same `place` in the program."""
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices(place)
+
+
+class Lost(RuntimeError):
+    """Of several processes another has ended, and this one cannot go on alone."""
+
+
+@contextlib.contextmanager
+def together() -> Iterator[None]:
+    """Inside, what fails because another process has ended is `Lost`."""
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        if jax.process_count() == 1 or not _GONE.search(str(error)):
+            raise
+        raise Lost(
+            f"process {jax.process_index()} of {jax.process_count()} cannot go on: another one has "
+            f"ended or cannot be reached ({str(error).splitlines()[0]}). See what that one said "
+            "last; start all of them again, and they go on from the newest checkpoint"
+        ) from error
+
+
+_GONE = re.compile(
+    r"closed by peer|[Cc]onnection|[Ss]ocket|UNAVAILABLE|ABORTED|DEADLINE_EXCEEDED|[Gg]loo|NCCL|"
+    r"heartbeat|[Tt]imed? ?out"
+)
+"""What the transports between processes say of one that is gone."""
+
+
+def preempted(step: int) -> bool:
+    """Whether the machines will be taken away, and this is the step to save before they are.
+
+    To be called by all processes at every step: the answer is the same for all of them. It is the
+    platform's notice, which comes as a SIGTERM that nobody else catches.
+    """
+    return jax.process_count() > 1 and multihost_utils.reached_preemption_sync_point(step)
 
 
 class Agreement:

@@ -156,18 +156,18 @@ class Trained:
 
     def denoiser(self, cond: Conditioning) -> Denoiser:
         """E[x | z_t] by the averaged parameters, without guidance."""
-        network = Bound(self.experiment.task)
+        network = Bound(self._task())
         return jax.tree_util.Partial(network, self.params, self.frozen, cond)
 
     def generate(self, key: Key, cond: Conditioning, count: int) -> UInt8[np.ndarray, "b f h w c"]:
         """`count` clips under `count` conditions, as the experiment samples them."""
         if self.experiment.task.lowres is not None:
             raise ValueError("a super-resolution model has to be given videos: use `enlarge`")
-        shape = (self.data.frames, *sides(self.data.size), 3)
+        shape, task = (self.data.frames, *sides(self.data.size), 3), self._task()
 
         def sample(keys, cond):
             return _sample(
-                self.generator, self.experiment.task, (len(keys), *shape),
+                self.generator, task, (len(keys), *shape),
                 self.params, self.frozen, keys, cond,
             )  # fmt: skip
 
@@ -187,11 +187,9 @@ class Trained:
         self, key: Key, cond: Conditioning, low: UInt8[np.ndarray, "b f h w c"]
     ) -> UInt8[np.ndarray, "b f h w c"]:
         """Videos with the frames, rows and columns that a super-resolution model adds to these."""
-        mesh = self.experiment.mesh.build()
-        task, fill = self.experiment.task, True
-        if len(low) < mesh.size:  # the devices share each video
-            place = parallel.video_sharding(mesh, self._lowres().shape(low.shape))
-            task, fill = Placed(task, place), False
+        self._lowres()  # or it enlarges nothing
+        fill = len(low) >= parallel.rows(self.experiment.mesh.build())
+        task = self._task() if fill else self._task(parallel.ONE_VIDEO)
 
         def sample(keys, cond, low):
             return _enlarge(self.generator, task, self.params, self.frozen, keys, cond, low)
@@ -200,6 +198,11 @@ class Trained:
             bar = bars.add_task("enlarging", total=len(low))
             advance = partial(bars.advance, bar)
             return self._in_batches(sample, key, (cond, low), len(low), advance, fill=fill)
+
+    def _task(self, rules: parallel.Rules = parallel.ACTIVATIONS) -> Task:
+        """The task, with its videos on the devices as the rules say."""
+        mesh, task = self.experiment.mesh.build(), self.experiment.task
+        return task if mesh.size == 1 else Placed(task, parallel.Places(mesh, rules))
 
     def _lowres(self) -> LowRes:
         lowres = self.experiment.task.lowres
@@ -222,10 +225,11 @@ class Trained:
         Known frames that were bytes come back as the same bytes. The program is compiled once for
         every shape, whichever frames are known.
         """
+        task = self._task()
 
         def sample(keys, cond, known, small):
             return _complete(
-                self.generator, self.experiment.task, correction, path,
+                self.generator, task, correction, path,
                 self.params, self.frozen, keys, cond, known, small,
             )  # fmt: skip
 
@@ -267,7 +271,7 @@ class Trained:
         """
         mesh = self.experiment.mesh.build()
         size = min(self.generator.batch, count)
-        size = math.ceil(size / mesh.size) * mesh.size if fill else size
+        size = math.ceil(size / parallel.rows(mesh)) * parallel.rows(mesh) if fill else size
         rows = parallel.batch_sharding(mesh) if fill else NamedSharding(mesh, PartitionSpec())
         videos = []
         for first in range(0, count, size):

@@ -3,10 +3,7 @@
 import dataclasses
 from typing import Protocol
 
-import jax
-from jax.sharding import NamedSharding
-
-from vdm_jax import diffusion
+from vdm_jax import diffusion, nn
 from vdm_jax.models import Conditioning
 from vdm_jax.types import Denoiser, Key, LogSNR, Params, Video
 
@@ -40,7 +37,7 @@ class Placed:
     """A task whose videos lie on devices in parts, and whose denoiser works on the parts."""
 
     task: Task
-    place: NamedSharding
+    places: nn.Places
 
     @property
     def process(self) -> diffusion.Process:
@@ -54,12 +51,11 @@ class Placed:
         denoiser = self.task.denoiser(params, frozen, cond)
 
         def placed(z: Video, logsnr: LogSNR) -> Video:
-            return self._put(denoiser(self._put(z), logsnr))
+            with nn.placing(self.places):
+                z = nn.place(z, "b f h w c")
+                return nn.place(denoiser(z, logsnr), "b f h w c")
 
         return placed
-
-    def _put(self, video: Video) -> Video:
-        return jax.lax.with_sharding_constraint(video, self.place)
 
 
 @dataclasses.dataclass(frozen=True)

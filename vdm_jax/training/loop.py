@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vdm_jax import config, parallel
+from vdm_jax import config, nn, parallel
 from vdm_jax.checkpoints import (
     CheckpointError,
     Export,
@@ -26,6 +26,7 @@ from vdm_jax.checkpoints.store import EXPERIMENT, steps_in
 from vdm_jax.training import state as states
 from vdm_jax.training.experiment import FREE, Experiment
 from vdm_jax.training.log import Log
+from vdm_jax.training.pace import Pace, Trace
 from vdm_jax.training.signals import Stop
 from vdm_jax.training.state import State
 from vdm_jax.training.task import InParts
@@ -45,8 +46,10 @@ class NotFinite(FloatingPointError):
     """Too many updates in a row had a gradient that is not finite."""
 
 
-def train(experiment: Experiment, workdir: str | os.PathLike) -> State:
+def train(experiment: Experiment, workdir: str | os.PathLike, profile: int = 0) -> State:
     """Runs an experiment to its last step, from its newest checkpoint where there is one.
+
+    Of so many steps as `profile` says there is a trace beside the log, in `tensorboard`.
 
     A folder that is an import, and has no checkpoint yet, gives its parameters to the first step.
 
@@ -55,7 +58,9 @@ def train(experiment: Experiment, workdir: str | os.PathLike) -> State:
 
     Raises:
       CheckpointError: the folder holds a run of another experiment.
-      Interrupted: SIGTERM or SIGINT came; the state at that step is saved.
+      Interrupted: SIGTERM or SIGINT came, or the platform has announced that it takes the
+        machines away; the state at that step is saved.
+      parallel.Lost: of several processes another has ended.
       NotFinite: `patience` updates in a row were refused.
     """
     workdir = Path(workdir)
@@ -69,17 +74,22 @@ def train(experiment: Experiment, workdir: str | os.PathLike) -> State:
     log = Log(log_folder(workdir), first, experiment.ends[-1], quiet=not parallel.first())
     say_start(log, experiment, state, mesh, first, given)
 
+    host, hosts = parallel.share(mesh)
     batches = experiment.loader(
-        clips, seed=experiment.seed, start=next_batch, host=jax.process_index(),
-        hosts=jax.process_count(),
-    )  # fmt: skip
-    run = Run(experiment, workdir, mesh, store, log, frozen, batches)
+        clips, seed=experiment.seed, start=next_batch, host=host, hosts=hosts
+    )
+    trace = Trace(log_folder(workdir) / "tensorboard", profile)
+    run = Run(experiment, workdir, mesh, store, log, trace, frozen, batches)
     try:
-        with Stop() as stop:
+        with Stop() as stop, parallel.together():
             return run.steps(state, stop)
+    except parallel.Lost:
+        store.abandon()
+        raise
     finally:
         batches.close()
         store.close()
+        trace.close()
         log.close()
 
 
@@ -196,8 +206,10 @@ class Run:
     mesh: jax.sharding.Mesh
     store: Store
     log: Log
+    trace: Trace
     frozen: Any
     batches: Any
+    pace: Pace = dataclasses.field(default_factory=Pace)
     entered: Callable[[State, Any], tuple[State, Any]] | None = None
 
     def steps(self, state: State, stop: Stop) -> State:
@@ -212,19 +224,31 @@ class Run:
         compiled: dict[Any, Any] = {}  # a step for each shape of batch
         pending: list[dict] = []
         due: list[dict] = []
+        pace = self.pace
         for n in range(first + 1, end + 1):
             if n - 1 in (0, *ends):
                 state = self.enter(state)
-            batch = self.put(next(self.batches))
+            with pace.doing("data"):
+                rows = next(self.batches)
+            with pace.doing("host"):
+                batch = self.put(rows)
             shape = tuple((name, value.shape) for name, value in sorted(batch.items()))
             if shape not in compiled:
                 compiled[shape] = self.compile(state, batch)
-            state, metrics = compiled[shape](state, self.frozen, batch)
+            with pace.doing("host"), self.trace.step(n) as results:
+                state, metrics = compiled[shape](state, self.frozen, batch)
+                results.append(metrics)
+            with pace.doing("device"):  # the step before, while this one is on its way
+                jax.block_until_ready((pending or due)[-1:])
+            pace.step()
             if due:  # read only now, when the next step is on its way
                 self.report(n - 1, due)
                 due = []
             pending.append(metrics)
-            signum = agreed(stop.signum or 0)  # the same in all processes
+            with pace.doing("device"):
+                signum = agreed(stop.signum or 0)  # the same in all processes
+            if parallel.preempted(n):
+                signum = signum or signal.SIGTERM
             last = n in ends or signum > 0
             if n % experiment.log_every == 0 or last:
                 due, pending = pending, []
@@ -261,6 +285,8 @@ class Run:
         step = states.make_step(self.experiment.task, self.experiment.optimizer,
                                 self.experiment.steps)  # fmt: skip
         places = jax.tree.map(lambda x: x.sharding, state)
+        if self.mesh.size > 1:
+            step = nn.placing(parallel.Places(self.mesh))(step)
         jitted = jax.jit(step, donate_argnums=0, out_shardings=(places, None))
         compiled = jitted.lower(state, self.frozen, batch).compile()
         self.log.say(f"compiled in {time.monotonic() - began:.1f} s")
@@ -278,7 +304,7 @@ class Run:
         good = [row["task"] for row in rows if row["accepted"]]
         record = means(jax.tree.map(lambda *values: np.sum(values, axis=0), *good)) if good else {}
         record |= {"learning_rate": float(rows[-1]["learning_rate"])}
-        record |= {"skipped": int(rows[-1]["skipped"])}
+        record |= {"skipped": int(rows[-1]["skipped"]), "seconds": self.pace.lap()}
         self.log.metrics(step, record)
         worst = max(rows, key=lambda row: row["streak"])
         if worst["streak"] >= self.experiment.patience:

@@ -16,6 +16,7 @@ from vdm_jax.nn import (
     among_positions,
     convolution,
     dense,
+    projections,
 )
 
 EPSILON = 1e-6  # of all its norms
@@ -109,8 +110,9 @@ class _Middle(nn.Module):
     def __call__(self, h: Array) -> Array:
         channels = h.shape[-1]
         h = AdditiveBlock(channels, epsilon=EPSILON, name="block_0")(h)
-        qkv = dense(3 * channels, name="qkv")(GroupNorm(epsilon=EPSILON, name="norm")(h))
-        h = h + dense(channels, gain=0.0, name="out")(among_positions(qkv, heads=1))
+        normed = GroupNorm(epsilon=EPSILON, name="norm")(h)
+        q, key, value = projections(1, channels, 3, name="qkv")(normed)
+        h = h + dense(channels, gain=0.0, name="out")(among_positions(q, key, value))
         return AdditiveBlock(channels, epsilon=EPSILON, name="block_1")(h)
 
 

@@ -4,12 +4,21 @@
 """
 
 import flax.linen as nn
-import jax.numpy as jnp
 from einops import rearrange
 from jaxtyping import Array, Bool, Float, Int
 
 from vdm_jax.config import nearest
-from vdm_jax.nn import Activation, BucketedPositions, ReLU, RMSNorm, TanhGELU, attend, dense
+from vdm_jax.nn import (
+    Activation,
+    BucketedPositions,
+    Projections,
+    ReLU,
+    RMSNorm,
+    TanhGELU,
+    attend,
+    dense,
+    place,
+)
 
 # features, inner, layers, heads, head of every published size
 ORIGINAL = {
@@ -36,8 +45,9 @@ class Plain(nn.Module):
 
     @nn.compact
     def __call__(self, h: Float[Array, "b l d"]) -> Float[Array, "b l d"]:
-        inner = self.activation(dense(self.inner, bias=False, name="in")(h))
-        return dense(h.shape[-1], bias=False, name="out")(inner)
+        inner = self.activation(dense(self.inner, bias=False, axes="d e", name="in")(h))
+        inner = place(inner, "b l e")
+        return dense(h.shape[-1], bias=False, axes="e d", name="out")(inner)
 
 
 class Gated(nn.Module):
@@ -48,8 +58,9 @@ class Gated(nn.Module):
 
     @nn.compact
     def __call__(self, h: Float[Array, "b l d"]) -> Float[Array, "b l d"]:
-        gate, value = jnp.split(dense(2 * self.inner, bias=False, name="in")(h), 2, axis=-1)
-        return dense(h.shape[-1], bias=False, name="out")(self.activation(gate) * value)
+        gate, value = Projections(2, (self.inner,), "e", bias=False, name="in")(h)
+        inner = place(self.activation(gate) * value, "b l e")
+        return dense(h.shape[-1], bias=False, axes="e d", name="out")(inner)
 
 
 class _Block(nn.Module):
@@ -61,18 +72,19 @@ class _Block(nn.Module):
 
     @nn.compact
     def __call__(self, h: Array, mask: Array | None, bias: Array) -> Array:
-        inner = self.heads * self.head
+        heads = (self.heads, self.head)
         a = RMSNorm(name="norm_0")(h)
         # Scores are not divided by sqrt(head): instead q starts that much smaller.
-        q = dense(inner, gain=1 / self.head, bias=False, name="q")(a)
-        kv = dense(2 * inner, bias=False, name="kv")(a)
-        q = rearrange(q, "b l (k d) -> b k l d", k=self.heads)
-        key, value = rearrange(kv, "b l (s k d) -> s b k l d", s=2, k=self.heads)
+        q = Projections(1, heads, "k _", bias=False, gain=1 / self.head, name="q")(a)
+        kv = Projections(2, heads, "k _", bias=False, name="kv")(a)
+        q, key, value = (
+            place(rearrange(part, "b l k d -> b k l d"), "b k l _") for part in (*q, *kv)
+        )
         out = attend(q, key, value, mask, bias[None], scale=1.0)
-        out = rearrange(out, "b k l d -> b l (k d)")
-        h = h + dense(h.shape[-1], bias=False, name="out")(out)
+        out = rearrange(place(out, "b k l _"), "b k l d -> b l (k d)")
+        h = place(h + dense(h.shape[-1], bias=False, axes="k d", name="out")(out), "b l d")
         feed_forward = self.feed_forward.clone(parent=self, name="feed_forward", _deep_clone=True)
-        return h + feed_forward(RMSNorm(name="norm_1")(h))
+        return place(h + feed_forward(RMSNorm(name="norm_1")(h)), "b l d")
 
 
 class T5(nn.Module):

@@ -1,0 +1,203 @@
+"""Every axis of a mesh, alone and with others, gives what one device gives, of every network."""
+
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tiny
+
+from vdm_jax import diffusion, models, nn, parallel, sampling
+from vdm_jax.models.text import t5
+from vdm_jax.sampling.tasks import Placed
+
+S = 8
+SPACE, TIME, TEXT = nn.SpatialAttention(8), nn.TemporalAttention(8), nn.TextAttention(8)
+WIDE = nn.Transformer((nn.SelfAttention(8), nn.CrossAttention(8), nn.GatedFeedForward(2)))
+KEY = jax.random.key(0)
+MESHES = {
+    "data": parallel.Mesh(data=4),
+    "fsdp": parallel.Mesh(data=1, fsdp=4),
+    "frames": parallel.Mesh(data=1, frames=4),
+    "tensor": parallel.Mesh(data=1, tensor=2),
+    "data+frames": parallel.Mesh(data=2, frames=2),
+    "fsdp+frames+tensor": parallel.Mesh(data=1, fsdp=2, frames=2, tensor=2),
+}
+
+
+def unet(*levels, outputs=None):
+    embedding = nn.Embedding(width=16, layers=1, inputs=(nn.LogSNR(), nn.PooledText()))
+    return models.UNet(16, levels, embedding, outputs=outputs)
+
+
+NETWORKS = {
+    "unet": unet(
+        models.Level(1, (TIME,), blocks=1),
+        models.Level(2, (SPACE, TEXT, nn.FeedForward(2)), blocks=1, remat=True),
+    ),
+    "super-resolution": models.SuperResolution(
+        unet(
+            models.EfficientLevel(1, (), 1, (1, 1, 1)),
+            models.EfficientLevel(2, (SPACE, TEXT, nn.TemporalConvolution()), 1),
+            outputs=3,
+        )
+    ),
+    "latent": unet(
+        models.LatentLevel(1, (WIDE, TIME), 1, bottom=(nn.LinearSpatialAttention(8),)),
+    ),
+    "packed": unet(models.Level(1, (TEXT, TIME, nn.TemporalConvolution()), blocks=1)),
+}
+CASES = [("unet", mesh) for mesh in MESHES] + [
+    (name, mesh) for name in ("super-resolution", "latent", "packed") for mesh in list(MESHES)[-1:]
+]
+
+
+def inputs(name, b=4, f=8):
+    """What a network is called with: z, logsnr, conditions."""
+    rng = np.random.default_rng(0)
+    cond = {"text": rng.normal(size=(b, 4, 8)), "text_mask": np.arange(4) < np.full((b, 1), 3)}
+    logsnr = np.linspace(-4, 4, b)
+    if name == "super-resolution":
+        cond["lowres"] = rng.normal(size=(b, f // 2, S // 2, S // 2, 3))
+    if name == "packed":
+        cond["segments"] = np.tile([0] * (f - 2) + [1, 2], (b, 1)).astype(np.int32)
+        cond["text"] = rng.normal(size=(b, 3, 4, 8))
+        cond["text_mask"] = np.tile(np.arange(4) < 3, (b, 3, 1))
+        logsnr = np.repeat(logsnr[:, None], f, axis=1)
+    cast = jax.tree.map(lambda x: x.astype(np.float32) if x.dtype == float else x, cond)
+    z = rng.normal(size=(b, f, S, S, 3))
+    return np.float32(z), np.float32(logsnr), models.Conditioning(**cast)
+
+
+def moved(params):
+    """Parameters none of which is at its start, where many are zero."""
+    leaves, tree = jax.tree.flatten(params)
+    rng = np.random.default_rng(1)
+    leaves = [np.asarray(x) + np.float32(0.1 * rng.normal(size=x.shape)) for x in leaves]
+    return jax.tree.unflatten(tree, leaves)
+
+
+def outcome(network):
+    """(parameters, inputs) -> output and gradients."""
+
+    def loss(params, z, logsnr, cond):
+        out = network.apply({"params": params}, z, logsnr, cond)
+        return jnp.square(out - z).mean(), out
+
+    def run(params, *batch):
+        (_, out), grads = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)(params, *batch)
+        return out, grads
+
+    return run
+
+
+def alike(found, expected):
+    """Equal to 1e-5 of the largest element of each array."""
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        size = max(float(np.abs(b).max()), 1e-3)
+        np.testing.assert_allclose(np.asarray(a) / size, np.asarray(b) / size, atol=1e-5)
+
+
+def grid(name):
+    """A mesh, of as many devices as it needs."""
+    mesh = MESHES[name]
+    return mesh.build(jax.devices()[: mesh.data * mesh.fsdp * mesh.frames * mesh.tensor])
+
+
+def on(mesh, params, batch):
+    """Parameters and inputs on the devices of a mesh."""
+    params = jax.device_put(params, parallel.shardings(params, mesh))
+    return params, *jax.device_put(batch, parallel.batch_sharding(mesh))
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """name -> parameters, inputs, and what one device makes of them."""
+    found = {}
+
+    def of(name):
+        if name not in found:
+            network, batch = NETWORKS[name], inputs(name)
+            params = moved(jax.jit(network.init)(KEY, *inputs(name, 1))["params"])
+            found[name] = params, batch, jax.jit(outcome(network))(params, *batch)
+        return found[name]
+
+    return of
+
+
+@pytest.mark.parametrize(("name", "mesh"), CASES)
+def test_outputs_and_gradients_are_those_of_one_device(name, mesh, whole):
+    params, batch, expected = whole(name)
+    run = nn.placing(parallel.Places(grid(mesh)))(outcome(NETWORKS[name]))
+    alike(jax.jit(run)(*on(grid(mesh), params, batch)), expected)
+
+
+def collectives(compiled) -> dict[str, list[int]]:
+    """The sizes of what each kind of collective of a program gives, in elements."""
+    kinds = "all-to-all|all-gather|all-reduce|reduce-scatter|collective-permute"
+    found: dict[str, list[int]] = {}
+    for line in compiled.as_text().splitlines():
+        call = re.search(rf" = (.*) ({kinds})(-start)?\(", line)
+        if call:
+            shapes = re.findall(r"\w\d+\[([\d,]*)\]", call[1])
+            size = sum(int(np.prod([int(n) for n in s.split(",") if n])) for s in shapes)
+            found.setdefault(call[2], []).append(size)
+    return found
+
+
+@pytest.mark.parametrize(("name", "layers"), [("unet", 3), ("super-resolution", 2)])
+def test_between_space_and_time_videos_are_exchanged_and_nothing_else_is(name, layers, whole):
+    """Split by frames, a network's forward pass has two exchanges for each layer over time."""
+    params, batch, _ = whole(name)
+    network, mesh = NETWORKS[name], grid("frames")
+    forward = nn.placing(parallel.Places(mesh))(lambda p, *xs: network.apply({"params": p}, *xs))
+    found = collectives(jax.jit(forward).lower(*on(mesh, params, batch)).compile())
+    assert {kind: len(sizes) for kind, sizes in found.items()} == {"all-to-all": 2 * layers}
+
+
+def test_rows_of_pixels_are_split_where_frames_do_not_divide(whole):
+    """One video of 6 frames on 4 devices: convolutions exchange edges, no device has the whole."""
+    params, _, _ = whole("super-resolution")
+    network, mesh = NETWORKS["super-resolution"], grid("data")
+    batch = inputs("super-resolution", b=1, f=6)
+
+    def forward(params, *batch):
+        return network.apply({"params": params}, *batch)
+
+    split = nn.placing(parallel.Places(mesh, parallel.ONE_VIDEO))(forward)
+    every = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+    compiled = jax.jit(split).lower(*jax.device_put((params, *batch), every)).compile()
+    alike(compiled(*jax.device_put((params, *batch), every)), jax.jit(forward)(params, *batch))
+    assert collectives(compiled)["collective-permute"]
+
+
+def test_a_text_encoder_split_by_heads(whole):
+    network = t5.T5(16, layers=1, heads=2, feed_forward=t5.Gated(32), head=8, vocabulary=32)
+    tokens, mask = np.arange(20).reshape(4, 5), np.arange(5) < np.full((4, 1), 3)
+    params = moved(jax.jit(network.init)(KEY, tokens, mask)["params"])
+
+    def forward(params, tokens, mask):
+        return network.apply({"params": params}, tokens, mask)
+
+    where = grid("fsdp+frames+tensor")
+    run = nn.placing(parallel.Places(where))(forward)
+    found = jax.jit(run).lower(*on(where, params, (tokens, mask))).compile()
+    alike(found(*on(where, params, (tokens, mask))), jax.jit(forward)(params, tokens, mask))
+    assert collectives(found)["all-reduce"]
+
+
+@pytest.mark.parametrize("mesh", ["frames", "fsdp+frames+tensor"])
+def test_samples_are_those_of_one_device(mesh):
+    task = tiny.denoising().task
+    generator = sampling.Generator(diffusion.DDIM(steps=2), guidance=2.0)
+    cond = models.Conditioning(label=jnp.zeros(2, int))
+    params = moved(task.init(KEY, {"video": jnp.zeros((1, 4, 8, 8, 3), jnp.uint8)})[0])
+    keys, where = jax.random.split(KEY, 2), grid(mesh)
+
+    def sample(task, params, keys, cond):
+        return generator(task, params, {}, keys, cond, (2, 4, 8, 8, 3))
+
+    run = jax.jit(sample, static_argnums=0)
+    found = run(Placed(task, parallel.Places(where)), *on(where, params, (keys, cond)))
+    alike(found, run(task, params, keys, cond))

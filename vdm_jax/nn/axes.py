@@ -1,0 +1,99 @@
+"""Names of the axes of activations and kernels, from which a mesh of devices knows what to split.
+
+A layer says what the axes of an array mean, in the letters of einops patterns; it does not know
+what is done about it. Nothing is, unless the program is traced inside `placing(places)`.
+
+  b f h w c   rows of the batch, frames, rows and columns of pixels, channels
+  n           the pixels of a frame, which are together: a layer over space
+  p           the pixels of a frame, each by itself with all its frames: a layer over time
+  k           heads
+  e           features inside a wide layer, between its first and its last linear map
+  l d         text tokens, features
+  _           anything else
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Protocol
+
+from jaxtyping import Array, Shaped
+
+Axes = tuple[str, ...]
+
+
+class Places(Protocol):
+    """Where arrays are, such as `parallel.Places`."""
+
+    def put(self, array: Array, axes: Axes) -> Array:
+        """The array, placed as the names of its axes ask for; its gradient likewise."""
+        ...
+
+    def use(self, kernel: Array, axes: Axes) -> Array:
+        """A parameter, brought from where it is kept to where it is used."""
+        ...
+
+    def parts(self, shape: tuple[int, ...], axes: Axes) -> tuple[int, ...]:
+        """Into how many parts each axis of an array is split."""
+        ...
+
+
+_PLACES: ContextVar[Places | None] = ContextVar("places", default=None)
+
+
+@contextmanager
+def placing(places: Places | None) -> Iterator[None]:
+    """What is traced inside is placed; also a decorator. `None` leaves all to the compiler."""
+    token = _PLACES.set(places)
+    try:
+        yield
+    finally:
+        _PLACES.reset(token)
+
+
+def placed() -> bool:
+    """Whether arrays are being placed."""
+    return _PLACES.get() is not None
+
+
+def place(array: Shaped[Array, "..."], axes: str) -> Shaped[Array, "..."]:
+    """The array, placed by the names of its axes: `place(h, "b f h w c")`."""
+    places = _PLACES.get()
+    return array if places is None else places.put(array, _named(array, axes))
+
+
+def use(kernel: Shaped[Array, "..."], axes: str) -> Shaped[Array, "..."]:
+    """A kernel, brought to where it is used, by the names of its axes: `use(kernel, "c e")`."""
+    places = _PLACES.get()
+    return kernel if places is None else places.use(kernel, _named(kernel, axes))
+
+
+def fold(h: Shaped[Array, "b f ..."], axes: str) -> Shaped[Array, "n ..."]:
+    """The first two axes as one, those of one device next to each other, so that nothing moves."""
+    places = _PLACES.get()
+    if places is None:
+        return h.reshape(-1, *h.shape[2:])
+    named = _named(h, axes)
+    (s, t, *_), (b, f, *rest) = places.parts(h.shape, named), h.shape
+    h = h.reshape(s, b // s, t, f // t, *rest)
+    return h.swapaxes(1, 2).reshape(b * f, *rest)
+
+
+def unfold(h: Shaped[Array, "n ..."], b: int, f: int, axes: str) -> Shaped[Array, "b f ..."]:
+    """The inverse of `fold`; `b` and `f` are the first two axes, `axes` the names of all.
+
+    Axes after them may have changed their length.
+    """
+    places, rest = _PLACES.get(), h.shape[1:]
+    if places is None:
+        return h.reshape(b, f, *rest)
+    s, t, *_ = places.parts((b, f, *rest), tuple(axes.split()))
+    h = h.reshape(s, t, b // s, f // t, *rest)
+    return h.swapaxes(1, 2).reshape(b, f, *rest)
+
+
+def _named(array: Array, axes: str) -> Axes:
+    names = tuple(axes.split())
+    if len(names) != array.ndim:
+        raise ValueError(f"{len(names)} names {axes!r} for the axes of an array {array.shape}")
+    return names
