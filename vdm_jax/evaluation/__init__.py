@@ -1,10 +1,13 @@
 """Evaluations of trained models: what they generate, how well they denoise, as named numbers."""
 
+from vdm_jax.evaluation.bootstrap import Bootstrap
 from vdm_jax.evaluation.completion import Extension, Interpolation, Prediction, Seam
 from vdm_jax.evaluation.denoising import DenoisingError
 from vdm_jax.evaluation.features import Features, PixelFeatures
 from vdm_jax.evaluation.frechet import FrechetDistance, Moments, frechet_distance
 from vdm_jax.evaluation.images import psnr, ssim
+from vdm_jax.evaluation.inception_score import InceptionScore
+from vdm_jax.evaluation.kernel import Polynomial
 from vdm_jax.evaluation.networks import NetworkFeatures, Random
 from vdm_jax.evaluation.oracle import Decision, MovingShapesOracle, centres, decide
 from vdm_jax.evaluation.protocols import (
@@ -12,7 +15,9 @@ from vdm_jax.evaluation.protocols import (
     Every,
     Frechet,
     Generated,
+    Inception,
     Jpeg,
+    KernelDistance,
     Mean,
     Measured,
     Nothing,
@@ -47,6 +52,7 @@ from vdm_jax.evaluation.super_resolution import Enlarger, SuperResolution
 __all__ = [
     "AlignCorners",
     "Antialiased",
+    "Bootstrap",
     "CentreCrop",
     "Chunk",
     "Classes",
@@ -67,8 +73,11 @@ __all__ = [
     "HalfPixel",
     "HalfPixelCubic",
     "Images",
+    "Inception",
+    "InceptionScore",
     "Interpolation",
     "Jpeg",
+    "KernelDistance",
     "Legacy",
     "Mean",
     "Measured",
@@ -81,6 +90,7 @@ __all__ = [
     "Part",
     "Pillow",
     "PixelFeatures",
+    "Polynomial",
     "Prediction",
     "Protocol",
     "Quantised",

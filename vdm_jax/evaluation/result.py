@@ -32,10 +32,10 @@ class Result:
     protocol_hash: str
     values: Mapping[str, Value]
     reference_hash: str | None = None
-    changed: Sequence[str] = ()
+    changed: Sequence[str] = field(default_factory=list)
     weights: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
-    warnings: Sequence[str] = ()
+    warnings: Sequence[str] = field(default_factory=list)
     inputs: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=lambda: versions())
 
@@ -54,7 +54,7 @@ class Result:
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        told = {"format": FORMAT, **vars(self)}
+        told = {"format": FORMAT, "random_weights": self.random_weights, **vars(self)}
         temporary.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", "utf-8")
         os.replace(temporary, path)
 
@@ -69,6 +69,7 @@ def read_result(path: str | os.PathLike) -> Result:
         told = json.loads(Path(path).read_text("utf-8"))
         if told.pop("format") != FORMAT:
             raise ValueError(f"it has another format than {FORMAT}")
+        told.pop("random_weights")
         return Result(**told)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(

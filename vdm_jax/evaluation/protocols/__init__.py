@@ -12,7 +12,7 @@ from vdm_jax.evaluation.protocols.footage import Collection, Footage, collect
 from vdm_jax.evaluation.protocols.frames import Jpeg, Part, Square
 from vdm_jax.evaluation.protocols.generated import Generated
 from vdm_jax.evaluation.protocols.measured import Measured
-from vdm_jax.evaluation.protocols.measures import Frechet, Mean, Measure
+from vdm_jax.evaluation.protocols.measures import Frechet, Inception, KernelDistance, Mean, Measure
 from vdm_jax.evaluation.protocols.measuring import measure
 from vdm_jax.evaluation.protocols.prompts import Ask, Classes, Nothing, RealCaptions, RealLabels
 from vdm_jax.evaluation.protocols.protocol import Protocol, identity, protocol_hash
@@ -31,7 +31,9 @@ __all__ = [
     "Footage",
     "Frechet",
     "Generated",
+    "Inception",
     "Jpeg",
+    "KernelDistance",
     "Mean",
     "Measure",
     "Measured",

@@ -1,16 +1,18 @@
-"""What a protocol measures: a feature of each clip, and a number made of all of them."""
+"""What a protocol measures: features of each clip, and a number made of all of them."""
 
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from vdm_jax.evaluation import inception_score
+from vdm_jax.evaluation.bootstrap import Bootstrap, Interval, frechet_bias
 from vdm_jax.evaluation.features import Features
 from vdm_jax.evaluation.frechet import frechet_distance
+from vdm_jax.evaluation.kernel import CUBIC, Polynomial, unbiased
 from vdm_jax.evaluation.protocols.rows import Rows
-from vdm_jax.evaluation.result import Value
 
 Against = Literal["real", "pairs"]
 
@@ -36,50 +38,132 @@ class Measure(typing.Protocol):
         """Whether the captions of samples matter."""
         ...
 
-    def value(self, made: Rows, real: Rows | None, captions: Sequence[str]) -> Value: ...
+    def value(self, made: Rows, real: Rows | None, captions: Sequence[str]) -> float: ...
+
+    def spread(self, made: Rows, real: Rows | None, captions: Sequence[str]) -> dict[str, Any]:
+        """What is known of how far the value would move with other samples: `low`, `high`, ..."""
+        ...
 
 
 @dataclass(frozen=True)
 class Frechet:
     """The Frechet distance between the features of samples and of real clips.
 
-    ddof: 1 is the unbiased covariance, 0 that of StyleGAN-V and cd-fvd.
+    ddof: 1 is the unbiased covariance, 0 that of StyleGAN-V and cd-fvd. bootstrap: None where it
+    would take too long, as for thousands of features. Results also have `infinite`, what halves of
+    the clips say of infinitely many.
     """
 
     features: Features
     ddof: int = 1
     name: str = "fvd"
+    bootstrap: Bootstrap | None = Bootstrap()
 
-    against: typing.ClassVar = "real"
-    captioned: typing.ClassVar = False
+    against: ClassVar[Against | None] = "real"
+    captioned: ClassVar[bool] = False
 
-    def value(self, made: Rows, real: Rows | None, captions: Sequence[str]) -> Value:
+    def value(self, made: Rows, real: Rows | None, captions: Sequence[str]) -> float:
         assert real is not None
-        return {"value": frechet_distance(made.moments(), real.moments(), self.ddof)}
+        return frechet_distance(made.moments(), real.moments(), self.ddof)
+
+    def spread(self, made: Rows, real: Rows | None, captions: Sequence[str]) -> dict[str, Any]:
+        assert real is not None
+        if self.bootstrap is None or min(made.clips, real.clips) < 4:
+            return {}
+        x, y = made.features(), real.features()
+        each = len(x) // made.clips
+        found = _told(self.bootstrap.frechet(x, y, self.ddof, each))
+        return {**found, "infinite": frechet_bias(x, y, self.ddof, each).infinite}
+
+
+@dataclass(frozen=True)
+class KernelDistance:
+    """The unbiased MMD^2 between the features of samples and of real clips: KVD, KID."""
+
+    features: Features
+    kernel: Polynomial = CUBIC
+    name: str = "kvd"
+    bootstrap: Bootstrap = Bootstrap()
+
+    against: ClassVar[Against | None] = "real"
+    captioned: ClassVar[bool] = False
+    MOST: ClassVar[int] = 4096
+    """Clips of which the matrix of all pairs is held for the bootstrap."""
+
+    def value(self, made: Rows, real: Rows | None, captions: Sequence[str]) -> float:
+        assert real is not None
+        return unbiased(made.features(), real.features(), self.kernel)
+
+    def spread(self, made: Rows, real: Rows | None, captions: Sequence[str]) -> dict[str, Any]:
+        assert real is not None
+        if max(made.clips, real.clips) > self.MOST:
+            return {}
+        return _told(self.bootstrap.kernel(made.features(), real.features(), self.kernel))
+
+
+@dataclass(frozen=True)
+class Inception:
+    """The inception score of the samples by a classifier's logits.
+
+    `std` is the deviation over splits where there are several; the interval is of one split.
+    """
+
+    features: Features
+    score: inception_score.InceptionScore = inception_score.MAGVIT
+    name: str = "is"
+    bootstrap: Bootstrap = Bootstrap()
+
+    against: ClassVar[Against | None] = None
+    captioned: ClassVar[bool] = False
+
+    def value(self, made: Rows, real: Rows | None, captions: Sequence[str]) -> float:
+        return self._scores(made)[0]
+
+    def spread(self, made: Rows, real: Rows | None, captions: Sequence[str]) -> dict[str, Any]:
+        if self.score.splits > 1:
+            return {"std": self._scores(made)[1], "splits": self.score.splits}
+        p = inception_score.probabilities(made.features())
+        return _told(self.bootstrap.inception_score(p)) if len(p) > 1 else {}
+
+    def _scores(self, made: Rows) -> tuple[float, float]:
+        if made.clips < self.score.splits:
+            raise ValueError(
+                f"{self.name} is of {self.score.splits} parts, and of {made.clips} samples: "
+                "give more, or --set protocol.measures.N.score.splits=1"
+            )
+        return self.score(inception_score.probabilities(made.features()))
 
 
 @dataclass(frozen=True)
 class Mean:
-    """The mean of one number of each clip, or of each frame; `low` and `high` are two errors off.
+    """The mean over clips of the first of their features, itself the mean over their frames.
 
-    pairs: the number is of a sample and the real clip that it was made of.
+    pairs: features are of a sample and the real clip that it was made of, one after the other.
+    column: which feature it is.
     """
 
     features: Features
     name: str
     pairs: bool = False
+    column: int = 0
+    bootstrap: Bootstrap = Bootstrap()
 
-    captioned: typing.ClassVar = False
+    captioned: ClassVar[bool] = False
 
     @property
     def against(self) -> Against | None:
         return "pairs" if self.pairs else None
 
-    def value(self, made: Rows, real: Rows | None, captions: Sequence[str]) -> Value:
-        rows = made.features()[:, 0].astype(np.float64)
-        each = rows.reshape(made.clips, -1).mean(axis=1)
-        error = float(each.std(ddof=1) / np.sqrt(len(each))) if len(each) > 1 else None
-        value = float(each.mean())
-        if error is None:
-            return {"value": value}
-        return {"value": value, "low": value - 2 * error, "high": value + 2 * error}
+    def value(self, made: Rows, real: Rows | None, captions: Sequence[str]) -> float:
+        return float(self._clips(made).mean())
+
+    def spread(self, made: Rows, real: Rows | None, captions: Sequence[str]) -> dict[str, Any]:
+        return _told(self.bootstrap.mean(self._clips(made))) if made.clips > 1 else {}
+
+    def _clips(self, made: Rows) -> np.ndarray:
+        rows = made.features()[:, self.column].astype(np.float64)
+        return rows.reshape(made.clips, -1).mean(axis=1)
+
+
+def _told(interval: Interval) -> dict[str, Any]:
+    return {"low": interval.low, "high": interval.high, "error": interval.error}

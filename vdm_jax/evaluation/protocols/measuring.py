@@ -116,15 +116,15 @@ def _repeated(
 ) -> Value:
     """A measure of all samples, or its mean and deviation over the repeats that there are."""
     whole = None if theirs is None else Rows(theirs, 0, theirs.clips)
-    count = p.generated.count
-    repeats = 1 if count is None else min(p.repeats, mine.clips // count)
+    count = p.generated.count or mine.clips
+    repeats = min(p.repeats, mine.clips // count)
     if repeats <= 1:
-        return one.value(Rows(mine, 0, min(mine.clips, count or mine.clips)), whole, captions)
-    assert count is not None
-    parts = []
-    for start in range(0, repeats * count, count):
-        said = captions[start : start + count]
-        parts.append(one.value(Rows(mine, start, start + count), whole, said)["value"])
+        rows = Rows(mine, 0, min(mine.clips, count)), whole, captions
+        return {"value": one.value(*rows), **one.spread(*rows)}
+    parts = [
+        one.value(Rows(mine, start, start + count), whole, captions[start : start + count])
+        for start in range(0, repeats * count, count)
+    ]
     return {"value": float(np.mean(parts)), "std": float(np.std(parts)), "repeats": parts}
 
 
