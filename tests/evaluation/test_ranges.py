@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from vdm_jax.checkpoints import CheckpointError
 from vdm_jax.evaluation import ranges
 
 PIXELS = jnp.arange(256, dtype=jnp.float32).reshape(1, 2, 8, 16, 1) * jnp.ones((1, 1, 1, 1, 3))
@@ -44,7 +45,7 @@ def test_a_mean_clip_is_cut_where_the_frames_are(tmp_path):
         np.testing.assert_array_equal(found[3], -mean[:, :, 1:4, 2:6].transpose(1, 2, 3, 0))
         with pytest.raises(ValueError, match="no part of 3 frames of 3 x 4 pixels"):
             step(jnp.zeros((4, 3, 3, 4, 3)))
-    with pytest.raises(FileNotFoundError, match=r"mean2\.npz"):
+    with pytest.raises(CheckpointError, match=r"no mean clip .*none\.npz: C3D's is `mean2\.npz`"):
         ranges.MinusVolume(str(tmp_path / "none.npz"))(jnp.zeros((1, 1, 1, 1, 3)))
     np.savez(tmp_path / "other.npz", average=mean)
     with pytest.raises(ValueError, match="no array `mean`: it holds average"):

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from vdm_jax.checkpoints import CheckpointError, weights_folder
 from vdm_jax.evaluation.resizing import Frames
 
 
@@ -73,8 +74,8 @@ class Images:
 class MinusVolume:
     """x minus a mean clip in BGR, of which the part at `corner` (top, left) is as large as x.
 
-    file: a .npz with the array `mean`, channels first [3 f h w] as TGAN's `mean2.npz`, or a .npy,
-    channels last [f h w 3].
+    file: a path, or a name in the folder of weights: a .npz with the array `mean`, channels first
+    [3 f h w] as TGAN's `mean2.npz`, or a .npy, channels last [f h w 3].
     """
 
     file: str
@@ -97,11 +98,12 @@ class MinusVolume:
 @lru_cache(maxsize=4)
 def _volume(file: str) -> np.ndarray:
     """The mean clip of a file, [f h w 3] in float32."""
-    path = Path(file).expanduser()
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"there is no mean clip {file}: C3D's is `mean2.npz` of TGAN's release "
-            "(github.com/pfnet-research/tgan)"
+    places = (Path(file).expanduser(), weights_folder() / file)
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        raise CheckpointError(
+            f"there is no mean clip {places[1]}: C3D's is `mean2.npz` of TGAN's release "
+            "(github.com/pfnet-research/tgan); put it there"
         )
     loaded = np.load(path, allow_pickle=False)
     if isinstance(loaded, np.ndarray):

@@ -1,0 +1,94 @@
+"""Every published combination of network, weights and pixels fits together."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from vdm_jax import config
+from vdm_jax.checkpoints import PUBLISHED
+from vdm_jax.evaluation import NetworkFeatures, presets
+from vdm_jax.evaluation.presets import FVD
+
+NETWORKS = {
+    name: value for name, value in vars(presets).items() if isinstance(value, NetworkFeatures)
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_pixels_become_what_the_published_network_takes(name):
+    features = NETWORKS[name].untrained()
+    clips = jax.ShapeDtypeStruct((2, 16, 96, 128, 3), jnp.uint8)
+    seen = jax.eval_shape(features._input, clips)
+    published = PUBLISHED[NETWORKS[name].weights]
+    assert published.network == features.network
+    assert (seen.shape[-3:], seen.dtype) == (published.inputs[0][-3:], jnp.float32)
+    assert len(seen.shape) == len(published.inputs[0])
+
+
+@pytest.mark.parametrize(
+    "features, width",
+    [(presets.I3D, 400), (presets.C3D_TGAN, 101), (presets.C3D_FC7, 4096)],
+    ids=lambda value: getattr(value, "title", value),
+)
+def test_features_have_the_published_width(features, width):
+    params = PUBLISHED[features.weights].like()
+    clips = jax.ShapeDtypeStruct((2, 16, 64, 64, 3), jnp.uint8)
+    found = jax.eval_shape(features.untrained().forward, params, clips)
+    assert found.shape == (2, width)
+
+
+def test_presets_are_named_and_can_be_stored():
+    assert list(FVD) == [
+        *("fvd_tf", "fvd_magvit_10k", "fvd_sgv_2048_16f"),
+        *("fvd_tats_2048", "fvd_videogpt_256", "fvd_cd"),
+    ]
+    for features in NETWORKS.values():
+        assert config.from_json(config.to_json(features)) == features
+    assert len({f.name for f in NETWORKS.values()}) == len(NETWORKS)
+
+
+def inputs(features: NetworkFeatures, video: np.ndarray) -> np.ndarray:
+    return np.asarray(features._input(jnp.asarray(video)))
+
+
+def test_what_i3d_sees_of_a_square_clip_is_nearly_the_same_for_all_and_not_equal():
+    video = np.random.default_rng(0).integers(0, 256, (1, 9, 64, 64, 3), dtype=np.uint8)
+    seen = [inputs(f, video) for f in (presets.I3D, presets.I3D_TORCHSCRIPT, presets.I3D_CROPPED)]
+    for one in seen:
+        assert one.shape == (1, 9, 224, 224, 3)
+        assert one.min() >= -1 - 1e-5 and one.max() <= 1 + 1e-5
+    assert np.abs(seen[1] - seen[2]).max() < 1e-5
+    assert np.abs(seen[0] - seen[1]).max() > 0.1
+
+
+def test_only_videogpt_crops():
+    video = np.zeros((1, 9, 48, 96, 3), np.uint8)
+    video[:, :, :, 24:72] = 255
+    assert inputs(presets.I3D_CROPPED, video)[..., 8:-8, :].min() > 0.99
+    assert inputs(presets.I3D_PORTED, video)[:, :, :, :40].max() < -0.99
+
+
+def test_what_c3d_sees_is_blue_first_less_its_mean(tmp_path):
+    mean = np.zeros((3, 16, 128, 171), np.float32)
+    mean[0] = 100.0  # of blue
+    np.savez(tmp_path / "mean2.npz", mean=mean)
+    video = np.zeros((1, 16, 64, 64, 3), np.uint8)
+    video[..., 2] = 255
+    for features, white in ((presets.C3D_TGAN, 256), (presets.C3D_MAGVIT, 255)):
+        steps = tuple(
+            dataclasses.replace(s, file=str(tmp_path / "mean2.npz")) if hasattr(s, "file") else s
+            for s in features.pixels
+        )
+        seen = inputs(dataclasses.replace(features, pixels=steps), video)
+        assert seen.shape == (1, 16, 112, 112, 3)
+        np.testing.assert_allclose(seen[0, 0, 0, 0], [white - 100, 0, 0], atol=1e-3)
+
+
+def test_i3d_takes_nine_frames_and_more():
+    video = np.zeros((2, 9, 16, 16, 3), np.uint8)
+    assert presets.I3D.checked(video) is video
+    with pytest.raises(ValueError, match="i3d takes clips of at least 9 frames, not of 8"):
+        presets.I3D(video[:, :8])

@@ -1,0 +1,134 @@
+"""The features behind published numbers: which network, whose weights, which pixels.
+
+"FVD" alone is no number. Below are the combinations that papers have in fact used, under the names
+of the code that made them.
+"""
+
+from dataclasses import dataclass
+
+from vdm_jax import models
+from vdm_jax.evaluation.networks import NetworkFeatures
+from vdm_jax.evaluation.ranges import SIGNED, UNIT, Images, MinusVolume, Reversed, Scaled
+from vdm_jax.evaluation.resizing import (
+    AlignCorners,
+    Antialiased,
+    CentreCrop,
+    HalfPixel,
+    HalfPixelCubic,
+    Legacy,
+    ShorterSide,
+)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Features, the covariance's ddof, and how many clips a distance is of, as papers compute it.
+
+    real, generated: clips; None is all that there are. repeats: how many times `generated` clips
+    are measured, of which papers give the mean and deviation.
+    """
+
+    name: str
+    features: NetworkFeatures
+    ddof: int
+    real: int | None = None
+    generated: int | None = None
+    repeats: int = 1
+
+
+I3D = NetworkFeatures(
+    "i3d", models.I3D(), "i3d_kinetics400", (Legacy(224), SIGNED), least=9, batch=4
+)
+"""TF-Hub's i3d-kinetics-400 behind TensorFlow 1's resize (Unterthiner et al. 2018)."""
+I3D_TORCHSCRIPT = NetworkFeatures(
+    "i3d_torchscript",
+    models.I3D.ported(1e-3),
+    "i3d_torchscript",
+    (HalfPixel(224), SIGNED),
+    least=9,
+)
+"""StyleGAN-V's file, which resizes and scales 8-bit frames itself (Skorokhodov et al. 2022)."""
+I3D_PORTED = NetworkFeatures(
+    "i3d_ported", models.I3D.ported(), "i3d_pretrained_400", (SIGNED, HalfPixel(224)), least=9
+)
+"""The PyTorch copy with PyTorch's epsilon of batch norm (Ge et al. 2022, TATS)."""
+I3D_CROPPED = NetworkFeatures(
+    "i3d_cropped",
+    models.I3D.ported(),
+    "i3d_pretrained_400",
+    (SIGNED, HalfPixel(ShorterSide(224, "up")), CentreCrop(224)),
+    least=9,
+)
+"""The same, of the middle of frames that are not square (Yan et al. 2021, VideoGPT)."""
+VIDEO_MAE = NetworkFeatures(
+    "video_mae",
+    models.VideoMAE.giant(),
+    "video_mae_giant_ssv2",
+    (UNIT, HalfPixel(224)),
+    least=16,
+    most=16,
+    batch=1,
+)
+"""Content-debiased FVD (Ge et al. 2024); not normalised, as in its code."""
+
+FVD_TF = Preset("fvd_tf", I3D, ddof=1)
+FVD_MAGVIT_10K = Preset("fvd_magvit_10k", I3D, ddof=1, generated=10_000, repeats=4)
+FVD_SGV_2048_16F = Preset("fvd_sgv_2048_16f", I3D_TORCHSCRIPT, ddof=0, real=2048, generated=2048)
+FVD_TATS_2048 = Preset("fvd_tats_2048", I3D_PORTED, ddof=1, real=2048, generated=2048)
+FVD_VIDEOGPT_256 = Preset("fvd_videogpt_256", I3D_CROPPED, ddof=1, real=256, generated=256)
+FVD_CD = Preset("fvd_cd", VIDEO_MAE, ddof=0, generated=2048)
+FVD = {
+    preset.name: preset
+    for preset in (
+        *(FVD_TF, FVD_MAGVIT_10K, FVD_SGV_2048_16F),
+        *(FVD_TATS_2048, FVD_VIDEOGPT_256, FVD_CD),
+    )
+}
+"""Every preset of a Frechet video distance, by name."""
+
+MEAN_CLIP = "mean2.npz"
+"""The mean clip of TGAN's release, in the folder of weights: 16 frames of 128 x 171 pixels."""
+TO_256 = Scaled(127.5 / 128)
+"""0..255 to [0, 256], for TGAN's code takes x in [-1, 1] to 128 x + 128."""
+
+
+def _c3d(title: str, *pixels, output: str = "logits") -> NetworkFeatures:
+    """A classifier of UCF-101 (or, by `output`, what it looks at) behind such pixels."""
+    return NetworkFeatures(title, models.C3D(), "c3d_ucf101", pixels, output, least=16, most=16)
+
+
+C3D_TGAN = _c3d(
+    "c3d_tgan",
+    *(TO_256, HalfPixelCubic(128), Reversed()),
+    *(MinusVolume(MEAN_CLIP, (0, 21)), CentreCrop(112)),
+)
+"""OpenCV's bicubic resize, and the middle of what is left (Saito et al. 2017, their code)."""
+C3D_TGANV2 = _c3d(
+    "c3d_tganv2", TO_256, Reversed(), AlignCorners(112), MinusVolume(MEAN_CLIP, (8, 8))
+)
+"""Chainer's resize, and a part of the mean clip that is not its middle (Saito et al. 2020)."""
+C3D_MAGVIT = _c3d("c3d_magvit", Reversed(), AlignCorners(112), MinusVolume(MEAN_CLIP, (8, 8)))
+"""The same of values up to 255 (Yu et al. 2023)."""
+C3D_FC7 = _c3d(
+    "c3d_fc7",
+    *(TO_256, Reversed(), AlignCorners(112), MinusVolume(MEAN_CLIP, (8, 8))),
+    output="fc7",
+)
+"""Of the C3D-FID of TGANv2 and VDM, with ddof 1."""
+
+INCEPTION = NetworkFeatures(
+    "inception",
+    models.Inception(),
+    "inception_fid",
+    (Images(), UNIT, HalfPixel(299), Scaled(0.5, -1.0)),
+    "pool",
+)
+"""FID of frames as pytorch-fid has it: not antialiased, ddof 1."""
+INCEPTION_CLEAN = NetworkFeatures(
+    "inception_clean",
+    models.Inception(),
+    "inception_fid",
+    (Images(), Antialiased(299, "cubic"), Scaled(128.0, -1.0)),
+    "pool",
+)
+"""FID of frames as clean-fid has it: PIL's bicubic resize of floats (Parmar et al. 2022)."""
