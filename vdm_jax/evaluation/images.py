@@ -4,7 +4,7 @@ The mean of per-frame PSNRs is not the PSNR of the mean error: 20 and 40 dB aver
 """
 
 import numpy as np
-from jaxtyping import Num
+from jaxtyping import Float, Num
 
 Frames = Num[np.ndarray, "*b f h w c"]
 
@@ -50,6 +50,14 @@ def ssim(a: Frames, b: Frames, peak: float = 255.0) -> float:
     covariance = _blur(a * b) - mean_a * mean_b
     similarity = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
     return float(np.mean(similarity / ((mean_a**2 + mean_b**2 + c1) * (variances + c2))))
+
+
+def luma(frames: Frames) -> Float[np.ndarray, "*b f h w 1"]:
+    """0.2125 R + 0.7154 G + 0.0721 B: what MAGVIT's SSIM looks at, as scikit-image's `rgb2gray`."""
+    frames = np.asarray(frames)
+    if frames.shape[-1] != 3:
+        raise ValueError(f"luma is of RGB frames, not of {frames.shape[-1]} channels")
+    return frames.astype(np.float64) @ np.array([[0.2125], [0.7154], [0.0721]])
 
 
 _WINDOW = np.exp(-np.square(np.arange(-5, 6)) / (2 * 1.5**2))
