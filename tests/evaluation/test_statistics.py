@@ -1,13 +1,18 @@
 """Gathering: interrupted is as if it never was, what is there is whole, and trouble has a name."""
 
 import json
+import os
+import subprocess
+import sys
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
+import several
 from small import Noise, small, videos
 
-from vdm_jax.evaluation import Moments, cached, differences, fingerprint, gather, statistics
+from vdm_jax.evaluation import Moments, cached, differences, fingerprint, gather
 
 CLIPS = Noise(19)
 
@@ -113,21 +118,36 @@ def test_a_damaged_chunk_is_named(tmp_path):
     assert len(found.features()) == 19
 
 
-def test_several_processes_take_their_shares(tmp_path, monkeypatch):
-    """Process 1 of 2 makes the odd chunks, and process 0 finds them when both have met."""
+ONE_OF_TWO = """
+import sys
+from vdm_jax import parallel
+address, process, folder = sys.argv[1:]
+parallel.Hosts(address, 2, int(process)).start()
+from small import Noise, small
+from vdm_jax.evaluation import gather
+print("all", len(gather(small(), Noise(19), folder, {}, chunk=4).features()))
+"""
+
+
+def test_two_processes_of_two_devices_gather_what_one_of_eight_does(tmp_path):
+    """Each makes every second chunk, and both see all of them at the end."""
     straight = gather(small(), CLIPS, tmp_path / "alone", {}, chunk=4)
-    folder = tmp_path / "shared"
-    with monkeypatch.context() as other:
-        other.setattr(statistics.jax, "process_count", lambda: 2)
-        other.setattr(statistics.jax, "process_index", lambda: 1)
-        other.setattr(statistics.parallel, "first", lambda: True)
-        other.setattr(statistics.parallel, "meet", lambda place: None)
-        gather(small(), CLIPS, folder, {}, chunk=4)
-        names = sorted(path.name for path in folder.glob("chunk-*"))
-        assert names == ["chunk-000001.npz", "chunk-000003.npz"]
-        other.setattr(statistics.jax, "process_index", lambda: 0)
-        both = gather(small(), CLIPS, folder, {}, chunk=4)
-    np.testing.assert_array_equal(both.features(), straight.features())
+    tests = Path(__file__).parents[1]
+    path = os.pathsep.join(map(str, (tests.parent, tests, tests / "evaluation")))
+    flags = f"--xla_force_host_platform_device_count=2 {several.QUICK}"
+    environment = os.environ | {"PYTHONPATH": path, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
+    command = [sys.executable, "-c", ONE_OF_TWO, f"localhost:{several.port()}"]
+    runs = [
+        subprocess.Popen(
+            [*command, str(process), str(tmp_path / "shared")],
+            env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )
+        for process in range(2)
+    ]  # fmt: skip
+    assert all("all 19" in told for told in several.end(runs))
+    together = gather(small(), Unread(19), tmp_path / "shared", {}, chunk=4)
+    assert together.keys() == straight.keys()
+    np.testing.assert_allclose(together.features(), straight.features(), rtol=1e-5, atol=1e-6)
 
 
 class Counted(Noise):
