@@ -4,6 +4,7 @@ Nothing is shipped and nothing is downloaded here: a file lies in the folder of 
 asked for by name.
 """
 
+import functools
 import hashlib
 import os
 from dataclasses import dataclass
@@ -123,10 +124,7 @@ class Published:
 
     def like(self) -> Params:
         """The shapes of the network's parameters, for which nothing is computed."""
-        arrays = (
-            jax.ShapeDtypeStruct(x, jnp.float32) if isinstance(x, tuple) else x for x in self.inputs
-        )
-        return jax.eval_shape(self.network.init, jax.random.key(0), *arrays)["params"]
+        return _shapes(self.network, self.inputs)
 
     def _check_size(self, path: Path) -> None:
         size = path.stat().st_size
@@ -170,6 +168,12 @@ class Published:
                     f"{path} is not the published {Path(self.file).name} of {self.name}: its "
                     f"{kind} is {digest.hexdigest()}, expected {expected}; fetch it again"
                 )
+
+
+@functools.cache
+def _shapes(network: Any, inputs: tuple[tuple[int, ...] | jax.ShapeDtypeStruct, ...]) -> Params:
+    arrays = (jax.ShapeDtypeStruct(x, jnp.float32) if isinstance(x, tuple) else x for x in inputs)
+    return jax.eval_shape(network.init, jax.random.key(0), *arrays)["params"]
 
 
 I3D_CLIPS = ((1, 9, 224, 224, 3),)

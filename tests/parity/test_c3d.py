@@ -1,0 +1,104 @@
+"""C3D against PyTorch with the same random weights, from each kind of file."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from vdm_jax import models
+from vdm_jax.checkpoints import PUBLISHED, CheckpointError, layouts, read_weights
+
+torch = pytest.importorskip("torch")
+from foreign import same_bytes  # noqa: E402
+from torch.nn import functional as F  # noqa: E402
+
+CLIP = (1, 16, 112, 112, 3)
+WIDTHS = {"1a": (3, 4), "2a": (4, 8), "3a": (8, 16), "3b": (16, 16), "4a": (16, 32),
+          "4b": (32, 32), "5a": (32, 32), "5b": (32, 32)}  # fmt: skip
+DENSE = {"fc6": (32 * 4 * 4, 24), "fc7": (24, 24), "fc8": (24, 101)}
+NETWORK = models.C3D(width=4, hidden=24)
+
+
+class C3D(torch.nn.Module):
+    """Of small widths; pools with windows that are not whole, as Chainer's are by default."""
+
+    def __init__(self):
+        super().__init__()
+        for name, (before, width) in WIDTHS.items():
+            self.add_module(f"conv{name}", torch.nn.Conv3d(before, width, 3, padding=1))
+        for name, (before, width) in DENSE.items():
+            self.add_module(name, torch.nn.Linear(before, width))
+
+    def forward(self, x):
+        for names in (["1a"], ["2a"], ["3a", "3b"], ["4a", "4b"], ["5a", "5b"]):
+            for name in names:
+                x = F.relu(getattr(self, f"conv{name}")(x))
+            window = (1 if names == ["1a"] else 2, 2, 2)
+            x = F.max_pool3d(x, window, ceil_mode=True)
+        fc7 = F.relu(self.fc7(F.relu(self.fc6(x.flatten(1)))))
+        return fc7, self.fc8(fc7)
+
+
+@functools.cache
+def theirs():
+    torch.manual_seed(0)
+    return C3D().eval()
+
+
+def chainer() -> dict[str, np.ndarray]:
+    """The same in Chainer's names."""
+    found = {n: t.numpy() for n, t in theirs().state_dict().items()}
+    return {n.replace(".weight", "/W").replace(".bias", "/b"): a for n, a in found.items()}
+
+
+def like():
+    clip = jax.ShapeDtypeStruct(CLIP, jnp.float32)
+    return jax.eval_shape(NETWORK.init, jax.random.key(0), clip)["params"]
+
+
+def test_features_are_those_of_torch(tmp_path):
+    np.savez(tmp_path / "c3d.npz", **chainer())
+    torch.jit.trace(theirs(), torch.zeros(1, 3, 16, 112, 112)).save(str(tmp_path / "c3d.pt"))
+    found = []
+    for file, layout in (("c3d.npz", layouts.C3D_CHAINER), ("c3d.pt", layouts.C3D_TORCH)):
+        tensors = read_weights(tmp_path / file)
+        assert layouts.recognise(tensors, tensors.shape) == (layout, 1.0)
+        params = layout.to_params(tensors, like())
+        own = {n: tensors[n] for n in tensors if not layout.is_beside(n)}
+        same_bytes(layout.to_foreign(params), own)
+        found.append(params)
+    jax.tree.map(np.testing.assert_array_equal, *found)
+    clip = np.random.default_rng(0).uniform(-100, 100, CLIP).astype(np.float32)
+    with torch.no_grad():
+        expected = theirs()(torch.tensor(clip).permute(0, 4, 1, 2, 3))
+    outputs = jax.jit(NETWORK.apply)({"params": found[0]}, clip)
+    for ours, other in zip((outputs.fc7, outputs.logits), expected, strict=True):
+        size = np.abs(other.numpy()).max()
+        np.testing.assert_allclose(ours / size, other.numpy() / size, atol=1e-4)
+
+
+def test_other_clips_and_files_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="16 frames of 112 x 112 pixels, not 15 of 112 x 112"):
+        jax.eval_shape(NETWORK.init, jax.random.key(0), jnp.zeros((1, 15, 112, 112, 3)))
+    published = PUBLISHED["c3d_ucf101"]
+    assert published.like()["fc6"]["kernel"].shape == (8192, 4096)
+    small = dataclasses.replace(published, network=NETWORK)
+    file = tmp_path / "c3d.npz"
+
+    def refused(one, *reasons):
+        with pytest.raises(CheckpointError) as error:
+            one.check(file)
+        assert all(reason in str(error.value) for reason in reasons), str(error.value)
+
+    np.savez(file, **chainer())
+    small.check(file)
+    refused(published, "is not c3d_ucf101", "of a network of another size")
+    refused(PUBLISHED["c3d_ucf101_torchscript"], "no tensor conv1a.")
+    np.savez(file, **{n: a for n, a in chainer().items() if n != "fc7/b"})
+    refused(small, "no tensor fc7/b")
+    np.savez(file, **chainer())
+    file.write_bytes(file.read_bytes()[:-500])
+    refused(small, "not a whole .npz file")

@@ -1,0 +1,203 @@
+"""I3D layer by layer against PyTorch with the same random weights, from each kind of file."""
+
+import dataclasses
+import functools
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from vdm_jax import models
+from vdm_jax.checkpoints import PUBLISHED, CheckpointError, layouts, read_weights
+from vdm_jax.models.features.space_time import convolve, max_pool
+from vdm_jax.nn import BatchNorm
+
+torch = pytest.importorskip("torch")
+import torch_i3d  # noqa: E402
+from foreign import same_bytes  # noqa: E402
+
+sys.path.append(str(Path(__file__).parents[1] / "checkpoints"))
+import bundle_format  # noqa: E402
+
+
+@functools.cache
+def theirs(scales: bool):
+    """The network with random weights; without scales, as TensorFlow's was."""
+    torch.manual_seed(0)
+    network = torch_i3d.I3D().eval()
+    with torch.no_grad():
+        for name, tensor in network.state_dict().items():
+            if name.endswith("running_var"):
+                tensor.uniform_(0.5, 2)
+            elif name.endswith("bn.weight"):
+                tensor.uniform_(0.5, 2) if scales else tensor.fill_(1)
+            elif "conv3d.weight" not in name and "tracked" not in name:
+                tensor.normal_(0, 0.3)
+    return network
+
+
+def state(scales: bool) -> dict[str, np.ndarray]:
+    found = {n: t.numpy() for n, t in theirs(scales).state_dict().items()}
+    return {n: a for n, a in found.items() if "tracked" not in n}
+
+
+def tensorflow(hub: bool = False) -> dict[str, np.ndarray]:
+    """The tensors of a checkpoint from scratch."""
+    found = {}
+    for name, array in state(False).items():
+        if name.endswith("bn.weight"):
+            continue
+        array = np.moveaxis(array, (0, 1), (-1, -2)) if array.ndim == 5 else array
+        wide = hub and ".bn." in name
+        found[torch_i3d.tensorflow(name)] = np.ascontiguousarray(
+            array.reshape(1, 1, 1, 1, -1) if wide else array
+        )
+    return found
+
+
+@functools.cache
+def like(network):
+    clip = jax.ShapeDtypeStruct((1, 9, network.size, network.size, 3), jnp.float32)
+    return jax.eval_shape(network.init, jax.random.key(0), clip)["params"]
+
+
+def close(ours, expected):
+    size = np.abs(expected).max()
+    np.testing.assert_allclose(np.asarray(ours) / size, expected / size, atol=1e-4)
+
+
+def test_every_layer_is_that_of_torch():
+    network = models.I3D(size=64, norm=BatchNorm(1e-3))
+    params = layouts.I3D_PIERGIAJ.to_params(state(True), like(network))
+    clip = np.random.default_rng(0).uniform(-1, 1, (2, 11, 64, 64, 3)).astype(np.float32)
+    steps = {}
+    with torch.no_grad():
+        expected = theirs(True)(torch.tensor(clip).permute(0, 4, 1, 2, 3), steps).numpy()
+
+    @jax.jit
+    def run(params, clip):
+        return network.apply({"params": params}, clip, capture_intermediates=True)
+
+    logits, found = run(params, clip)
+    close(logits, expected)
+    for name, step in steps.items():
+        (ours,) = found["intermediates"][name]["__call__"]
+        close(ours, step.permute(0, 2, 3, 4, 1).numpy())
+
+
+@pytest.mark.parametrize(("side", "stride", "frames"), [(7, 2, 9), (3, 1, 4), (3, 2, 5), (1, 1, 3)])
+def test_folded_convolutions_are_those_over_space_and_time(side, stride, frames):
+    random = np.random.default_rng(0)
+    x = random.normal(size=(2, frames, 6, 7, 3)).astype(np.float32)
+    kernel = random.normal(size=(side, side, side, 3, 4)).astype(np.float32)
+    axes = ("NDHWC", "DHWIO", "NDHWC")
+    expected = jax.lax.conv_general_dilated(x, kernel, (stride,) * 3, "SAME", None, None, axes)
+    np.testing.assert_allclose(convolve(x, kernel, stride), expected, rtol=1e-4, atol=1e-4)
+    window, strides = (side, 1, side), (stride, 1, stride)
+    edge = jax.lax.reduce_window(x, -np.inf, jax.lax.max, (1, *window, 1), (1, *strides, 1), "SAME")
+    np.testing.assert_array_equal(max_pool(x, window, strides), edge)
+
+
+def test_short_and_small_clips_are_refused_by_name():
+    network = models.I3D()
+    for shape, reason in (((1, 8, 224, 224, 3), "at least 9 frames, not 8"),
+                          ((1, 16, 256, 224, 3), "224 x 224 pixels, not 256 x 224")):  # fmt: skip
+        with pytest.raises(ValueError, match=reason):
+            jax.eval_shape(network.init, jax.random.key(0), jnp.zeros(shape))
+
+
+def test_parameters_are_as_many_as_published():
+    leaves = jax.tree.leaves(like(models.I3D()))
+    assert sum(np.prod(leaf.shape) for leaf in leaves) == 12_704_544
+
+
+@pytest.mark.parametrize("hub", [False, True])
+def test_checkpoints_of_tensorflow(tmp_path, hub):
+    layout = layouts.I3D_TENSORFLOW_HUB if hub else layouts.I3D_TENSORFLOW
+    tensors = read_weights(bundle_format.write(tmp_path / "model.ckpt", tensorflow(hub)))
+    assert layouts.recognise(tensors, tensors.shape) == (layout, 1.0)
+    params = layout.to_params(tensors, like(models.I3D()))
+    same_bytes(layout.to_foreign(params), dict(tensors))
+    ported = layouts.I3D_PIERGIAJ.to_params(state(False), like(models.I3D.ported()))
+    unit = params["mixed_5b"]["branch_2b"]
+    for name in ("mean", "variance", "bias"):
+        same = ported["mixed_5b"]["branch_2b"]["norm"][name]
+        np.testing.assert_array_equal(unit["norm"][name], same)
+    np.testing.assert_array_equal(unit["kernel"], ported["mixed_5b"]["branch_2b"]["kernel"])
+
+
+def test_the_published_indices_have_these_tensors(real_clips):
+    from vdm_jax.checkpoints.bundles import read_index
+
+    folder = real_clips.parent / "fixtures" / "i3d"
+    for name, layout in (("rgb_scratch.model.ckpt", layouts.I3D_TENSORFLOW),
+                         ("variables", layouts.I3D_TENSORFLOW_HUB)):  # fmt: skip
+        _, entries = read_index(folder / f"{name}.index")
+        expected = layout.to_foreign(like(models.I3D()))
+        assert {n: e.shape for n, e in entries.items()} == {n: expected.shape(n) for n in expected}
+
+
+def test_files_of_the_ports(tmp_path):
+    torch.save(theirs(True).state_dict(), tmp_path / "i3d_pretrained_400.pt")
+
+    class Nested(torch.nn.Module):
+        """A module whose parameters have given names."""
+
+        def forward(self, x):
+            return x
+
+    archive = Nested()
+    for name, array in state(True).items():
+        *path, last = torch_i3d.hassony2(name).split(".")
+        place = archive
+        for part in path:
+            if not hasattr(place, part):
+                place.add_module(part, Nested())
+            place = getattr(place, part)
+        place.register_buffer(last, torch.tensor(array))
+    torch.jit.script(archive).save(str(tmp_path / "i3d_torchscript.pt"))
+    like_ported, found = like(models.I3D.ported()), []
+    for file, layout in (("i3d_pretrained_400.pt", layouts.I3D_PIERGIAJ),
+                         ("i3d_torchscript.pt", layouts.I3D_HASSONY2)):  # fmt: skip
+        tensors = read_weights(tmp_path / file)
+        assert layouts.recognise(tensors, tensors.shape) == (layout, 1.0)
+        params = layout.to_params(tensors, like_ported)
+        own = {n: tensors[n] for n in tensors if not layout.is_beside(n)}
+        same_bytes(layout.to_foreign(params), own)
+        found.append(params)
+    jax.tree.map(np.testing.assert_array_equal, *found)
+
+
+def test_wrong_files_are_refused_with_the_reason(tmp_path):
+    tensors = tensorflow()
+    index = bundle_format.write(tmp_path / "model.ckpt", tensors)
+    crc = tuple(
+        (n, read_weights(index).entries[n].crc32c) for n, _ in PUBLISHED["i3d_kinetics400"].crc32c
+    )
+    published = PUBLISHED["i3d_kinetics400"]
+    made = dataclasses.replace(published, crc32c=crc, sha256=None, size=None)
+    made.check(index)
+
+    def refused(one, path, *reasons):
+        with pytest.raises(CheckpointError) as error:
+            one.check(path)
+        assert all(reason in str(error.value) for reason in reasons), str(error.value)
+
+    # The right names and shapes with other numbers, such as rgb_imagenet for rgb_scratch.
+    unsized = dataclasses.replace(published, sha256=None, size=None)
+    refused(unsized, index, "another variant than i3d_kinetics400", "Logits", "expected 2968598036")
+    refused(published, index, f"{index.stat().st_size:,} bytes", "10,953")
+    hub = bundle_format.write(tmp_path / "hub" / "variables", tensorflow(hub=True))
+    refused(made, hub, "is (1, 1, 1, 1, 64), expected (64,)")
+    missing = {n: a for n, a in tensors.items() if "Mixed_4d/Branch_3" not in n}
+    lacking = bundle_format.write(tmp_path / "lacking" / "model.ckpt", missing)
+    refused(made, lacking, "no tensor", "Mixed_4d/Branch_3/Conv3d_0b_1x1")
+    data = tmp_path / "model.ckpt.data-00000-of-00001"
+    whole = data.read_bytes()
+    data.write_bytes(whole[: len(whole) // 2])
+    refused(made, index, "not all there")
+    data.write_bytes(whole[:-4] + bytes(4))
+    refused(made, index, "is damaged")
