@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -98,7 +98,7 @@ class NetworkFeatures:
 
     def on(self, devices: Sequence[Any]) -> Callable[[np.ndarray], np.ndarray]:
         """The same spread over given devices, compiled once for every shape of clips."""
-        return _program(self, tuple(devices))
+        return program(self, tuple(devices))
 
     def forward(self, params: Params, video: Num[Array, "b f h w c"]) -> Float[Array, "n d"]:
         """One batch of clips through pixels and network, to be compiled."""
@@ -151,10 +151,26 @@ def find(weights: str, network: Any) -> tuple[Published, Path | None]:
     return max(candidates, key=lambda published: published.layout.matches(names)), path
 
 
+class Batched(Protocol):
+    """A frozen dataclass that makes rows of clips, `batch` clips at a time on each device."""
+
+    @property
+    def title(self) -> str:
+        """What its rows are called."""
+        ...
+
+    @property
+    def batch(self) -> int: ...
+
+    def forward(self, params: Params, video: Num[Array, "b f h w c"]) -> Float[Array, "n d"]: ...
+
+    def parameters(self, clip: tuple[int, ...]) -> Params: ...
+
+
 @lru_cache(maxsize=4)
-def _program(
-    features: NetworkFeatures, devices: tuple[Any, ...]
-) -> Callable[[np.ndarray], np.ndarray]:
+def program(
+    features: Batched, devices: tuple[Any, ...]
+) -> Callable[[Num[np.ndarray, "b f h w c"]], Float[np.ndarray, "n d"]]:
     """Clips to features on these devices; keeps the parameters and the compiled programs."""
     mesh = parallel.Mesh().build(devices)
     whole, rows = NamedSharding(mesh, PartitionSpec()), parallel.batch_sharding(mesh)

@@ -1,0 +1,151 @@
+"""The temporal warping error: its known answers, what is hidden, and RAFT as the flow."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from vdm_jax import config, models
+from vdm_jax.evaluation import Random
+from vdm_jax.evaluation.flows import RaftFlow, Still, sample, targets
+from vdm_jax.evaluation.pretrained import Pretrained
+from vdm_jax.evaluation.warping import (
+    GuidedWarpingError,
+    WarpingError,
+    motion_magnitude,
+    visible,
+    warping_error,
+)
+
+RANDOM = np.random.default_rng(0)
+scored = jax.jit(warping_error)
+
+
+def constant(b, f, h, w, x, y):
+    flow = np.broadcast_to(np.array([x, y], np.float32), (b, f, h, w, 2))
+    return jnp.asarray(flow), jnp.asarray(-flow)
+
+
+def sliding(frames, size, x, y):
+    """A window that slides over noise: every pixel goes (x, y) to the next frame."""
+    wide = RANDOM.uniform(size=(size + 64, size + 64, 3)).astype(np.float32)
+    return np.stack(
+        [wide[32 - i * y : 32 - i * y + size, 32 - i * x : 32 - i * x + size]
+         for i in range(frames)]
+    )[None]  # fmt: skip
+
+
+@pytest.mark.parametrize(("x", "y"), [(0, 0), (3, 0), (-2, 4)])
+def test_a_translation_by_whole_pixels_is_explained_by_its_flow(x, y):
+    video = jnp.asarray(sliding(4, 24, x, y))
+    forward, backward = constant(1, 3, 24, 24, x, y)
+    assert float(scored(video, forward, backward)[0]) == 0
+    np.testing.assert_allclose(motion_magnitude(forward), np.hypot(x, y), rtol=1e-5)
+    if x or y:
+        assert float(scored(video, *constant(1, 3, 24, 24, 0, 0))[0]) > 0.1
+
+
+def test_noise_without_flow_scores_twice_its_variance():
+    """Averaged over channels: twice, not six times."""
+    video = jnp.asarray(RANDOM.normal(size=(1, 4, 96, 96, 3)), jnp.float32)
+    found = scored(video, *constant(1, 3, 96, 96, 0, 0))
+    np.testing.assert_allclose(found, 2.0, rtol=0.03)
+
+
+def test_a_video_that_stands_still_scores_nothing():
+    video = np.repeat(RANDOM.integers(0, 256, (3, 1, 16, 16, 3), np.uint8), 4, axis=1)
+    found = WarpingError(Still())(video)
+    np.testing.assert_array_equal(found, 0)
+
+
+def test_frames_are_averaged_after_their_pixels():
+    """One step of 0.1 and one of 0.3 in all pixels: (0.01 + 0.09) / 2."""
+    levels = np.array([0.0, 0.1, 0.4], np.float32).reshape(1, 3, 1, 1, 1)
+    video = jnp.asarray(np.broadcast_to(levels, (1, 3, 8, 8, 3)))
+    found = scored(video, *constant(1, 2, 8, 8, 0, 0))
+    np.testing.assert_allclose(found, 0.05, rtol=1e-5)
+
+
+def test_what_leaves_the_frame_is_not_compared():
+    forward, backward = constant(1, 1, 8, 8, 3, 0)
+    seen = np.asarray(visible(forward[0], backward[0]))[0]
+    np.testing.assert_array_equal(seen, np.tile(np.arange(8) < 5, (8, 1)))
+
+
+def test_what_is_covered_is_not_compared():
+    """Half of the picture moves over the other; the way back of what it covers is its own."""
+    forward, backward = (np.zeros((1, 16, 16, 2), np.float32) for _ in range(2))
+    forward[:, :, :8, 0], backward[:, :, 4:12, 0] = 4, -4
+    seen = np.asarray(visible(jnp.asarray(forward), jnp.asarray(backward)))[0, 8]
+    assert not seen[8:12].any()  # covered: what is found there came from elsewhere
+    assert seen[:7].all() and seen[13:].all()
+    assert not seen[7]  # the edge of what moves
+
+
+def test_sampling_between_pixels_is_linear():
+    y, x = np.mgrid[:6, :7].astype(np.float32)
+    ramp = jnp.asarray((2 * x + 3 * y)[None, :, :, None])
+    flow = jnp.asarray(RANDOM.uniform(-0.9, 0.9, (1, 6, 7, 2)), jnp.float32)
+    places = np.clip(np.asarray(targets(flow)), 0, (6, 5))
+    expected = 2 * places[..., 0] + 3 * places[..., 1]
+    np.testing.assert_allclose(sample(ramp, targets(flow))[..., 0], expected, rtol=1e-5)
+
+
+def test_nothing_visible_is_no_number():
+    video = jnp.zeros((1, 2, 8, 8, 3))
+    assert np.isnan(scored(video, *constant(1, 1, 8, 8, 20, 0))[0])
+    with pytest.raises(ValueError, match="at least 2 frames"):
+        warping_error(video[:, :1], *constant(1, 1, 8, 8, 0, 0))
+
+
+@dataclass(frozen=True)
+class Brightening:
+    """A pixel goes to the right by how much brighter it gets."""
+
+    name = "brightening"
+
+    def parameters(self, size):
+        return {}
+
+    def __call__(self, params, first, second):
+        right = jnp.round((second - first).mean(axis=3))
+        return jnp.stack([right, jnp.zeros_like(right)], axis=-1)
+
+
+def test_flows_are_those_of_the_clip_or_of_the_true_one():
+    level = np.array([10, 12, 15], np.uint8).reshape(1, 3, 1, 1, 1)
+    true = np.broadcast_to(level, (1, 3, 16, 16, 3))
+    made = np.rint(sliding(3, 16, 2, 0) * 255).astype(np.uint8)
+    made[:, 2] = np.roll(made[:, 1], 3, axis=2)
+    ((error, motion),) = GuidedWarpingError(Brightening())(np.concatenate([made, true], axis=1))
+    assert (error, motion) == (0, pytest.approx(2.5))
+    ((own, moved),) = WarpingError(Brightening())(true)
+    assert moved == pytest.approx(2.5)  # and the brightness changed by 2 and by 3 of 255
+    assert own == pytest.approx((2**2 + 3**2) / 2 / 255**2, rel=1e-4)
+    with pytest.raises(ValueError, match="3 frames have no halves"):
+        GuidedWarpingError(Brightening())(made)
+
+
+def test_raft_sees_frames_of_any_size():
+    """18 x 21 pixels, of which the edges are repeated to 24 x 24, on all sides alike."""
+    raft = models.Raft.small().clone(iterations=1, levels=1)
+    flow = RaftFlow(Pretrained(raft, Random(0)))
+    pair = jnp.asarray(RANDOM.uniform(0, 255, (2, 1, 18, 21, 3)), jnp.float32)
+    params = flow.parameters((18, 21))
+    padded = jnp.pad(pair / 127.5 - 1, ((0, 0), (0, 0), (3, 3), (1, 2), (0, 0)), mode="edge")
+    found, whole = jax.jit(lambda p: (flow(p, *pair), raft.apply({"params": p}, *padded)))(params)
+    assert found.shape == (1, 18, 21, 2)
+    np.testing.assert_allclose(found, np.asarray(whole)[:, 3:21, 1:22], rtol=1e-5, atol=1e-6)
+
+
+def test_published_flows_name_their_weights():
+    assert WarpingError().name == "warping_error_raft_things"
+    assert WarpingError(RaftFlow.small()).name == "warping_error_raft_small"
+    untrained = dataclasses.replace(RaftFlow.small(), raft=RaftFlow.small().raft.untrained(3))
+    assert untrained.raft.weights == Random(3)
+    untrained = WarpingError(untrained)
+    assert untrained.name == "warping_error_Raft_random_weights"
+    assert config.from_json(config.to_json(untrained)) == untrained

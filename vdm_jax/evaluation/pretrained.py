@@ -1,0 +1,44 @@
+"""A network and where its weights are from, as a part of a metric that looks through several."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+
+from vdm_jax.evaluation.networks import Random, find
+from vdm_jax.types import Key, Params
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A linen module, and a name of `checkpoints.PUBLISHED`, a path to such a file, or `Random`."""
+
+    network: Any
+    weights: str | Random
+
+    @property
+    def name(self) -> str:
+        """What it is called in results."""
+        kind = type(self.network).__name__
+        return f"{kind}_random_weights" if self.random_weights else str(self.weights)
+
+    @property
+    def random_weights(self) -> bool:
+        """Whether results say nothing about the clips."""
+        return isinstance(self.weights, Random)
+
+    def untrained(self, seed: int = 0) -> "Pretrained":
+        """The same network without any file."""
+        return replace(self, weights=Random(seed))
+
+    def parameters(self, init: Callable[[Key], Params]) -> Params:
+        """The parameters that `init` makes or, of a file, those that are shaped like them.
+
+        Raises:
+          CheckpointError: the file is not at hand, or not of this network.
+        """
+        if isinstance(self.weights, Random):
+            return jax.jit(init)(jax.random.key(self.weights.seed))
+        published, path = find(self.weights, self.network)
+        return published.parameters(jax.eval_shape(init, jax.random.key(0)), path)
