@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Num
 
 from vdm_jax import diffusion
 from vdm_jax.evaluation.images import pooled_psnr
@@ -37,7 +38,8 @@ class SuperResolution:
 
     repeated: frames enlarged bilinearly, and shown until the next one. blended: between two frames
     their mixture (the same where no frames are missing). model: as the experiment samples, by
-    augmentation of the small videos: none, and each SNR of `snrs`. mean: the same for one step of
+    augmentation of the small videos: none, and each SNR of `snrs`, with what repeating and blending
+    make of videos with as much noise beside it. mean: the same for one step of
     DDIM without guidance, which from pure noise is the mean E[x | small video], the best that PSNR
     can be: a sample has the detail that it lacks, and so, at best, twice its squared error.
     """
@@ -62,19 +64,28 @@ class SuperResolution:
             title = "no augmentation" if snr is None else f"SNR {snr:g}"
             sampled = subject.sampled(snr=snr)
             mean = sampled.sampled(sampler=diffusion.DDIM(steps=1), guidance=1.0)
+            seen = low if snr is None else augmented(low, snr)
             results[title] = {
                 "psnr": pooled_psnr(sampled.enlarge(key, cond, low), true),
                 "mean psnr": pooled_psnr(mean.enlarge(key, cond, low), true),
+                "repeated psnr": pooled_psnr(repeated(seen, true.shape), true),
+                "blended psnr": pooled_psnr(blended(seen, true.shape), true),
             }
         return results
 
 
-def repeated(low: Clips, shape: tuple[int, ...]) -> Clips:
+def augmented(low: Clips, snr: float) -> Num[np.ndarray, "b f h w c"]:
+    """Small videos with the noise of augmentation, divided by its alpha: still 0 .. 255 in mean."""
+    noise = np.random.default_rng(0).standard_normal(low.shape, np.float32)
+    return low + 127.5 * noise / np.float32(snr) ** 0.5
+
+
+def repeated(low: Num[np.ndarray, "b f h w c"], shape: tuple[int, ...]) -> Clips:
     """Bilinear in space; frames are shown until the next one."""
     return np.repeat(_spatial(low, shape), shape[1] // low.shape[1], axis=1)
 
 
-def blended(low: Clips, shape: tuple[int, ...]) -> Clips:
+def blended(low: Num[np.ndarray, "b f h w c"], shape: tuple[int, ...]) -> Clips:
     """Bilinear in space; linear from frame to frame, and the last one is shown to the end."""
     large = _spatial(low, shape).astype(np.float32)
     times = shape[1] // low.shape[1]
@@ -84,7 +95,7 @@ def blended(low: Clips, shape: tuple[int, ...]) -> Clips:
     return np.rint(mixed).astype(np.uint8).reshape(shape)
 
 
-def _spatial(low: Clips, shape: tuple[int, ...]) -> Clips:
+def _spatial(low: Num[np.ndarray, "b f h w c"], shape: tuple[int, ...]) -> Clips:
     large = (*low.shape[:2], *shape[2:])
     enlarged = jax.image.resize(jnp.asarray(low, jnp.float32), large, "linear")
-    return np.rint(np.asarray(enlarged)).astype(np.uint8)
+    return np.rint(np.clip(np.asarray(enlarged), 0, 255)).astype(np.uint8)
