@@ -16,6 +16,7 @@ from vdm_jax.commands import (
     export,
     fetch_weights,
     import_,
+    plan,
     sample,
     sweep,
     train,
@@ -25,6 +26,7 @@ from vdm_jax.training import Interrupted, NotFinite
 
 COMMANDS = (
     train, sample, evaluate, compare, sweep, fetch_weights, embed, export, import_, describe,
+    plan,
 )  # fmt: skip
 
 

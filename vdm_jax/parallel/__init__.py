@@ -1,25 +1,41 @@
 """Meshes of devices, and what lives where on them."""
 
+from vdm_jax.parallel.chips import CHIPS, Chip
+from vdm_jax.parallel.executables import Misfit, read_executable, write_executable
 from vdm_jax.parallel.hosts import Agreement, Hosts, Lost, first, meet, preempted, together
 from vdm_jax.parallel.mesh import Mesh, batch_sharding, rows, share
+from vdm_jax.parallel.operations import Operations, operations
+from vdm_jax.parallel.plans import Estimate, estimate
 from vdm_jax.parallel.rules import ACTIVATIONS, ONE_VIDEO, Places, Rules, parameter_spec, shardings
+from vdm_jax.parallel.topologies import Topology, Unavailable
 
 __all__ = [
     "ACTIVATIONS",
+    "CHIPS",
     "ONE_VIDEO",
     "Agreement",
+    "Chip",
+    "Estimate",
     "Hosts",
     "Lost",
     "Mesh",
+    "Misfit",
+    "Operations",
     "Places",
     "Rules",
+    "Topology",
+    "Unavailable",
     "batch_sharding",
+    "estimate",
     "first",
     "meet",
+    "operations",
     "parameter_spec",
     "preempted",
+    "read_executable",
     "rows",
     "shardings",
     "share",
     "together",
+    "write_executable",
 ]

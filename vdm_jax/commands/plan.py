@@ -1,0 +1,317 @@
+"""Say what an experiment will need and take on chips that are not here, by compiling it for them.
+
+The training step and the sampler are compiled for the topology as `vdm-jax train` and `sample`
+would compile them there. All numbers are compiled estimates: the compiler says how many bytes each
+chip needs, what is sent between chips, and how many cycles it expects; nothing is measured. The
+time of a step is the longer of computing and sending.
+
+It needs libtpu (pip install 'vdm_jax[tpu]'), and no TPU. Without it, and for GPUs that are not in
+this machine, it says what shapes alone say: the bytes of the state and the ideal times.
+
+Where a step does not fit, it looks for the nearest setting that does. --sweep compiles meshes, then
+batches, parts of them and levels that are computed again, and recommends the fastest that leaves a
+tenth of the memory free; batches are compared by their rows a second.
+"""
+
+import argparse
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from vdm_jax import __version__, config, parallel, training
+from vdm_jax.commands import options, planning
+from vdm_jax.commands.describe import members, size
+
+GIB = 2**30
+SPARE = 0.1  # of the memory, to be left free
+TRIES = 3  # programs compiled in search of one that fits
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "paths", nargs="+", metavar="EXPERIMENT",
+        help="an experiment file or a run; or several, or a cascade, for a line each",
+    )  # fmt: skip
+    parser.add_argument(
+        "--topology", required=True, type=parallel.Topology.parse, metavar="CHIP:GRID",
+        help="such as v5p:4x4x4, v5e:4x4, v4:2x2x2, v6e:2x4, tpu7x:2x2x2, h100:8",
+    )  # fmt: skip
+    options.overrides(parser, "mesh.fsdp=64")
+    parser.add_argument("--sampler", action="store_true", help="plan the sampler too")
+    parser.add_argument("--sweep", action="store_true", help="look for the best setting")
+    parser.add_argument(
+        "--shapes", action="store_true", help="compile nothing: say what shapes alone say"
+    )
+    parser.add_argument("--json", metavar="FILE", help="write the numbers; - prints them alone")
+    parser.add_argument("--save", metavar="FILE", help="write the executable of the training step")
+
+
+def run(args: argparse.Namespace) -> None:
+    topology: parallel.Topology = args.topology
+    if topology.chip.clock is not None and not os.environ.get("JAX_PLATFORMS"):
+        jax.config.update("jax_platforms", "cpu")  # chips of this machine are not asked for
+    several = [pair for path in args.paths for pair in members(path, args.assignments)]
+    if not several:
+        raise config.ConfigError(f"{args.paths[0]} is neither an experiment nor a run of one")
+    if len(several) > 1 and (args.save or args.sweep):
+        raise config.ConfigError("--save and --sweep are for one experiment")
+    found = {}
+    for name, experiment in several:
+        found[name] = facts = planned(name, experiment, topology, args)
+        if args.json != "-":
+            lines = [line(name, facts)] if len(several) > 1 else said(facts)
+            print("\n".join(lines), flush=True)
+        if args.json not in (None, "-"):
+            only = facts if len(several) == 1 else found
+            Path(args.json).write_text(json.dumps(only, indent=2) + "\n")
+    if args.json == "-":
+        print(json.dumps(found if len(found) > 1 else next(iter(found.values())), indent=2))
+
+
+def planned(
+    name: str,
+    experiment: training.Experiment,
+    topology: parallel.Topology,
+    args: argparse.Namespace,
+) -> dict[str, Any]:
+    """All that is found out of an experiment, by published keys."""
+    try:
+        mesh = None if args.shapes else topology.build(experiment.mesh)
+        reason = "as asked"
+    except parallel.Unavailable as error:
+        mesh, reason = None, str(error)
+    if mesh is None:
+        state, frozen, batch = planning.shapes(experiment)
+        step = training.make_step(experiment.task, experiment.optimizer, experiment.steps)
+        counted = parallel.operations(jax.make_jaxpr(step)(state, frozen, batch))
+        return known(name, experiment, topology, counted) | {"reason": reason}
+    extra = {}
+    if args.sweep:
+        settings, rows = swept(experiment, topology)
+        experiment = config.override(experiment, *settings)
+        extra = {"recommended": settings, "sweep": rows}
+        mesh = topology.build(experiment.mesh)
+    step = parallel.estimate(*planning.training_step(experiment, mesh), mesh, topology.chip)
+    facts = known(name, experiment, topology, step.operations) | extra
+    facts |= {"estimate": "compiled"} | step.record() | course(experiment, topology, step)
+    if not step.fits:
+        facts["nearest"] = nearest(experiment, topology, step.hbm_bytes)
+    if args.save and step.fits:
+        parallel.write_executable(args.save, step.compiled, identity(experiment, topology))
+    drawn = planning.sampler(experiment, mesh) if args.sampler else None
+    if drawn is not None:
+        program, count = drawn
+        found = parallel.estimate(*program, mesh, topology.chip)
+        each = found.step_seconds and found.step_seconds / count
+        facts["sampler"] = {**found.record(), "clips": count, "seconds_per_clip": each}
+    return facts
+
+
+def known(
+    name: str,
+    experiment: training.Experiment,
+    topology: parallel.Topology,
+    counted: parallel.Operations,
+) -> dict[str, Any]:
+    """What is known of an experiment without a compiler, and the keys of what is not."""
+    state, frozen, batch = planning.shapes(experiment)
+    mesh = topology.shape(experiment.mesh)
+    kept = planning.bytes_each((state, frozen), mesh)
+    ideal = counted.needed / (topology.devices * topology.chip.flops)
+    return {
+        "experiment": name,
+        "estimate": "shapes",
+        "topology": str(topology),
+        "chips": topology.chips,
+        "devices": topology.devices,
+        "mesh": mesh,
+        "batch": experiment.loader.batch,
+        "video": list(batch["video"].shape[1:]),
+        "parameters": size(state.params),
+        "frozen_parameters": size(frozen),
+        "state_bytes": kept,
+        "fits": False if kept > topology.chip.memory else None,
+        "hbm_bytes": None,
+        "hbm_limit_bytes": topology.chip.memory,
+        "flops": counted.needed,
+        "repeated_flops": counted.again,
+        "ideal_step_seconds": ideal,
+        "step_seconds": None,
+        "mfu": None,
+        "steps": experiment.ends[-1],
+        "ideal_chip_hours": ideal * experiment.ends[-1] * topology.chips / 3600,
+    }
+
+
+def course(
+    experiment: training.Experiment, topology: parallel.Topology, step: parallel.Estimate
+) -> dict[str, Any]:
+    """How long the whole run takes."""
+    if step.step_seconds is None:
+        return {"hours": None, "chip_hours": None}
+    hours = step.step_seconds * experiment.ends[-1] / 3600
+    return {"hours": hours, "chip_hours": hours * topology.chips}
+
+
+def identity(experiment: training.Experiment, topology: parallel.Topology) -> dict[str, Any]:
+    """What an executable is of."""
+    return {
+        "experiment": config.to_json(experiment),
+        "topology": str(topology),
+        "mesh": topology.shape(experiment.mesh),
+        "vdm_jax": __version__,
+    }
+
+
+def nearest(
+    experiment: training.Experiment, topology: parallel.Topology, needed: float
+) -> Mapping[str, Any] | None:
+    """The nearest setting with which the step has been found to fit, and what it needs."""
+    memory = (1 - SPARE) * topology.chip.memory
+    tries = planning.candidates(experiment, topology, needed, memory)
+    for settings, _ in zip(tries, range(TRIES), strict=False):
+        found = attempt(experiment, topology, settings)
+        if found["fits"]:
+            return found
+    return None
+
+
+def attempt(
+    experiment: training.Experiment, topology: parallel.Topology, settings: Sequence[str]
+) -> dict[str, Any]:
+    """A step with other settings: what it needs and how fast it is."""
+    changed = config.override(experiment, *settings)
+    mesh = topology.build(changed.mesh)
+    step = parallel.estimate(*planning.training_step(changed, mesh), mesh, topology.chip)
+    rate = step.step_seconds and changed.loader.batch / step.step_seconds
+    names = ("fits", "hbm_bytes", "step_seconds", "mfu")
+    return {"settings": list(settings), "rows_per_second": rate} | {
+        name: getattr(step, name) for name in names
+    }
+
+
+def swept(
+    experiment: training.Experiment, topology: parallel.Topology
+) -> tuple[list[str], list[dict[str, Any]]]:
+    """(the fastest settings with memory to spare, all that were tried)."""
+    room = (1 - SPARE) * topology.chip.memory
+    rows: list[dict[str, Any]] = []
+    best: dict[str, Any] = {"settings": [], "rows_per_second": 0.0}
+    for stage in (planning.meshes, planning.works):
+        base = best["settings"]
+        for settings in stage(config.override(experiment, *base), topology):
+            found = attempt(experiment, topology, (*base, *settings))
+            rows.append(found)
+            print(tried(found), flush=True)
+            if found["fits"] and found["hbm_bytes"] <= room:
+                best = max(best, found, key=lambda row: row["rows_per_second"])
+    if not best["settings"]:
+        raise config.ConfigError(
+            f"of {len(rows)} settings none fits {topology} with {SPARE:.0%} to spare: take a "
+            "larger grid, or --set a smaller loader.batch"
+        )
+    return best["settings"], rows
+
+
+def tried(row: Mapping[str, Any]) -> str:
+    """A setting in a line."""
+    how = " ".join(row["settings"])
+    if not row["fits"]:
+        return f"  {row['hbm_bytes'] / GIB:7.2f} GiB  does not fit                     {how}"
+    return (
+        f"  {row['hbm_bytes'] / GIB:7.2f} GiB  {row['step_seconds']:9.4f} s  "
+        f"{row['rows_per_second']:9.1f} rows/s  {row['mfu']:4.0%}  {how}"
+    )
+
+
+def line(name: str, facts: Mapping[str, Any]) -> str:
+    """An experiment in a line."""
+    start = f"{name:<24}{facts['parameters']:>16,}"
+    if facts["estimate"] == "shapes" or facts["step_seconds"] is None:
+        needs = facts["hbm_bytes"] or facts["state_bytes"]
+        what = "of state, by shapes" if facts["hbm_bytes"] is None else "does not fit"
+        return f"{start}{needs / GIB:>9.2f} GiB {what}"
+    return (
+        f"{start}{facts['hbm_bytes'] / GIB:>9.2f} GiB{facts['step_seconds']:>10.3f} s"
+        f"{facts['mfu']:>7.0%}{facts['chip_hours']:>14,.0f} chip-hours"
+    )
+
+
+def said(facts: Mapping[str, Any]) -> list[str]:
+    """The facts of one experiment in words."""
+    mesh = ", ".join(f"{axis}={n}" for axis, n in facts["mesh"].items())
+    video = "x".join(map(str, facts["video"]))
+    lines = [
+        f"{facts['experiment']} on {facts['topology']}: {facts['chips']} chips, {mesh}",
+        f"  parameters  {facts['parameters']:,}, and {facts['frozen_parameters']:,} frozen",
+        f"  batch       {facts['batch']} of {video}",
+        f"  operations  {facts['flops']:.3e} a step, and {facts['repeated_flops']:.3e} computed "
+        "again to save memory",
+    ]
+    if "recommended" in facts:
+        lines.insert(1, "  recommended " + " ".join(f"--set {s}" for s in facts["recommended"]))
+    if facts["estimate"] == "shapes":
+        ideal, hours = facts["ideal_step_seconds"], facts["ideal_chip_hours"]
+        limit = facts["hbm_limit_bytes"] / GIB
+        full = f", of {limit:.0f}: too much" if facts["fits"] is False else ""
+        return [
+            *lines,
+            f"  by shapes   {facts['state_bytes'] / GIB:.2f} GiB of state a device{full}",
+            f"  ideally     {ideal:.4g} s a step at all of the peak, {2 * ideal:.4g} at half",
+            f"              {hours:,.0f} chip-hours for {facts['steps']:,} steps, {2 * hours:,.0f}",
+            f"  not compiled: {facts.get('reason', 'as asked')}",
+        ]
+    lines.append("  compiled estimates, none of them measured:")
+    lines += [f"  {text}" for text in program(facts)]
+    if facts["step_seconds"] is not None:
+        lines.append(
+            f"    run       {facts['steps']:,} steps in {facts['hours']:,.1f} hours: "
+            f"{facts['chip_hours']:,.0f} chip-hours"
+        )
+    if facts.get("nearest"):
+        near = facts["nearest"]
+        lines.append(
+            f"    fits with {' '.join('--set ' + s for s in near['settings'])} "
+            f"({near['hbm_bytes'] / GIB:.2f} GiB, {near['step_seconds']:.4g} s a step)"
+        )
+    elif not facts["fits"]:
+        lines.append("    no near setting was found that fits: take a larger grid")
+    if facts.get("sampler"):
+        drawn = facts["sampler"]
+        lines += [f"  sampler, {drawn['clips']} clips at once:"]
+        lines += [f"  {text}" for text in program(drawn)]
+        if drawn["seconds_per_clip"] is not None:
+            lines.append(f"    clip      {drawn['seconds_per_clip']:.4g} s")
+    return lines
+
+
+def program(facts: Mapping[str, Any]) -> list[str]:
+    """What one program needs and takes, in words."""
+    needed, limit = facts["hbm_bytes"] / GIB, facts["hbm_limit_bytes"] / GIB
+    spare = facts["hbm_spare_bytes"] / GIB
+    memory = f"  memory    {needed:.2f} of {limit:.2f} GiB a device: "
+    if facts["step_seconds"] is None:
+        return [memory + f"does not fit, {-spare:.2f} GiB too much"]
+    kinds = ("argument", "temporary", "output", "aliased", "code")
+    parts = ", ".join(f"{kind} {facts[f'{kind}_bytes'] / GIB:.2f}" for kind in kinds)
+    sent = ", ".join(f"{size:.3e} along {axes}" for axes, size in facts["collective_bytes"].items())
+    computing = facts["compiler_seconds"]
+    by = "roofline" if computing is None else "compiler"
+    computing = facts["roofline_seconds"] if computing is None else computing
+    verdict = "fits" if facts["fits"] else "does not fit"
+    return [
+        memory + f"{verdict}, {spare:.2f} GiB to spare",
+        f"            {parts}",
+        f"  moved     {facts['bytes_accessed']:.3e} bytes a device",
+        f"  sent      {sent or 'nothing'}, in bytes a device",
+        f"  time      {facts['step_seconds']:.4g} s: computing {computing:.4g} ({by}), sending "
+        f"{facts['network_seconds']:.4g}",
+        f"  MFU       {facts['mfu']:.1%}; {facts['hardware_utilisation']:.1%} with what is "
+        "computed again",
+        f"  compiled  in {facts['compile_seconds']:.0f} s "
+        f"({facts['compile_cpu_seconds']:.0f} s of CPU)",
+    ]

@@ -1,0 +1,191 @@
+"""The programs of an experiment, to be compiled for a mesh, and settings to try with it."""
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
+
+from vdm_jax import config, nn, parallel, sampling, training
+from vdm_jax.data import quantised, sides
+from vdm_jax.models import Conditioning
+from vdm_jax.sampling.tasks import Placed
+
+Program = tuple[Any, tuple]  # a jitted function, and the shapes and places of its arguments
+Settings = tuple[str, ...]  # assignments, as of --set
+
+
+def shapes(experiment: training.Experiment) -> tuple[Any, Any, dict[str, jax.ShapeDtypeStruct]]:
+    """(state, frozen, batch) of a training step."""
+    batch = experiment.loader.shapes(experiment.data)
+    init = partial(training.init, experiment.task, experiment.optimizer, experiment.steps)
+    state, frozen = jax.eval_shape(init, jax.random.key(0), batch)
+    return state, frozen, batch
+
+
+def training_step(experiment: training.Experiment, mesh: jax.sharding.Mesh) -> Program:
+    """The step that `vdm-jax train` runs, with its places, and the state given away."""
+    state, frozen, batch = shapes(experiment)
+    state, frozen = (at(tree, parallel.shardings(tree, mesh)) for tree in (state, frozen))
+    batch = at(batch, jax.tree.map(lambda _: parallel.batch_sharding(mesh), batch))
+    step = training.make_step(experiment.task, experiment.optimizer, experiment.steps)
+    if mesh.size > 1:
+        step = nn.placing(parallel.Places(mesh))(step)
+    places = jax.tree.map(lambda x: x.sharding, state)
+    return jax.jit(step, donate_argnums=0, out_shardings=(places, None)), (state, frozen, batch)
+
+
+def sampler(experiment: training.Experiment, mesh: jax.sharding.Mesh) -> tuple[Program, int] | None:
+    """The program that draws a batch of samples, and how many; None where there is no such one."""
+    generator, task, source = experiment.sampling, experiment.task, experiment.data
+    if not (isinstance(generator, sampling.Generator) and isinstance(task, training.Denoising)):
+        return None
+    rows, lowres = parallel.rows(mesh), task.lowres
+    fill = lowres is None or generator.batch >= rows
+    count = math.ceil(generator.batch / rows) * rows if fill else generator.batch
+    rules = parallel.ACTIVATIONS if fill else parallel.ONE_VIDEO
+    placed = task if mesh.size == 1 else Placed(task, parallel.Places(mesh, rules))
+
+    video = (count, source.frames, *sides(source.size), 3)
+    told: dict[str, Any] = {"label": jax.ShapeDtypeStruct((count,), jnp.int32)}
+    if experiment.loader.text is not None:
+        for name, row in experiment.loader.text.batch([""]).items():
+            told[name] = jax.ShapeDtypeStruct((count, *row.shape[1:]), row.dtype)
+    keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), count))
+    small = [] if lowres is None else [jax.eval_shape(lowres.lower, floats(video))]
+    small = [jax.ShapeDtypeStruct(x.shape, jnp.float32) for x in small]
+
+    def sample(params, frozen, keys, told, *small):
+        arguments = (placed, params, frozen, keys, Conditioning.of(told))
+        if small:
+            return quantised(generator.enlarge(*arguments, *small))
+        return quantised(generator(*arguments, video))
+
+    state, frozen, _ = shapes(experiment)
+    kept = [at(tree, parallel.shardings(tree, mesh)) for tree in (state.ema, frozen)]
+    spread = parallel.batch_sharding(mesh) if fill else NamedSharding(mesh, PartitionSpec())
+    given = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=spread), (keys, told, *small)
+    )
+    return (jax.jit(sample), (*kept, *given)), count
+
+
+def floats(shape: Sequence[int]) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(tuple(shape), jnp.float32)
+
+
+def at(tree: Any, places: Any) -> Any:
+    """Shapes with their places."""
+    return jax.tree.map(
+        lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), tree, places
+    )
+
+
+def bytes_each(tree: Any, mesh: Mapping[str, int]) -> float:
+    """Bytes of parameters or of a state that one device keeps."""
+    total = 0.0
+    for path, x in jax.tree_util.tree_leaves_with_path(tree):
+        name = jax.tree_util.keystr(path, simple=True, separator="/")
+        axes = [axis for axis in parallel.parameter_spec(name, x.shape, mesh) if axis]
+        total += x.size * np.dtype(x.dtype).itemsize / math.prod(mesh[axis] for axis in axes)
+    return total
+
+
+def candidates(
+    experiment: training.Experiment,
+    topology: parallel.Topology,
+    needed: float,
+    memory: float,
+) -> Iterator[Settings]:
+    """Settings that may fit where `needed` bytes do not, the nearest first.
+
+    The same step with its state split further; cut into parts; both; a smaller batch. What is not
+    state is taken to go down with the rows that are there at once.
+    """
+    state, _, _ = shapes(experiment)
+    mesh = topology.shape(experiment.mesh)
+    before = bytes_each(state, mesh)
+    rest, rows = needed - before, mesh["data"] * mesh["fsdp"]
+    each = experiment.loader.batch // rows
+    splits = [n for n in powers(rows) if n > mesh["fsdp"]]
+    cuts = [n for n in powers(each) if n > 1]
+    parts = experiment.optimizer.accumulate
+
+    def split(n: int) -> Settings:
+        return (f"mesh.data={rows // n}", f"mesh.fsdp={n}")
+
+    def cut(n: int) -> Settings:
+        return (f"optimizer.accumulate={parts * n}",)
+
+    tried = [(split(n), n, 1) for n in splits]
+    tried += [(cut(n), mesh["fsdp"], n) for n in cuts]
+    tried += [((*split(splits[-1]), *cut(n)), splits[-1], n) for n in cuts if splits]
+    less = [(f"loader.batch={experiment.loader.batch // n}",) for n in cuts]
+    tried += [(batch, mesh["fsdp"], n) for batch, n in zip(less, cuts, strict=True)]
+    tried += [((*split(splits[-1]), *batch), splits[-1], n)
+              for batch, n in zip(less, cuts, strict=True) if splits]  # fmt: skip
+    for settings, fsdp, n in tried:
+        kept = bytes_each(state, {**mesh, "fsdp": fsdp, "data": rows // fsdp})
+        if kept + rest / n <= memory:
+            yield settings
+
+
+def powers(most: int) -> list[int]:
+    """Powers of two that divide a number."""
+    return [2**n for n in range(most.bit_length()) if most % 2**n == 0]
+
+
+def meshes(experiment: training.Experiment, topology: parallel.Topology) -> list[Settings]:
+    """Meshes worth a try: no more `tensor` and `frames` than a host has, the state in memory."""
+    state, _, _ = shapes(experiment)
+    devices, batch = topology.devices, experiment.loader.batch
+    found = []
+    for frames, tensor in itertools.product((1, 2, 4), repeat=2):
+        if frames * tensor > min(4, devices) or experiment.data.frames % frames:
+            continue
+        rows = devices // (frames * tensor)
+        if rows * frames * tensor != devices or batch % rows:
+            continue
+        for fsdp in powers(rows):
+            size = {"data": rows // fsdp, "fsdp": fsdp, "frames": frames, "tensor": tensor}
+            if bytes_each(state, size) <= topology.chip.memory / 2:
+                found.append(tuple(f"mesh.{axis}={n}" for axis, n in size.items()))
+    return found
+
+
+def works(experiment: training.Experiment, topology: parallel.Topology) -> list[Settings]:
+    """Batches, parts of them, and levels that are computed again, worth a try."""
+    mesh = topology.shape(experiment.mesh)
+    batch, parts = experiment.loader.batch, experiment.optimizer.accumulate
+    each = batch // (mesh["data"] * mesh["fsdp"])
+    found: list[Settings] = [(f"loader.batch={batch * 2}",)]
+    if each > 1:
+        found += [(f"loader.batch={batch // 2}",), (f"optimizer.accumulate={parts * 2}",)]
+    if parts > 1:
+        found.append((f"optimizer.accumulate={parts // 2}",))
+    switches = list(rematerialised(experiment))
+    for value in {value for _, value in switches}:
+        found.append(tuple(f"{path}={not value}" for path, v in switches if v == value))
+    return found
+
+
+def rematerialised(node: Any, path: str = "") -> Iterator[tuple[str, bool]]:
+    """Where a tree says whether to compute something again, and what it says."""
+    if isinstance(node, tuple):
+        pairs = [(str(i), child) for i, child in enumerate(node)]
+    elif dataclasses.is_dataclass(node):
+        pairs = [(name, getattr(node, name)) for name in config.fields(node)]
+    else:
+        return
+    for name, child in pairs:
+        here = f"{path}.{name}" if path else name
+        if name == "remat" and isinstance(child, bool):
+            yield here, child
+        else:
+            yield from rematerialised(child, here)

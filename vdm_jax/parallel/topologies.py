@@ -1,0 +1,148 @@
+"""Grids of chips that are not there, for which programs can be compiled all the same."""
+
+import dataclasses
+import glob
+import importlib.util
+import math
+import os
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import topologies
+
+from vdm_jax.parallel.chips import CHIPS, Chip
+from vdm_jax.parallel.mesh import Mesh
+
+ELSEWHERE = {
+    "TPU_SKIP_MDS_QUERY": "1",
+    "TPU_WORKER_HOSTNAMES": "localhost",
+    "TPU_ACCELERATOR_TYPE": "v5p-8",
+    "TPU_STDERR_LOG_LEVEL": "3",
+    "TPU_MIN_LOG_LEVEL": "3",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+}
+"""What libtpu is told where there is no TPU: not to look for one, and to leave others alone."""
+
+
+class Unavailable(RuntimeError):
+    """There is no compiler here for these chips."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Topology:
+    """Chips of one kind in a grid, written as its vendor does: `v5p:4x4x4`, `v5e:2x2`, `h100:8`."""
+
+    name: str
+    grid: tuple[int, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> "Topology":
+        """The topology of a text.
+
+        Raises:
+          ValueError: no such chip, or a grid that is none.
+        """
+        name, _, grid = text.lower().partition(":")
+        sides = grid.split("x")
+        if name not in CHIPS or not all(side.isdigit() and int(side) for side in sides):
+            raise ValueError(
+                f"topology {text!r}: a chip and a grid are wanted, such as v5p:4x4x4, v5e:4x4 or "
+                f"h100:8; the chips are {', '.join(CHIPS)}"
+            )
+        return cls(name, tuple(map(int, sides)))
+
+    def __str__(self) -> str:
+        return f"{self.name}:{'x'.join(map(str, self.grid))}"
+
+    @property
+    def chip(self) -> Chip:
+        return CHIPS[self.name]
+
+    @property
+    def chips(self) -> int:
+        return math.prod(self.grid)
+
+    @property
+    def devices(self) -> int:
+        """How many devices JAX sees."""
+        return self.chips * self.chip.devices
+
+    def build(self, mesh: Mesh) -> jax.sharding.Mesh:
+        """A mesh of these chips, to compile for. A grid of GPUs is one of those of this machine.
+
+        Raises:
+          Unavailable: no libtpu, or other GPUs, or a grid that libtpu does not know.
+        """
+        if self.chip.clock is None:
+            return mesh.build(self._at_hand())
+        return _mesh(mesh, self._described())
+
+    def shape(self, mesh: Mesh) -> dict[str, int]:
+        """The length of each axis of the mesh; no compiler is needed for it."""
+        blank = mesh.build([_Nowhere()] * self.devices)
+        return dict(blank.shape)
+
+    def _described(self) -> list[Any]:
+        if importlib.util.find_spec("libtpu") is None:
+            raise Unavailable(
+                f"to compile for {self} the package libtpu is needed: pip install 'vdm_jax[tpu]', "
+                "or pip install libtpu; no TPU is"
+            )
+        if not glob.glob("/dev/accel*"):
+            for name, value in ELSEWHERE.items():
+                os.environ.setdefault(name, value)
+        more: dict[str, Any] = {}
+        if self.name == "v4":  # both cores as one device, as they are where they run
+            more["chip_config_name"] = "megacore"
+        if self.chips == 1:
+            more["chips_per_host_bounds"] = (1,) * 3
+        try:
+            return topologies.get_topology_desc(str(self), platform="tpu", **more).devices
+        except jax.errors.JaxRuntimeError as error:
+            raise Unavailable(f"libtpu describes no {self}: {error}") from error
+
+    def _at_hand(self) -> list[Any]:
+        devices = jax.devices()
+        if devices[0].device_kind != self.chip.kind or len(devices) != self.devices:
+            raise Unavailable(
+                f"to compile for {self} such GPUs have to be in this machine, which has "
+                f"{len(devices)} x {devices[0].device_kind}"
+            )
+        return devices
+
+
+def spans(mesh: jax.sharding.Mesh, axes: tuple[str, ...]) -> int:
+    """Along how many directions of the grid of chips these axes of a mesh go; at least one."""
+    if not hasattr(mesh.devices.flat[0], "coords"):
+        return 1
+    lengths = [mesh.shape[a] if a in axes else 1 for a in mesh.axis_names]
+    block = mesh.devices[tuple(slice(n) for n in lengths)]
+    coords = np.array([device.coords for device in block.flat])
+    return max(1, int((np.ptp(coords, axis=0) > 0).sum()))
+
+
+class _Nowhere:
+    """A device to count."""
+
+    platform = "none"
+
+
+class _Described:
+    """A device of one slice, which does not say which."""
+
+    def __init__(self, device: Any):
+        self.device = device
+
+    @property
+    def slice_index(self) -> int:
+        return getattr(self.device, "slice_index", 0)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.device, name)
+
+
+def _mesh(mesh: Mesh, devices: list[Any]) -> jax.sharding.Mesh:
+    built = mesh.build([_Described(device) for device in devices])
+    bare = np.array([described.device for described in built.devices.flat], object)
+    return jax.sharding.Mesh(bare.reshape(built.devices.shape), built.axis_names)
