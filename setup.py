@@ -45,6 +45,7 @@ setup(
         "beam": ["apache-beam>=2.60"],
         "text": ["sentencepiece"],
         "savedmodel": ["tensorflow>=2.18"],
+        "plots": ["matplotlib>=3.8"],
         "test": [
             *("pytest", "pytest-xdist", "beartype", "chex", "scipy", "ruff", "pyright"),
             *("tensorflow-datasets>=4.9.10", "importlib_resources", "sentencepiece", "tokenizers"),

@@ -16,16 +16,16 @@ from vdm_jax.commands import (
     export,
     fetch_weights,
     import_,
+    knobs,
     plan,
     sample,
     sweep,
     train,
 )
-from vdm_jax.parallel import Lost
 from vdm_jax.training import Interrupted, NotFinite
 
 COMMANDS = (
-    train, sample, evaluate, compare, sweep, fetch_weights, embed, export, import_, describe,
+    train, sample, evaluate, compare, knobs, sweep, fetch_weights, embed, export, import_, describe,
     plan,
 )  # fmt: skip
 
@@ -57,8 +57,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command line. Bad input is one line on stderr and status 2.
 
-    A run stopped by a signal ends with status 128 + its number, as shells expect; one that has lost
-    another of its processes with 75 (`EX_TEMPFAIL`: the same again may succeed). With
+    A run stopped by a signal ends with status 128 + its number, as shells expect. With
     VDM_JAX_TRACEBACK set, errors keep their tracebacks.
     """
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
@@ -70,10 +69,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Interrupted as stop:
         print(f"\n{stop}. To go on, run the same command again.", file=sys.stderr)
         return 128 + stop.signum
-    except Lost as error:
-        print(f"\nvdm-jax {arguments.command}: error: {error}", file=sys.stderr, flush=True)
-        sys.stdout.flush()
-        os._exit(os.EX_TEMPFAIL)  # leaving as usual would wait for the one that is gone
     except (ValueError, OSError, NotFinite) as error:
         if os.environ.get("VDM_JAX_TRACEBACK"):
             raise

@@ -32,6 +32,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("by a protocol of the library")
     group.add_argument("--list", action="store_true", help="the protocols there are")
     group.add_argument("--generated", metavar="DIR", help="samples of any model")
+    real_arguments(group)
+    random_weights(group)
+    group.add_argument(
+        "--out", metavar="FILE", help="the result (default: NAME.json, or in WORKDIR)"
+    )
+    group.add_argument("--system", help="whose samples they are (default: the folder's name)")
+    group.add_argument(
+        "--prompts", metavar="FILE", help="only write what samples are asked to be, as CSV"
+    )
+    group.add_argument(
+        "--write-real", metavar="DIR", help="only write the real clips, as the protocol sees them"
+    )
+
+
+def real_arguments(group: Any) -> None:
+    """Where real videos are, and which of them."""
     group.add_argument("--real", metavar="DIR", help="real videos, or a data set built from them")
     group.add_argument("--split", help="of a built data set (default: the protocol's)")
     group.add_argument(
@@ -41,20 +57,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--captions", metavar="FILE",
         help="captions of real videos: MSR-VTT's JSON, 1k-A's CSV, or a CSV with file,caption",
     )  # fmt: skip
-    group.add_argument(
-        "--out", metavar="FILE", help="the result (default: NAME.json, or in WORKDIR)"
-    )
-    group.add_argument("--system", help="whose samples they are (default: the folder's name)")
+
+
+def random_weights(group: Any) -> None:
+    """To try a protocol without any weights."""
     group.add_argument(
         "--random-weights", metavar="SEED", type=int, nargs="?", const=0,
         help="try it without any weights: the numbers say nothing, and are marked so",
     )  # fmt: skip
-    group.add_argument(
-        "--prompts", metavar="FILE", help="only write what samples are asked to be, as CSV"
-    )
-    group.add_argument(
-        "--write-real", metavar="DIR", help="only write the real clips, as the protocol sees them"
-    )
 
 
 def names() -> list[str]:

@@ -1,5 +1,7 @@
 """Protocols: everything that a published number depends on, by name."""
 
+from vdm_jax.evaluation.protocols import msr_vtt, predictions, ucf101, ucf101_zero_shot
+from vdm_jax.evaluation.protocols.captions import ClipSimilarity, RPrecision
 from vdm_jax.evaluation.protocols.choices import (
     Every,
     Sample,
@@ -14,18 +16,24 @@ from vdm_jax.evaluation.protocols.generated import Generated
 from vdm_jax.evaluation.protocols.measured import Measured
 from vdm_jax.evaluation.protocols.measures import Frechet, Inception, KernelDistance, Mean, Measure
 from vdm_jax.evaluation.protocols.measuring import measure
+from vdm_jax.evaluation.protocols.pairs import PairPSNR, PairSSIM
 from vdm_jax.evaluation.protocols.prompts import Ask, Classes, Nothing, RealCaptions, RealLabels
 from vdm_jax.evaluation.protocols.protocol import Protocol, identity, protocol_hash
 from vdm_jax.evaluation.protocols.real import Real
 from vdm_jax.evaluation.protocols.samples import asks_of, generate
 from vdm_jax.evaluation.protocols.tables import read_captions, read_list
 
-PROTOCOLS: dict[str, Protocol] = {}
+PROTOCOLS: dict[str, Protocol] = {
+    protocol.name: protocol
+    for protocol in (*ucf101.ALL, *ucf101_zero_shot.ALL, *msr_vtt.ALL, *predictions.ALL)
+}
+"""Every protocol of the library, by name."""
 
 __all__ = [
     "PROTOCOLS",
     "Ask",
     "Classes",
+    "ClipSimilarity",
     "Collection",
     "Every",
     "Footage",
@@ -38,8 +46,11 @@ __all__ = [
     "Measure",
     "Measured",
     "Nothing",
+    "PairPSNR",
+    "PairSSIM",
     "Part",
     "Protocol",
+    "RPrecision",
     "Real",
     "RealCaptions",
     "RealLabels",

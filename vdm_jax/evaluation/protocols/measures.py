@@ -3,7 +3,7 @@
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from vdm_jax.evaluation.kernel import CUBIC, Polynomial, unbiased
 from vdm_jax.evaluation.protocols.rows import Rows
 
 Against = Literal["real", "pairs"]
+MOST = 4096
+"""Clips of which the matrix of all pairs is held for the bootstrap."""
 
 
 class Measure(typing.Protocol):
@@ -59,8 +61,13 @@ class Frechet:
     name: str = "fvd"
     bootstrap: Bootstrap | None = Bootstrap()
 
-    against: ClassVar[Against | None] = "real"
-    captioned: ClassVar[bool] = False
+    @property
+    def against(self) -> Against | None:
+        return "real"
+
+    @property
+    def captioned(self) -> bool:
+        return False
 
     def value(self, made: Rows, real: Rows | None, captions: Sequence[str]) -> float:
         assert real is not None
@@ -72,7 +79,7 @@ class Frechet:
             return {}
         x, y = made.features(), real.features()
         each = len(x) // made.clips
-        found = _told(self.bootstrap.frechet(x, y, self.ddof, each))
+        found = told(self.bootstrap.frechet(x, y, self.ddof, each))
         return {**found, "infinite": frechet_bias(x, y, self.ddof, each).infinite}
 
 
@@ -85,20 +92,23 @@ class KernelDistance:
     name: str = "kvd"
     bootstrap: Bootstrap = Bootstrap()
 
-    against: ClassVar[Against | None] = "real"
-    captioned: ClassVar[bool] = False
-    MOST: ClassVar[int] = 4096
-    """Clips of which the matrix of all pairs is held for the bootstrap."""
+    @property
+    def against(self) -> Against | None:
+        return "real"
+
+    @property
+    def captioned(self) -> bool:
+        return False
 
     def value(self, made: Rows, real: Rows | None, captions: Sequence[str]) -> float:
         assert real is not None
-        return unbiased(made.features(), real.features(), self.kernel)
+        return float(unbiased(made.features(), real.features(), self.kernel))
 
     def spread(self, made: Rows, real: Rows | None, captions: Sequence[str]) -> dict[str, Any]:
         assert real is not None
-        if max(made.clips, real.clips) > self.MOST:
+        if max(made.clips, real.clips) > MOST:
             return {}
-        return _told(self.bootstrap.kernel(made.features(), real.features(), self.kernel))
+        return told(self.bootstrap.kernel(made.features(), real.features(), self.kernel))
 
 
 @dataclass(frozen=True)
@@ -113,8 +123,13 @@ class Inception:
     name: str = "is"
     bootstrap: Bootstrap = Bootstrap()
 
-    against: ClassVar[Against | None] = None
-    captioned: ClassVar[bool] = False
+    @property
+    def against(self) -> Against | None:
+        return None
+
+    @property
+    def captioned(self) -> bool:
+        return False
 
     def value(self, made: Rows, real: Rows | None, captions: Sequence[str]) -> float:
         return self._scores(made)[0]
@@ -123,7 +138,7 @@ class Inception:
         if self.score.splits > 1:
             return {"std": self._scores(made)[1], "splits": self.score.splits}
         p = inception_score.probabilities(made.features())
-        return _told(self.bootstrap.inception_score(p)) if len(p) > 1 else {}
+        return told(self.bootstrap.inception_score(p)) if len(p) > 1 else {}
 
     def _scores(self, made: Rows) -> tuple[float, float]:
         if made.clips < self.score.splits:
@@ -148,7 +163,9 @@ class Mean:
     column: int = 0
     bootstrap: Bootstrap = Bootstrap()
 
-    captioned: ClassVar[bool] = False
+    @property
+    def captioned(self) -> bool:
+        return False
 
     @property
     def against(self) -> Against | None:
@@ -158,12 +175,14 @@ class Mean:
         return float(self._clips(made).mean())
 
     def spread(self, made: Rows, real: Rows | None, captions: Sequence[str]) -> dict[str, Any]:
-        return _told(self.bootstrap.mean(self._clips(made))) if made.clips > 1 else {}
+        return told(self.bootstrap.mean(self._clips(made))) if made.clips > 1 else {}
 
     def _clips(self, made: Rows) -> np.ndarray:
         rows = made.features()[:, self.column].astype(np.float64)
         return rows.reshape(made.clips, -1).mean(axis=1)
 
 
-def _told(interval: Interval) -> dict[str, Any]:
-    return {"low": interval.low, "high": interval.high, "error": interval.error}
+def told(interval: Interval) -> dict[str, Any]:
+    """An interval, as it stands in a result; none where a handful of clips gave none."""
+    found = {"low": interval.low, "high": interval.high, "error": interval.error}
+    return {name: float(x) for name, x in found.items()} if np.isfinite(interval.error) else {}

@@ -14,7 +14,7 @@ import numpy as np
 from vdm_jax import config, data
 from vdm_jax.checkpoints.published import weights_folder
 from vdm_jax.evaluation.features import Features
-from vdm_jax.evaluation.networks import NetworkFeatures, Random, find
+from vdm_jax.evaluation.networks import Random, find
 from vdm_jax.evaluation.protocols.footage import Collection
 from vdm_jax.evaluation.protocols.generated import GeneratedClips
 from vdm_jax.evaluation.protocols.measures import Measure
@@ -155,7 +155,7 @@ def reference_hash(clips: RealClips) -> str:
 
 def weights_of(node: Any) -> dict[str, Mapping[str, Any]]:
     """The weights of every network in a tree, by the name of its features."""
-    if isinstance(node, NetworkFeatures):
+    if hasattr(node, "weights") and hasattr(node, "network"):
         if isinstance(node.weights, Random):
             return {node.name: {"random_weights": True, "seed": node.weights.seed}}
         published, path = find(node.weights, node.network)

@@ -48,7 +48,9 @@ class Asked(typing.Protocol):
 class Nothing:
     """Samples without any condition."""
 
-    of_real = False
+    @property
+    def of_real(self) -> bool:
+        return False
 
     def asks(self, count: int | None, real: Sequence[Told] = ()) -> list[Ask]:
         if count is None:
@@ -70,7 +72,9 @@ class Classes:
     exact: bool = False
     seed: int = 0
 
-    of_real = False
+    @property
+    def of_real(self) -> bool:
+        return False
 
     def __post_init__(self):
         if self.histogram not in HISTOGRAMS:
@@ -103,7 +107,9 @@ class RealCaptions:
     each: Literal["every", "first", "one"] = "one"
     seed: int = 0
 
-    of_real = True
+    @property
+    def of_real(self) -> bool:
+        return True
 
     def asks(self, count: int | None, real: Sequence[Told]) -> list[Ask]:
         silent = [video.key for video in real if not video.captions]
@@ -133,7 +139,9 @@ class RealLabels:
     For samples that belong to a real clip: continued, reconstructed, enlarged.
     """
 
-    of_real = True
+    @property
+    def of_real(self) -> bool:
+        return True
 
     def asks(self, count: int | None, real: Sequence[Told]) -> list[Ask]:
         asks = [

@@ -1,0 +1,108 @@
+"""MSR-VTT and WebVid by models that have not seen them, and any samples without a reference.
+
+The official test split is 2,990 videos with 20 captions each.
+"""
+
+from dataclasses import replace
+
+from vdm_jax import data
+from vdm_jax.evaluation import presets
+from vdm_jax.evaluation.clipsim import clip_frames
+from vdm_jax.evaluation.protocols.captions import (
+    B16,
+    FRAMES_B16,
+    ClipSimilarity,
+    RPrecision,
+)
+from vdm_jax.evaluation.protocols.choices import Every, Sample, Take
+from vdm_jax.evaluation.protocols.generated import Generated
+from vdm_jax.evaluation.protocols.measures import Frechet, Mean
+from vdm_jax.evaluation.protocols.prompts import Nothing, RealCaptions
+from vdm_jax.evaluation.protocols.protocol import Protocol
+from vdm_jax.evaluation.protocols.real import Real
+from vdm_jax.evaluation.protocols.ucf101 import FVD_SGV, FVD_TATS, FVD_TF, antialiased
+from vdm_jax.evaluation.resizing import Step
+from vdm_jax.evaluation.warping import WarpingError
+
+TASK = "msr-vtt zero-shot"
+FID = Frechet(presets.INCEPTION, ddof=1, name="fid", bootstrap=None)
+CLIP_FID = Frechet(clip_frames(), ddof=1, name="clip_fid", bootstrap=None)
+MIDDLE = "Frames antialiased bilinear, the middle."
+
+
+def real(
+    pixels: tuple[Step, ...] = antialiased(256),
+    windows: data.Windows = data.RandomWindow(),
+    take: Take = Every(),
+    split: str = "test",
+    videos: int = 2990,
+    stride: int = 1,
+) -> Real:
+    """Clips of MSR-VTT's test videos."""
+    return Real("MSR-VTT", split, windows=windows, take=take, pixels=pixels, videos=videos,
+                stride=stride)  # fmt: skip
+
+
+ONE = Generated(2990, RealCaptions("one"))
+ONE_CAPTION = Protocol(
+    "msr_vtt_one_caption", TASK, "CLIPSIM and FVD of 2,990 samples, one caption of each video",
+    "Wang et al. 2023 (LaVie), Ren et al. 2024 (ConsistI2V), Wang et al. 2023 (ModelScope)",
+    real(), ONE, (ClipSimilarity(), FVD_TATS),
+    assumed=f"Captions drawn by seed 0; nobody published theirs. {MIDDLE}",
+)  # fmt: skip
+ALL_CAPTIONS = Protocol(
+    "msr_vtt_all_captions", TASK, "CLIPSIM and frame FID of 59,800 samples, one for each caption",
+    "Wu et al. 2021 (GODIVA) and those after it; CogVideo's papers have 59,794",
+    real(), Generated(59_800, RealCaptions("every")), (ClipSimilarity(), FID), assumed=MIDDLE,
+)  # fmt: skip
+ONE_K_A = Protocol(
+    "msr_vtt_1k_a", TASK, "CLIPSIM and R-precision of 1,000 samples, the captions of 1k-A",
+    "Yu et al. 2018 (JSFusion), the list MSRVTT_JSFUSION_test.csv",
+    real(split="test_1k_a", videos=1000), Generated(1000, RealCaptions("first")),
+    (ClipSimilarity(), RPrecision(), RPrecision(candidates=100, name="r_precision_100")),
+)  # fmt: skip
+SHOW_1 = Protocol(
+    "msr_vtt_show1", TASK, "FVD and frame FID of 2,048 samples against 2,048 test videos",
+    "Zhang et al. 2023 (Show-1)", real(take=Sample(2048)),
+    Generated(2048, RealCaptions("one")), (FVD_TF, FID, ClipSimilarity()),
+    assumed=f"Its CLIPSIM is of all captions. {MIDDLE}",
+)  # fmt: skip
+VIDEO_POET = Protocol(
+    "msr_vtt_videopoet", TASK, "FVD of 20 x 2,048 samples against the middle of 2,048 test videos",
+    "Kondratyuk et al. 2023 (VideoPoet): the first 40,960 captions, CLIP B/16",
+    real(windows=data.Centre(), take=Sample(2048)), Generated(2048, RealCaptions("every")),
+    (FVD_TF, ClipSimilarity(FRAMES_B16, B16)), repeats=20, assumed=MIDDLE,
+)  # fmt: skip
+DYNAMI_CRAFTER = Protocol(
+    "msr_vtt_dynamicrafter", TASK, "FVD of 2,048 samples against real clips of every third frame",
+    "Xing et al. 2023 (DynamiCrafter)", real(take=Sample(2048), stride=3),
+    Generated(2048, RealCaptions("one")), (FVD_TATS,), assumed=MIDDLE,
+)  # fmt: skip
+SNAP = Protocol(
+    "msr_vtt_snap", TASK, "CLIP-FID, FVD and CLIPSIM of 59,800 samples, one for each caption",
+    "Menapace et al. 2024 (Snap Video)", real(), Generated(59_800, RealCaptions("every")),
+    (CLIP_FID, FVD_SGV, ClipSimilarity()), assumed=f"CLIP B/32. {MIDDLE}",
+)  # fmt: skip
+WEBVID = Protocol(
+    "webvid_cmd", "webvid zero-shot", "FVD and CLIPSIM of 5,000 samples, WebVid's validation set",
+    "Yu et al. 2024 (CMD), as VideoFactory",
+    Real("WebVid", "val", pixels=antialiased(256), videos=5000),
+    Generated(5000, RealCaptions("first")), (FVD_TATS, ClipSimilarity()), assumed=MIDDLE,
+)  # fmt: skip
+
+_WARPING = WarpingError()
+STEADINESS = Protocol(
+    "any_steadiness", "any samples", "warping error and motion magnitude, without a reference",
+    "Lai et al. 2018, by the flow of RAFT through the samples themselves",
+    Real("none", "none"), Generated(None, Nothing()),
+    (Mean(_WARPING, "warping_error"), Mean(_WARPING, "motion_magnitude", column=1)),
+)  # fmt: skip
+FITTING = replace(
+    STEADINESS, name="any_captions", says="CLIPSIM and R-precision, captions beside the samples",
+    source="Wu et al. 2021 (GODIVA); Park et al. 2021", measures=(ClipSimilarity(), RPrecision()),
+)  # fmt: skip
+
+ALL = (
+    *(ONE_CAPTION, ALL_CAPTIONS, ONE_K_A, SHOW_1, VIDEO_POET, DYNAMI_CRAFTER, SNAP, WEBVID),
+    *(STEADINESS, FITTING),
+)
