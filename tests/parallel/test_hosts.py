@@ -1,8 +1,13 @@
 """Several processes: what each has to be told, and that a signal to one stops all at one step."""
 
+import json
+import os
 import signal
+import subprocess
+import sys
 import time
 
+import numpy as np
 import pytest
 import several
 
@@ -13,6 +18,9 @@ from vdm_jax.parallel.hosts import launched
 EXPERIMENT = """
 import tiny
 from vdm_jax import parallel
+from vdm_jax.checkpoints import Checkpoints
+
+EVERY_FIFTH = Checkpoints(every=5)
 
 def experiment():
     return tiny.experiment(steps=1_000_000, log_every=1, mesh=parallel.Mesh(data=4, fsdp=2))
@@ -75,3 +83,85 @@ def test_a_signal_to_one_process_stops_all_at_the_same_step(tmp_path):
     assert f"resuming at step {step} of {step + 2}" in told[0]
     steps = [line.split(",")[0] for line in files[0].read_text().splitlines()]
     assert steps == [f'{{"step": {n}' for n in range(1, step + 3)]
+
+
+def steps_of(file):
+    return [json.loads(line)["step"] for line in file.read_text().splitlines()]
+
+
+def test_a_killed_process_ends_the_others_and_nothing_saved_is_lost(tmp_path):
+    file, workdir = tmp_path / "endless.py", tmp_path / "run"
+    file.write_text(EXPERIMENT.replace("log_every=1", "log_every=1, checkpoints=EVERY_FIFTH"))
+    runs = several.start(2, file, "--workdir", workdir)
+    files = several.logs(workdir, 2)
+    until = time.monotonic() + 600
+    while not all(f.exists() and len(f.read_text().splitlines()) > 7 for f in files):
+        assert time.monotonic() < until
+        assert all(run.poll() is None for run in runs), several.end(runs)
+        time.sleep(0.1)
+    runs[0].kill()
+    told = runs[1].communicate(timeout=300)[0]
+    assert runs[1].returncode not in (0, None)
+    assert "another task died" in told
+    runs[0].communicate()
+
+    saved = Checkpoints().open(workdir).steps()[-1]
+    assert saved >= 5 and saved % 5 == 0
+    runs = several.start(2, file, "--workdir", workdir, "--set", f"steps={saved + 2}")
+    told = several.end(runs)
+    assert f"resuming at step {saved} of {saved + 2}" in told[0]
+    assert steps_of(files[0]) == list(range(1, saved + 3))
+
+
+NOTICE = """
+import os, signal, sys, time
+from pathlib import Path
+import several, tiny
+from vdm_jax import parallel, training
+
+parallel.Hosts(f"localhost:{several.port()}", 1, 0).start()
+os.kill(os.getpid(), signal.SIGTERM)  # nobody catches it yet: it is the platform's notice
+time.sleep(1)
+training.train(tiny.experiment(steps=1_000_000, log_every=1), sys.argv[1])
+"""
+
+
+def test_the_platforms_notice_saves_and_stops(tmp_path):
+    command = [sys.executable, "-c", NOTICE, str(tmp_path)]
+    path = os.pathsep.join((str(several.TESTS.parent), str(several.TESTS)))
+    run = subprocess.run(
+        command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, timeout=600
+    )
+    assert "Interrupted: stopped by SIGTERM at step" in run.stderr
+    (saved,) = Checkpoints().open(tmp_path).steps()
+    assert saved == steps_of(tmp_path / "metrics.jsonl")[-1]
+
+
+SMALL = """
+from dataclasses import replace
+from vdm_jax import parallel, training
+
+def experiment():
+    whole = training.load({path!r})
+    return replace(whole, steps=3, log_every=1, evaluations=(), mesh={mesh})
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "mesh"),
+    [
+        ("quickstart.py", "parallel.Mesh(data=4, fsdp=2)"),
+        ("imagen_video/tiny/ssr_8x16x16.py", "parallel.Mesh(data=1, frames=8)"),  # across both
+    ],
+)
+def test_two_processes_have_the_losses_of_one(path, mesh, tmp_path):
+    file = tmp_path / "small.py"
+    file.write_text(SMALL.format(path=str(several.TESTS.parent / "experiments" / path), mesh=mesh))
+    several.end(several.start(2, file, "--workdir", tmp_path / "two"))
+    several.end(several.start(1, file, "--workdir", tmp_path / "one"))
+    one, two = (
+        [json.loads(line)["loss"] for line in (tmp_path / name / "metrics.jsonl").open()]
+        for name in ("one", "two")
+    )
+    assert len(one) == 3
+    np.testing.assert_allclose(two, one, rtol=1e-5)

@@ -59,7 +59,7 @@ class Store:
         policy: Checkpoints = Checkpoints(),
         stay: Sequence[int] = (),
     ):
-        self.folder, self.abandoned = absolute(workdir) / FOLDER, False
+        self.folder = absolute(workdir) / FOLDER
         policies = ocp.checkpoint_managers.preservation_policy
         kept = [policies.LatestN(policy.keep), policies.CustomSteps(list(stay))]
         if policy.keep_every is not None:
@@ -153,13 +153,8 @@ class Store:
 
     def close(self) -> None:
         """Waits, and lets go of the folder."""
-        if not self.abandoned:
-            self.manager.wait_until_finished()
-            self.manager.close()
-
-    def abandon(self) -> None:
-        """Gives up what is being saved: one of the processes is gone, and would be waited for."""
-        self.abandoned = True
+        self.manager.wait_until_finished()
+        self.manager.close()
 
 
 class Stored(Mapping[str, np.ndarray]):

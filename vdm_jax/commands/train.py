@@ -10,7 +10,8 @@ or without them on a TPU slice and under srun or mpirun. A signal to one of them
 """
 
 import argparse
-from pathlib import Path
+
+from etils import epath
 
 from vdm_jax import config, parallel, training
 from vdm_jax.commands import options
@@ -21,7 +22,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "experiments", nargs="+", metavar="EXPERIMENT",
         help="an experiment file, e.g. experiments/quickstart.py; or several",
     )  # fmt: skip
-    parser.add_argument("--workdir", required=True, help="the folder of the run; made if needed")
+    parser.add_argument(
+        "--workdir", required=True, help="the folder of the run, or gs:// or s3://; made if needed"
+    )
     options.overrides(parser, "optimizer.peak=1e-4")
     parser.add_argument(
         "--profile", type=int, default=0, metavar="STEPS",
@@ -35,9 +38,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     parallel.Hosts(args.coordinator, args.processes, args.process).start()
-    folders = {path: Path(args.workdir) for path in args.experiments}
+    workdir = epath.Path(args.workdir)
+    folders = dict.fromkeys(args.experiments, workdir)
     if len(args.experiments) > 1:
-        folders = {path: Path(args.workdir) / Path(path).stem for path in args.experiments}
+        folders = {path: workdir / epath.Path(path).stem for path in args.experiments}
     if len(set(folders.values())) < len(args.experiments):
         raise config.ConfigError("each experiment has a folder called as its file: names differ")
     # All are read before the first is run: errors come at once.

@@ -49,9 +49,10 @@ class _Blocks(nn.Module):
 
     def run(self, h, emb, cond, train, counts, mixers):
         block = AdditiveBlock(self.level.width * self.base, self.dropout)  # linen numbers it
-        h = block(h, emb, train=train)
+        layer = self.level.recompute.layer
+        h = layer(block, h, emb, train=train)
         for mixer in adopt(self, mixers, counts):
-            h = mixer(h, emb, cond, train=train)
+            h = layer(mixer, h, emb, cond, train=train)
         return h
 
 

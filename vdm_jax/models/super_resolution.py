@@ -56,10 +56,12 @@ class _Blocks(nn.Module):
     dropout: float
 
     def run(self, h, emb, cond, train):
+        layer = self.level.recompute.layer
         for _ in range(self.level.blocks):
-            h = ResBlock(self.level.width * self.base, self.dropout)(h, emb, train=train)
+            block = ResBlock(self.level.width * self.base, self.dropout)  # linen numbers it
+            h = layer(block, h, emb, train=train)
         for mixer in adopt(self, self.level.mixers, Counter()):
-            h = mixer(h, emb, cond, train=train)
+            h = layer(mixer, h, emb, cond, train=train)
         return h
 
 

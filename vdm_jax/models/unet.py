@@ -11,8 +11,11 @@ from jaxtyping import Array, Float
 
 from vdm_jax.models.conditioning import Conditioning
 from vdm_jax.nn import (
+    ByLevel,
     Embedding,
     GroupNorm,
+    Never,
+    Recompute,
     ResBlock,
     Stride,
     adopt,
@@ -31,14 +34,22 @@ class Level:
     mixers: layers after every residual block, in order.
     blocks: residual blocks on the way down; one more on the way up.
     stride: how many frames, rows and columns become one on the way to the next level.
-    remat: compute the level again in the backward pass instead of keeping its activations.
+    remat: what the backward pass computes again instead of keeping it, such as
+      `nn.ByLayer(nn.Products())`; True is `nn.ByLevel()`, False is nothing.
     """
 
     width: int = 1
     mixers: tuple[nn.Module, ...] = ()
     blocks: int = 2
     stride: Stride = (1, 2, 2)
-    remat: bool = False
+    remat: bool | Recompute = False
+
+    @property
+    def recompute(self) -> Recompute:
+        """`remat` as an object."""
+        if isinstance(self.remat, bool):
+            return ByLevel() if self.remat else Never()
+        return self.remat
 
     @property
     def skips(self) -> int:
@@ -61,7 +72,7 @@ class Level:
 
     def part(self, kind: type[nn.Module]) -> type[nn.Module]:
         """A part, computed again in the backward pass where the level asks for it."""
-        return nn.remat(kind, static_argnums=(4,)) if self.remat else kind
+        return self.recompute.part(kind)
 
 
 class UNet(nn.Module):
@@ -127,9 +138,10 @@ class _Blocks(nn.Module):
 
     def run(self, h, emb, cond, train, counts, mixers=True, resample=None):
         block = ResBlock(self.level.width * self.base, self.dropout)  # linen numbers it
-        h = block(h, emb, resample=resample, train=train)
+        layer = self.level.recompute.layer
+        h = layer(block, h, emb, resample=resample, train=train)
         for mixer in adopt(self, self.level.mixers, counts) if mixers else ():
-            h = mixer(h, emb, cond, train=train)
+            h = layer(mixer, h, emb, cond, train=train)
         return h
 
 

@@ -44,6 +44,15 @@ from vdm_jax.nn.mixers import (
 from vdm_jax.nn.names import adopt
 from vdm_jax.nn.norms import BatchNorm, GroupNorm, InstanceNorm, RMSNorm
 from vdm_jax.nn.positions import BucketedPositions, RelativePositions
+from vdm_jax.nn.recompute import (
+    ByLayer,
+    ByLevel,
+    Keep,
+    Never,
+    Nothing,
+    Products,
+    Recompute,
+)
 from vdm_jax.nn.steps import StepNumber, Steps
 from vdm_jax.nn.transformers import CrossAttention, GatedFeedForward, SelfAttention, Transformer
 
@@ -53,6 +62,8 @@ __all__ = [
     "AdditiveBlock",
     "BatchNorm",
     "BucketedPositions",
+    "ByLayer",
+    "ByLevel",
     "Conditions",
     "CrossAttention",
     "DoublingConvolution",
@@ -64,18 +75,23 @@ __all__ = [
     "Guidance",
     "HalvingConvolution",
     "InstanceNorm",
+    "Keep",
     "KeysWithoutBias",
     "Label",
     "LinearSpatialAttention",
     "LogSNR",
     "LowresLogSNR",
+    "Never",
     "Normed",
+    "Nothing",
     "Places",
     "PooledText",
+    "Products",
     "Projections",
     "QuickGELU",
     "RMSNorm",
     "ReLU",
+    "Recompute",
     "RelativePositions",
     "ResBlock",
     "SelfAttention",

@@ -2,7 +2,7 @@
 
 from vdm_jax.parallel.chips import CHIPS, Chip
 from vdm_jax.parallel.executables import Misfit, read_executable, write_executable
-from vdm_jax.parallel.hosts import Agreement, Hosts, Lost, first, meet, preempted, together
+from vdm_jax.parallel.hosts import Agreement, Hosts, first, follow, meet, preempted
 from vdm_jax.parallel.mesh import Mesh, batch_sharding, rows, share
 from vdm_jax.parallel.operations import Operations, operations
 from vdm_jax.parallel.plans import Estimate, estimate
@@ -17,7 +17,6 @@ __all__ = [
     "Chip",
     "Estimate",
     "Hosts",
-    "Lost",
     "Mesh",
     "Misfit",
     "Operations",
@@ -28,6 +27,7 @@ __all__ = [
     "batch_sharding",
     "estimate",
     "first",
+    "follow",
     "meet",
     "operations",
     "parameter_spec",
@@ -36,6 +36,5 @@ __all__ = [
     "rows",
     "shardings",
     "share",
-    "together",
     "write_executable",
 ]

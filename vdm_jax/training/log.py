@@ -6,9 +6,9 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
+from etils import epath
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from tensorboardX import SummaryWriter
@@ -28,14 +28,14 @@ def flatten(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 class Lines:
     """A JSON-lines file of records with a `step`, kept consistent when a run goes back a step."""
 
-    def __init__(self, path: Path, step: int):
+    def __init__(self, path: epath.Path, step: int):
         """Drops the records after `step`: a run that resumes there will write them again."""
         self.path = path
         if path.exists():
             kept = [line for line in path.read_text().splitlines() if _step(line) <= step]
             partial = path.with_name(f".{path.name}.partial")
             partial.write_text("".join(line + "\n" for line in kept))
-            os.replace(partial, path)
+            partial.replace(path)
 
     def read(self) -> list[dict[str, Any]]:
         """All records."""
@@ -45,8 +45,13 @@ class Lines:
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Writes one record as one line."""
+        line = json.dumps(record) + "\n"
+        if "://" in os.fspath(self.path):  # nothing can be appended to what is in a bucket
+            before = self.path.read_text() if self.path.exists() else ""
+            self.path.write_text(before + line)
+            return
         with self.path.open("a") as file:
-            file.write(json.dumps(record) + "\n")
+            file.write(line)
 
 
 def _step(line: str) -> float:
@@ -63,7 +68,7 @@ class Log:
     prints nothing.
     """
 
-    def __init__(self, workdir: Path, step: int, steps: int, quiet: bool = False):
+    def __init__(self, workdir: epath.Path, step: int, steps: int, quiet: bool = False):
         workdir.mkdir(parents=True, exist_ok=True)
         self.metrics_file = Lines(workdir / "metrics.jsonl", step)
         self.evaluations_file = Lines(workdir / "evaluations.jsonl", step)

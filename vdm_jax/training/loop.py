@@ -6,12 +6,12 @@ import signal
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from etils import epath
 
 from vdm_jax import config, nn, parallel
 from vdm_jax.checkpoints import (
@@ -60,10 +60,9 @@ def train(experiment: Experiment, workdir: str | os.PathLike, profile: int = 0) 
       CheckpointError: the folder holds a run of another experiment.
       Interrupted: SIGTERM or SIGINT came, or the platform has announced that it takes the
         machines away; the state at that step is saved.
-      parallel.Lost: of several processes another has ended.
       NotFinite: `patience` updates in a row were refused.
     """
-    workdir = Path(workdir)
+    workdir = epath.Path(workdir)
     given = None if steps_in(workdir) else export_of(workdir)
     claim(experiment, workdir, given)
     mesh = experiment.mesh.build()
@@ -81,11 +80,8 @@ def train(experiment: Experiment, workdir: str | os.PathLike, profile: int = 0) 
     trace = Trace(log_folder(workdir) / "tensorboard", profile)
     run = Run(experiment, workdir, mesh, store, log, trace, frozen, batches)
     try:
-        with Stop() as stop, parallel.together():
+        with Stop() as stop:
             return run.steps(state, stop)
-    except parallel.Lost:
-        store.abandon()
-        raise
     finally:
         batches.close()
         store.close()
@@ -93,13 +89,13 @@ def train(experiment: Experiment, workdir: str | os.PathLike, profile: int = 0) 
         log.close()
 
 
-def log_folder(workdir: Path) -> Path:
+def log_folder(workdir: epath.Path) -> epath.Path:
     """Where this process writes its log: the first in the run's folder, the others each below."""
     process = jax.process_index()
     return workdir / "processes" / str(process) if process else workdir
 
 
-def claim(experiment: Experiment, workdir: Path, given: Export | None = None) -> None:
+def claim(experiment: Experiment, workdir: epath.Path, given: Export | None = None) -> None:
     """Writes `experiment.json`, or refuses a folder that holds the run of another experiment.
 
     What is `given` is a beginning, of any experiment that has the same parameters.
@@ -202,7 +198,7 @@ class Run:
     """One stretch of a run, from where it starts to its end or to a signal."""
 
     experiment: Experiment
-    workdir: Path
+    workdir: epath.Path
     mesh: jax.sharding.Mesh
     store: Store
     log: Log
@@ -238,8 +234,8 @@ class Run:
             with pace.doing("host"), self.trace.step(n) as results:
                 state, metrics = compiled[shape](state, self.frozen, batch)
                 results.append(metrics)
-            with pace.doing("device"):  # the step before, while this one is on its way
-                jax.block_until_ready((pending or due)[-1:])
+            with pace.doing("device"):
+                parallel.follow((pending or due)[-1:], metrics)
             pace.step()
             if due:  # read only now, when the next step is on its way
                 self.report(n - 1, due)

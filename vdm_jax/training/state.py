@@ -129,6 +129,13 @@ def _gradient(task: Task, parts: int, state: State, frozen: Params, key: Key, ba
         (loss, metrics), grads = gradient(state.params, frozen, key, batch)
         return loss, metrics, grads
 
+    rows = jax.tree.leaves(batch)[0].shape[0]
+    if rows % parts:
+        raise ValueError(
+            f"optimizer.accumulate is {parts}, and a batch of {rows} cannot be cut into {parts} "
+            "equal parts: make loader.batch a multiple of it"
+        )
+
     def cut(x):  # every device keeps its own rows
         return jnp.moveaxis(x.reshape(x.shape[0] // parts, parts, *x.shape[1:]), 1, 0)
 

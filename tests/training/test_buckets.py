@@ -1,0 +1,56 @@
+"""A run's folder in a bucket: what it is and its log. (Arrays go there by TensorStore itself.)"""
+
+import fsspec
+import pytest
+import tiny
+from etils import epath
+from fsspec.implementations.memory import MemoryFileSystem
+
+from vdm_jax.checkpoints import CheckpointError, read_experiment
+from vdm_jax.checkpoints.store import absolute, steps_in
+from vdm_jax.training import loop
+from vdm_jax.training.log import Lines
+
+
+class Bucket(MemoryFileSystem):
+    """S3 as far as files go: whole objects, which nothing can be appended to."""
+
+    protocol = ("s3",)
+    store, pseudo_dirs = {}, [""]
+
+    @classmethod
+    def _strip_protocol(cls, path):
+        return "/" + path.removeprefix("s3://").strip("/")
+
+    def _open(self, path, mode="rb", **how):
+        assert "a" not in mode
+        return super()._open(path, mode, **how)
+
+
+@pytest.fixture
+def workdir():
+    fsspec.register_implementation("s3", Bucket, clobber=True)
+    return epath.Path("s3://bucket/runs/one")
+
+
+def test_an_experiment_is_written_read_and_claimed_in_a_bucket(workdir, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    loop.claim(tiny.experiment(), workdir)
+    assert read_experiment(workdir) == tiny.experiment()
+    with pytest.raises(CheckpointError, match="another experiment"):
+        loop.claim(tiny.experiment(seed=1), workdir)
+    (workdir / "checkpoints" / "20").mkdir(parents=True)
+    (workdir / "checkpoints" / "20" / "file").write_text("")
+    assert steps_in(workdir) == [20]
+    assert absolute("s3://bucket/runs/one") == workdir
+    assert absolute("runs") == epath.Path(tmp_path) / "runs"
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_log_goes_on_from_its_step_in_a_bucket(workdir):
+    workdir.mkdir(parents=True, exist_ok=True)
+    for step in (0, 2):
+        lines = Lines(workdir / "metrics.jsonl", step)
+        for n in range(step + 1, step + 4):
+            lines.append({"step": n})
+    assert [record["step"] for record in lines.read()] == [1, 2, 3, 4, 5]

@@ -1,0 +1,82 @@
+"""What the backward pass of a network computes again instead of keeping: memory for time."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import flax.linen as nn
+import jax
+
+
+class Keep(Protocol):
+    """What stays of a layer that is computed again."""
+
+    @property
+    def policy(self) -> Callable[..., Any] | None: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Nothing:
+    """Only what goes into it: the least memory, a forward pass more. (Chen et al. 2016)"""
+
+    @property
+    def policy(self) -> None:
+        return None
+
+
+@dataclasses.dataclass(frozen=True)
+class Products:
+    """What its dense layers give, too: norms, activations and attention are computed again."""
+
+    @property
+    def policy(self) -> Callable[..., Any]:
+        return jax.checkpoint_policies.dots_with_no_batch_dims_saveable
+
+
+class Recompute(Protocol):
+    """How much is computed again at a time."""
+
+    def part(self, kind: type[nn.Module]) -> type[nn.Module]:
+        """The part of a network in one level, called as `(h, emb, cond, train, ...)`."""
+        ...
+
+    def layer(self, module: nn.Module, *arrays: Any, **how: Any) -> Any:
+        """`module(*arrays, **how)`, one layer of a part."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Never:
+    """Everything is kept."""
+
+    def part(self, kind: type[nn.Module]) -> type[nn.Module]:
+        return kind
+
+    def layer(self, module: Any, *arrays: Any, **how: Any) -> Any:
+        return module(*arrays, **how)
+
+
+@dataclasses.dataclass(frozen=True)
+class ByLevel(Never):
+    """A part is computed again as a whole: what is between levels stays, and one part at a time."""
+
+    keep: Keep = Nothing()
+
+    def part(self, kind: type[nn.Module]) -> type[nn.Module]:
+        return nn.remat(kind, static_argnums=(4,), policy=self.keep.policy)
+
+
+@dataclasses.dataclass(frozen=True)
+class ByLayer(Never):
+    """Every residual block and mixer is computed again by itself: what is between them stays.
+
+    For levels of many blocks, of which all would have to be in memory at once.
+    """
+
+    keep: Keep = Nothing()
+
+    def layer(self, module: Any, *arrays: Any, **how: Any) -> Any:
+        def call(module, *arrays):
+            return module(*arrays, **how)
+
+        return nn.remat(call, policy=self.keep.policy)(module, *arrays)
