@@ -11,6 +11,7 @@ from PIL import Image
 
 from vdm_jax import models
 from vdm_jax.checkpoints import CheckpointError, layouts, read_weights
+from vdm_jax.evaluation.flows import sample, targets
 
 torch = pytest.importorskip("torch")
 from foreign import same_bytes  # noqa: E402
@@ -103,16 +104,23 @@ def test_other_files_are_refused_with_the_reason(tmp_path):
 
 
 def test_the_published_weights_see_the_published_flow(real_clips):
-    """princeton-vl/RAFT, raft-small.pth on demo-frames 16 and 17 of Sintel, 12 iterations."""
+    """princeton-vl/RAFT, raft-small.pth on demo-frames 16 and 17, 12 iterations: the flow, and how
+    much less the second frame differs from the first once it is moved, of 255."""
     folder = real_clips.parent / "nets" / "raft-small"
     network, layout, _ = SIZES["small"]
     params = layout.to_params(read_weights(folder / "raft-small.pth"), like(network))
-    first, second = (Image.open(folder / f"frame_00{i}.png").convert("RGB") for i in (16, 17))
-    pair = (np.asarray(x, np.float32)[None, :432] / 127.5 - 1 for x in (first, second))
-    found = flow(network, params, *pair)
+    first, second = (
+        np.asarray(Image.open(folder / f"frame_00{i}.png").convert("RGB"), np.float32)[None, :432]
+        for i in (16, 17)
+    )
+    found = flow(network, params, first / 127.5 - 1, second / 127.5 - 1)
     size = np.linalg.norm(found, axis=-1)
     np.testing.assert_allclose(found.mean(axis=(0, 1, 2)), (-1.6125, -0.1981), atol=2e-4)
     np.testing.assert_allclose((size.mean(), size.max()), (2.5178, 13.184), atol=1e-3)
+    black = np.pad(second, ((0, 0), (16, 16), (16, 16), (0, 0)))  # is what lies beyond the frame
+    moved = jax.jit(lambda x, way: sample(x, targets(way) + 16))(black, found)
+    assert np.abs(first - second).mean() == pytest.approx(11.385, abs=1e-3)
+    assert np.abs(first - moved).mean() == pytest.approx(3.539, abs=1e-3)
 
 
 def test_frames_that_do_not_fit_are_named():
