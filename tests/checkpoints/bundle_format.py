@@ -72,12 +72,12 @@ def literal(data: bytes) -> bytes:
 
 def write(path: Path, tensors: Mapping[str, np.ndarray], compress=None, lies=None) -> Path:
     """`path`.index and its one file of data; returns the index."""
-    data, entries = b"", {b"": field(1, 1) + field(3, field(1, 1))}
-    for name, array in sorted(tensors.items()):
-        entries[name.encode()] = entry(array, len(data), **(lies or {}).get(name, {}))
-        data += array.tobytes()
+    entries, place = {b"": field(1, 1) + field(3, field(1, 1))}, 0
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.with_name(f"{path.name}.data-00000-of-00001").write_bytes(data)
+    with path.with_name(f"{path.name}.data-00000-of-00001").open("wb") as data:
+        for name, array in sorted(tensors.items()):
+            entries[name.encode()] = entry(array, place, **(lies or {}).get(name, {}))
+            place += data.write(array.tobytes())
     index = path.with_name(f"{path.name}.index")
     index.write_bytes(table(entries, compress))
     return index

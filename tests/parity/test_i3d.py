@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import hashlib
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from vdm_jax import models
 from vdm_jax.checkpoints import PUBLISHED, CheckpointError, layouts, read_weights
+from vdm_jax.checkpoints.bundles import read_index
 from vdm_jax.models.features.space_time import convolve, max_pool
 from vdm_jax.nn import BatchNorm
 
@@ -130,14 +132,17 @@ def test_checkpoints_of_tensorflow(tmp_path, hub):
 
 
 def test_the_published_indices_have_these_tensors(real_clips):
-    from vdm_jax.checkpoints.bundles import read_index
-
     folder = real_clips.parent / "fixtures" / "i3d"
-    for name, layout in (("rgb_scratch.model.ckpt", layouts.I3D_TENSORFLOW),
-                         ("variables", layouts.I3D_TENSORFLOW_HUB)):  # fmt: skip
-        _, entries = read_index(folder / f"{name}.index")
-        expected = layout.to_foreign(like(models.I3D()))
+    for file, name in (("rgb_scratch.model.ckpt", "i3d_kinetics400"),
+                       ("rgb_imagenet.model.ckpt", "i3d_rgb_imagenet"),
+                       ("variables", "i3d_kinetics400_hub")):  # fmt: skip
+        published, index = PUBLISHED[name], folder / f"{file}.index"
+        _, entries = read_index(index)
+        expected = published.layout.to_foreign(published.like())
         assert {n: e.shape for n, e in entries.items()} == {n: expected.shape(n) for n in expected}
+        assert published.crc32c == tuple((n, entries[n].crc32c) for n, _ in published.crc32c)
+        assert hashlib.sha256(index.read_bytes()).hexdigest() == published.sha256
+        assert index.stat().st_size == published.size
 
 
 def test_files_of_the_ports(tmp_path):
@@ -174,10 +179,8 @@ def test_files_of_the_ports(tmp_path):
 def test_wrong_files_are_refused_with_the_reason(tmp_path):
     tensors = tensorflow()
     index = bundle_format.write(tmp_path / "model.ckpt", tensors)
-    crc = tuple(
-        (n, read_weights(index).entries[n].crc32c) for n, _ in PUBLISHED["i3d_kinetics400"].crc32c
-    )
-    published = PUBLISHED["i3d_kinetics400"]
+    published, entries = PUBLISHED["i3d_kinetics400"], read_weights(index).entries
+    crc = tuple((name, entries[name].crc32c) for name, _ in published.crc32c)
     made = dataclasses.replace(published, crc32c=crc, sha256=None, size=None)
     made.check(index)
 
