@@ -1,0 +1,151 @@
+"""Protocols on the command line: anyone's samples, a run's own, comparison, and the knob study."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from vdm_jax import commands, data
+from vdm_jax.evaluation import (
+    Antialiased,
+    Bootstrap,
+    CentreCrop,
+    Classes,
+    Frechet,
+    Generated,
+    PixelFeatures,
+    Protocol,
+    Real,
+    ShorterSide,
+)
+from vdm_jax.evaluation.protocols import PROTOCOLS
+
+EXPERIMENT = '''
+"""A tiny experiment."""
+from tiny import denoising
+
+
+def experiment():
+    return denoising(steps=2, log_every=1)
+'''
+PIXELS = (Antialiased(ShorterSide(8)), CentreCrop(8))
+SMALL = Protocol(
+    "small", "ucf101 generation", "small clips by their pixels", "this test",
+    Real("x", "all", frames=2, windows=data.EveryWindow(), pixels=PIXELS),
+    Generated(10, Classes("total", "pyoco"), frames=2, size=8),
+    (Frechet(PixelFeatures(frames=2, size=2), bootstrap=Bootstrap(resamples=6)),),
+)  # fmt: skip
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder with `made` and `real`, in which commands run."""
+    monkeypatch.setenv("VDM_JAX_STATISTICS", str(tmp_path / "statistics"))
+    monkeypatch.setitem(PROTOCOLS, "small", SMALL)
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    for name, shape in (("made", (10, 2, 8, 8, 3)), ("real", (4, 6, 16, 20, 3))):
+        (tmp_path / name).mkdir()
+        for i, clip in enumerate(rng.integers(0, 256, shape, np.uint8)):
+            np.save(tmp_path / name / f"{i:02}.npy", clip)
+    return tmp_path
+
+
+def run(*argv) -> None:
+    assert commands.main(list(map(str, argv))) == 0
+
+
+def fails(capsys, *argv) -> str:
+    assert commands.main(list(map(str, argv))) == 2
+    return capsys.readouterr().err
+
+
+def test_samples_in_files_are_measured_and_compared(place, capsys):
+    argv = ("evaluate", "--protocol", "small", "--generated", "made", "--real", "real")
+    run(*argv, "--out", "a.json", "--system", "ours")
+    run(*argv, "--out", "b.json", "--set", "protocol.measures.0.ddof=0")
+    told = json.loads((place / "b.json").read_text())
+    assert told["changed"] == ["measures.0.ddof: 1 -> 0"] and told["system"] == "made"
+    assert told["random_weights"] is False and told["versions"]["vdm_jax"]
+    capsys.readouterr()
+    error = fails(capsys, "compare", "a.json", "b.json")
+    assert "do not belong in one column" in error and "measures.0.ddof: 1 -> 0" in error
+    run("compare", "a.json", "b.json", "--apart")
+    assert capsys.readouterr().out.count("small [") == 2
+    run("compare", "a.json", "--published")
+    said = capsys.readouterr().out
+    assert "ours" in said and "W.A.L.T-XL" in said and "another protocol" in said
+
+
+def test_what_is_missing_or_misspelt_is_named(place, capsys):
+    files = ("--generated", "made", "--real", "real")
+    assert "did you mean 'small'?" in fails(capsys, "evaluate", "--protocol", "smal", *files)
+    assert "(--list names them)" in fails(capsys, "evaluate", *files)
+    assert "--generated DIR" in fails(capsys, "evaluate", "--protocol", "small")
+    by = ("evaluate", "--protocol", "small")
+    assert "--real DIR" in fails(capsys, *by, "--generated", "made")
+    assert "begin with protocol." in fails(capsys, *by, *files, "--set", "generated.count=3")
+    assert "has no field 'size_'" in fails(
+        capsys, *by, *files, "--set", "protocol.generated.size_=3"
+    )
+    assert "no folder nowhere" in fails(capsys, *by, "--generated", "nowhere", "--real", "real")
+    (place / "bad.json").write_text("[]")
+    assert "bad.json is no result" in fails(capsys, "compare", "bad.json")
+    weights = ("evaluate", "--protocol", "ucf101_tats_128", *files)
+    for i in range(2):
+        np.save(place / "made" / f"{i:02}.npy", np.zeros((16, 128, 128, 3), np.uint8))
+    assert "have 2 x 8" not in fails(capsys, *weights)
+
+
+def test_all_protocols_are_listed(capsys):
+    run("evaluate", "--list")
+    said = capsys.readouterr().out
+    assert all(name in said for name in PROTOCOLS)
+
+
+def test_what_other_models_need_is_written(place, capsys):
+    run("evaluate", "--protocol", "small", "--prompts", "asks.csv")
+    with (place / "asks.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 10 and all(row["caption"] and int(row["label"]) >= 0 for row in rows)
+    run("evaluate", "--protocol", "small", "--write-real", "clips", "--real", "real")
+    clips = [np.load(p) for p in sorted((place / "clips").iterdir())]
+    assert len(clips) == 12 and clips[0].shape == (2, 8, 8, 3) and clips[0].dtype == np.uint8
+
+
+def test_a_run_makes_its_samples_and_keeps_them(place, capsys):
+    (place / "experiment.py").write_text(EXPERIMENT)
+    run("train", "experiment.py", "--workdir", "run")
+    argv = ("evaluate", "run", "--protocol", "small", "--real", "real")
+    run(*argv)
+    (result,) = (place / "run").rglob("result.json")
+    samples = sorted((result.parent / "samples").glob("*.npy"))
+    assert len(samples) == 10 and "small-" in result.parent.parent.name
+    first = json.loads(result.read_text())
+    assert first["system"] == "run step 2" and first["inputs"]["seed"] == 0
+    samples[3].unlink()
+    run(*argv)
+    assert json.loads(result.read_text()) == first
+    run("evaluate", "--protocol", "small", "--generated", result.parent / "samples",
+        "--real", "real", "--out", "again.json")  # fmt: skip
+    capsys.readouterr()
+    run("compare", result, "again.json")
+    assert "run step 2" in capsys.readouterr().out
+    assert "holds samples of something else, seed" in fails(capsys, *argv, "--seed", "1")
+    assert "did you mean 'small'?" in fails(capsys, "evaluate", "run", "--protocol", "smalll")
+
+
+def test_knobs_are_turned_one_at_a_time(place, capsys):
+    run("knobs", "--protocol", "small", "--generated", "made", "--real", "real")
+    told = json.loads((place / "knobs" / "knobs.json").read_text())
+    found = {(one["knob"], one["setting"]): one["value"] for one in told["settings"]}
+    assert {knob for knob, _ in found} >= {
+        "resize of real frames", "crop of real frames", "storage", "stride of real clips",
+        "samples", "covariance", "reference", "seed of the reference"}  # fmt: skip
+    own = told["own"]["value"]
+    assert found["covariance", "ddof 0"] < own and found["samples", "5"] != own
+    assert found["resize of real frames", "TensorFlow 1"] != own
+    assert (place / "knobs" / "knobs.txt").read_text().startswith(f"small: {own:.5g}")
+    assert (place / "knobs" / "knobs.png").stat().st_size > 10_000
+    np.save(place / "real" / "short.npy", np.zeros((1, 16, 20, 3), np.uint8))
