@@ -11,6 +11,7 @@ import pytest
 from vdm_jax import config, models
 from vdm_jax.evaluation import Random
 from vdm_jax.evaluation.flows import RaftFlow, Still, sample, targets
+from vdm_jax.evaluation.networks import program
 from vdm_jax.evaluation.pretrained import Pretrained
 from vdm_jax.evaluation.warping import (
     GuidedWarpingError,
@@ -125,6 +126,8 @@ def test_flows_are_those_of_the_clip_or_of_the_true_one():
     ((own, moved),) = WarpingError(Brightening())(true)
     assert moved == pytest.approx(2.5)  # and the brightness changed by 2 and by 3 of 255
     assert own == pytest.approx((2**2 + 3**2) / 2 / 255**2, rel=1e-4)
+    alone = program(WarpingError(Brightening()), tuple(jax.devices()[:1]))(true)
+    np.testing.assert_allclose(alone, [[own, moved]], rtol=1e-6)
     with pytest.raises(ValueError, match="3 frames have no halves"):
         GuidedWarpingError(Brightening())(made)
 

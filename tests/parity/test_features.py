@@ -52,6 +52,11 @@ def test_clips_images(tmp_path, act, activation):
         seen = theirs.vision_model(pixels).pooler_output
         expected = theirs.visual_projection(seen).numpy().reshape(2, 3, 10)
     np.testing.assert_allclose(run(network, params, frames), expected, atol=1e-5)
+    words = {n: tensors[n] for n in tensors if n.startswith("text")}
+    with pytest.raises(CheckpointError, match=r"there is no tensor vision_model\."):
+        layout.to_params(words, like(network, 1, 12, 12, 3))
+    with pytest.raises(CheckpointError, match="another size"):
+        layout.to_params(tensors, like(network.clone(patch=6), 1, 12, 12, 3))
     with pytest.raises(ValueError, match="frames of 12 x 12 pixels, not 8 x 12"):
         like(network, 1, 8, 12, 3)
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from vdm_jax.evaluation.flows import Field, Flow, Frames, RaftFlow, sample, targets
+from vdm_jax.evaluation.flows import Field, Flow, RaftFlow, sample, targets
 from vdm_jax.evaluation.lpips import halves
 from vdm_jax.evaluation.networks import program
 from vdm_jax.evaluation.subject import Clips
@@ -121,13 +121,11 @@ class GuidedWarpingError(WarpingError):
 
 
 def flows(flow: Flow, params: Params, first: Array, second: Array) -> Fields:
-    """The flow between frames [b f h w c], a clip at a time: RAFT holds all pairs of places."""
-
-    def clip(pair: tuple[Frames, Frames]) -> Field:
-        with jax.default_matmul_precision("highest"):
-            return flow(params, *pair)
-
-    return jax.lax.map(clip, (first.astype(jnp.float32), second.astype(jnp.float32)))
+    """The flow between frames [b f h w c], those of all clips side by side."""
+    pairs = (x.astype(jnp.float32).reshape(-1, *x.shape[2:]) for x in (first, second))
+    with jax.default_matmul_precision("highest"):
+        found = flow(params, *pairs)
+    return found.reshape(*first.shape[:-1], 2)
 
 
 def _measured(flow: Flow, params: Params, video: Array, guide: Array) -> Float[Array, "b 2"]:

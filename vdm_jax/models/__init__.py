@@ -1,4 +1,4 @@
-"""Networks, all called as `(z, logsnr, cond, train=) -> output`."""
+"""Networks: of diffusion, all called as `(z, logsnr, cond, train=) -> output`; text; metrics."""
 
 from vdm_jax.models.autoencoder import AutoencoderKL
 from vdm_jax.models.conditioning import Conditioning
