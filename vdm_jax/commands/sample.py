@@ -45,6 +45,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     if args.count is not None and args.count < 1:
         raise config.ConfigError(f"--count {args.count}: it is at least 1")
+    if "://" in args.workdir and args.out is None:
+        raise config.ConfigError(
+            f"{args.workdir} is in a bucket, and videos are written to a folder of this machine: "
+            "name it with --out"
+        )
     several = cascade.opened(args.workdir, args.assignments, args.step)
     if several is not None:
         cascade.run(args, several)

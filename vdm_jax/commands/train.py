@@ -6,7 +6,12 @@ on from there, and ends with the same numbers as if it had never stopped. Of sev
 each has a folder in --workdir, called as its file; those that are done are not run again.
 
 On several machines give the same command to each, with --coordinator, --processes and --process,
-or without them on a TPU slice and under srun or mpirun. A signal to one of them stops all.
+or without them on a TPU slice and under srun or mpirun. A signal to one of them stops all. If one
+is lost, the others end, and the same commands go on from the newest checkpoint.
+
+metrics.jsonl says where the time of a step goes: `seconds.data` waiting for a batch, `seconds.host`
+sending it and starting the step, `seconds.device` waiting for the devices. What was compiled is
+kept in ~/.cache/vdm_jax/compiled, or where VDM_JAX_CACHE says.
 """
 
 import argparse
