@@ -8,7 +8,125 @@ import jax.numpy as jnp
 
 from vdm_jax import models
 from vdm_jax.checkpoints import layouts
-from vdm_jax.checkpoints.published import CLASSIFIERS, Published
+from vdm_jax.checkpoints.published import Published
+
+_CLIPS = ((1, 9, 224, 224, 3),)
+_TENSORS = tuple(
+    f"RGB/inception_i3d/{name}"
+    for name in (
+        *("Logits/Conv3d_0c_1x1/conv_3d/w", "Logits/Conv3d_0c_1x1/conv_3d/b"),
+        "Conv3d_1a_7x7/conv_3d/w",
+    )
+)
+"""Tensors whose checksums tell a variant; the index, whose SHA-256 is known, has those of all."""
+
+
+def _kinetics_i3d(name: str, variant: str, sha256: str, crc32c: tuple[int, ...]) -> Published:
+    """A checkpoint of DeepMind's repository."""
+    folder = f"data/checkpoints/{variant}"
+    files = "model.ckpt.index", "model.ckpt.data-00000-of-00001"
+    raw = "https://raw.githubusercontent.com/google-deepmind/kinetics-i3d/"
+    commit = "0667e889a5904b4dc122e0ded4c332f49f8df42c"
+    return Published(
+        name=name,
+        file=f"kinetics-i3d/{variant}/{files[0]}",
+        beside=files[1:],
+        where=f"https://github.com/google-deepmind/kinetics-i3d, {folder}",
+        urls=tuple(f"{raw}{commit}/{folder}/{file}" for file in files),
+        layout=layouts.I3D_TENSORFLOW,
+        network=models.I3D(),
+        inputs=_CLIPS,
+        sha256=sha256,
+        size=10_953,
+        crc32c=tuple(zip(_TENSORS, crc32c, strict=True)),
+    )
+
+
+_SCRATCH = (2968598036, 549507829, 1008621070)
+_IMAGENET = (1961429192, 2324149748, 1301742067)
+
+CLASSIFIERS = (
+    _kinetics_i3d(
+        "i3d_kinetics400",
+        "rgb_scratch",
+        "4fcd08b3e140f0267730e462295054c6a38f6cfd9991c310ee3d37bbdfd7030c",
+        _SCRATCH,
+    ),
+    _kinetics_i3d(
+        "i3d_rgb_imagenet",
+        "rgb_imagenet",
+        "f4bfd6f4af485f276c68333d3eca3697b691bb647f0167a03fe021147ca7f8eb",
+        _IMAGENET,
+    ),
+    Published(
+        name="i3d_kinetics400_hub",
+        file="i3d-kinetics-400-1/variables/variables.index",
+        beside=("variables.data-00000-of-00001",),
+        where="https://tfhub.dev/deepmind/i3d-kinetics-400/1",
+        layout=layouts.I3D_TENSORFLOW_HUB,
+        network=models.I3D(),
+        inputs=_CLIPS,
+        sha256="8a24abf28326004e6ff0eba31534277e2fdff3c33dc593698a6d11c32385afd5",
+        size=4_368,
+        crc32c=tuple(zip(_TENSORS, _SCRATCH, strict=True)),
+    ),
+    Published(
+        name="i3d_pretrained_400",
+        file="i3d_pretrained_400.pt",
+        where="https://github.com/SongweiGe/TATS, tats/fvd/i3d_pretrained_400.pt",
+        urls=(
+            "https://raw.githubusercontent.com/SongweiGe/TATS/"
+            "03bbce1daa3da7e9bff8221e9ec433df9484817f/tats/fvd/i3d_pretrained_400.pt",
+        ),
+        layout=layouts.I3D_PIERGIAJ,
+        network=models.I3D.ported(),
+        inputs=_CLIPS,
+        blob="a867b87ac3a9097d200598b1d48a1b890d8ec744",
+    ),
+    Published(
+        name="i3d_torchscript",
+        file="i3d_torchscript.pt",
+        where="https://www.dropbox.com/s/ge9e5ujwgetktms/i3d_torchscript.pt",
+        urls=("https://www.dropbox.com/s/ge9e5ujwgetktms/i3d_torchscript.pt?dl=1",),
+        layout=layouts.I3D_HASSONY2,
+        network=models.I3D.ported(1e-3),
+        inputs=_CLIPS,
+        blob="93daef59c7ae0e9e8f76225521407e60cbafa6aa",
+    ),
+    Published(
+        name="c3d_ucf101",
+        file="conv3d_deepnetA_ucf.npz",
+        where="https://github.com/rezoo/tgan2/releases/tag/v1.0",
+        urls=("https://github.com/rezoo/tgan2/releases/download/v1.0/conv3d_deepnetA_ucf.npz",),
+        layout=layouts.C3D_CHAINER,
+        network=models.C3D(),
+        inputs=((1, 16, 112, 112, 3),),
+    ),
+    Published(
+        name="c3d_ucf101_torchscript",
+        file="c3d_ucf101.pt",
+        where="https://www.dropbox.com/s/jxpu7avzdc9n97q/c3d_ucf101.pt",
+        urls=("https://www.dropbox.com/s/jxpu7avzdc9n97q/c3d_ucf101.pt?dl=1",),
+        layout=layouts.C3D_TORCH,
+        network=models.C3D(),
+        inputs=((1, 16, 112, 112, 3),),
+    ),
+    Published(
+        name="inception_fid",
+        file="pt_inception-2015-12-05-6726825d.pth",
+        where="https://github.com/mseitzer/pytorch-fid/releases/tag/fid_weights",
+        urls=(
+            "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
+            "pt_inception-2015-12-05-6726825d.pth",
+        ),
+        layout=layouts.INCEPTION,
+        network=models.Inception(),
+        inputs=((1, 299, 299, 3),),
+        sha256="6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+        size=95_628_359,
+    ),
+)
+"""Of networks that tell actions and things: I3D, C3D, Inception."""
 
 
 def _clip(name: str, image: Any, text: Any, repository: str, file: str) -> tuple[Published, ...]:
