@@ -4,7 +4,7 @@ Order and factors are the paper's, x8 in time and x32 in space: 4x8x8 -> 8x8x8 -
 8x64x64 -> 16x64x64 -> 32x64x64 -> 32x256x256. All stages see the same clips of 32 frames, the first
 ones every eighth of them. What differs from the full size, for the sake of minutes on a CPU: words
 instead of T5, patches of pixels as channels, super-resolution of what bilinear enlarging lacks
-(`models.Residual`), the loss on x, augmentation down to an SNR of 1, no packs of images.
+(`models.Residual`), the loss on x, little augmentation, no packs of images.
 """
 
 import dataclasses
@@ -165,6 +165,9 @@ def distilled(
 
 
 def lowres(frames: int = 1, size: int = 1, crop: int | None = None) -> training.LowRes:
-    """Small videos with noise down to an SNR of 1, where the paper goes down to 0."""
-    noise = diffusion.Process(diffusion.Cosine(logsnr_min=0.0, logsnr_max=20.0))
-    return training.LowRes(frames, size, crop, noise)
+    """Small videos with noise of log-SNRs about 6, down to 0, where the paper goes down to -20.
+
+    Half of them have less noise than one sees, for what matters in the end is detail.
+    """
+    noise = diffusion.Process(diffusion.Cosine(logsnr_min=0.0, logsnr_max=12.0))
+    return training.LowRes(frames, size, crop, noise, diffusion.LogNormal(mean=-3.0, std=1.5))
