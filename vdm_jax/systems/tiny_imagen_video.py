@@ -165,9 +165,9 @@ def distilled(
 
 
 def lowres(frames: int = 1, size: int = 1, crop: int | None = None) -> training.LowRes:
-    """Small videos with noise of log-SNRs about 6, down to 0, where the paper goes down to -20.
+    """Small videos with noise of log-SNRs about 6, where the paper goes down to -20.
 
-    Half of them have less noise than one sees, for what matters in the end is detail.
+    With more of it the loss would be that of the noise, and detail is what is wanted.
     """
     noise = diffusion.Process(diffusion.Cosine(logsnr_min=0.0, logsnr_max=12.0))
-    return training.LowRes(frames, size, crop, noise, diffusion.LogNormal(mean=-3.0, std=1.5))
+    return training.LowRes(frames, size, crop, noise, diffusion.LogNormal(mean=-3.0, std=1.0))
