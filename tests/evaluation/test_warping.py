@@ -147,6 +147,8 @@ def test_raft_sees_frames_of_any_size():
 def test_published_flows_name_their_weights():
     assert WarpingError().name == "warping_error_raft_things"
     assert WarpingError(RaftFlow.small()).name == "warping_error_raft_small"
+    file = Pretrained(models.Raft.small(), "~/weights/raft-small.pth")
+    assert WarpingError(RaftFlow(file)).name == "warping_error_raft-small.pth"
     untrained = dataclasses.replace(RaftFlow.small(), raft=RaftFlow.small().raft.untrained(3))
     assert untrained.raft.weights == Random(3)
     untrained = WarpingError(untrained)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -19,9 +20,10 @@ class Pretrained:
 
     @property
     def name(self) -> str:
-        """What it is called in results."""
-        kind = type(self.network).__name__
-        return f"{kind}_random_weights" if self.random_weights else str(self.weights)
+        """What it is called in results: its published name, or that of its file."""
+        if isinstance(self.weights, Random):
+            return f"{type(self.network).__name__}_random_weights"
+        return Path(self.weights).name
 
     @property
     def random_weights(self) -> bool:

@@ -78,7 +78,8 @@ def motion_magnitude(forward: Fields) -> Float[Array, "b"]:
 class WarpingError:
     """The warping error of each clip and its motion: [b 2], the columns `COLUMNS`.
 
-    The flow is that of the clip itself, as for videos that are made of text; frozen ones score 0.
+    The flow is that of the clip itself, as for videos that are made of text; a frozen one has next
+    to no error.
     """
 
     flow: Flow = RaftFlow()
