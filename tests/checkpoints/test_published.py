@@ -74,7 +74,10 @@ def test_an_absent_file_says_how_to_get_it(folder):
 def test_the_right_file_is_read(folder):
     (folder / "two.pt").write_bytes(FILE)
     known = dataclasses.replace(TWO, size=len(FILE), sha256=hashlib.sha256(FILE).hexdigest())
-    for one in (TWO, known):
+    assert known.sha256
+    named = dataclasses.replace(known, sha256=known.sha256[:8])  # as torch writes it in names
+    blob = hashlib.sha1(b"blob %d\0" % len(FILE) + FILE).hexdigest()  # as git calls it
+    for one in (TWO, known, named, dataclasses.replace(TWO, blob=blob)):
         params = one.parameters(path=folder / "two.pt")
         np.testing.assert_array_equal(params["layer_1"]["kernel"], TENSORS["a.1.weight"].T)
 
@@ -85,6 +88,7 @@ def test_wrong_files_are_refused_with_the_reason(folder):
     assert "not all there" in refused(dataclasses.replace(TWO, size=len(FILE) + 1), file)
     assert "another file" in refused(dataclasses.replace(TWO, size=len(FILE) - 1), file)
     assert "SHA-256" in refused(dataclasses.replace(TWO, sha256="0" * 64), file)
+    assert "git id" in refused(dataclasses.replace(TWO, blob="0" * 40), file)
     file.write_bytes(FILE[:-200])
     assert "not a whole torch file" in refused(TWO, file)
     damaged = bytearray(FILE)

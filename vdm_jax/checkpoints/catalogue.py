@@ -179,6 +179,13 @@ VIDEO_MAE = Published(
 _RAFT = "https://github.com/princeton-vl/RAFT"
 _OF_TORCHVISION = "https://download.pytorch.org/models"
 _PAIR = ((1, 64, 64, 3),) * 2
+
+
+def _named(file: str) -> str:
+    """The first eight digits of its SHA-256, which the name of a file of torch's ends with."""
+    return file.removesuffix(".pth").rsplit("-", 1)[1]
+
+
 RAFT = (
     Published(
         "raft_small", "raft/raft-small.pth", _RAFT, layouts.RAFT_SMALL, models.Raft.small(), _PAIR,
@@ -196,7 +203,7 @@ RAFT = (
     *(
         Published(
             f"raft_{size}_torchvision", f"torchvision/{file}", "https://pytorch.org/vision",
-            layout, network, _PAIR, urls=(f"{_OF_TORCHVISION}/{file}",),
+            layout, network, _PAIR, sha256=_named(file), urls=(f"{_OF_TORCHVISION}/{file}",),
         )
         for size, network, layout, file in (
             ("small", models.Raft.small(), layouts.RAFT_SMALL_TORCHVISION,
@@ -235,7 +242,7 @@ LPIPS = (
     *(
         Published(
             name, f"torchvision/{file}", "https://pytorch.org/vision", layout, network,
-            ((1, 64, 64, 3),), urls=(f"{_OF_TORCHVISION}/{file}",),
+            ((1, 64, 64, 3),), sha256=_named(file), urls=(f"{_OF_TORCHVISION}/{file}",),
         )
         for name, network, layout, file in (
             ("alexnet", models.AlexNet(), layouts.TORCHVISION_TRUNK, "alexnet-owt-7be5be79.pth"),

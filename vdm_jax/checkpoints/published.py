@@ -41,7 +41,8 @@ class Published:
     layout: the table that makes it parameters. network: what they are parameters of, a linen
       module; inputs: what it is called with, however small: shapes of arrays of float32, or
       shapes with types.
-    sha256, size: of `file`, where they are known. blob: its id in a git repository that holds it,
+    sha256, size: of `file`, where they are known; of the first its beginning is enough, which
+      torch writes into names of files. blob: its id in a git repository that holds it,
       the SHA-1 of "blob <size>", a zero and its bytes.
     crc32c: (tensor, checksum) pairs that tell this variant from others: CRC-32C, masked as
       TensorFlow stores it, of the tensor's little-endian bytes.
@@ -161,7 +162,7 @@ class Published:
             with path.open("rb") as file:
                 while chunk := file.read(CHUNK):
                     digest.update(chunk)
-            if digest.hexdigest() != expected:
+            if not digest.hexdigest().startswith(expected):
                 raise CheckpointError(
                     f"{path} is not the published {Path(self.file).name} of {self.name}: its "
                     f"{kind} is {digest.hexdigest()}, expected {expected}; fetch it again"
