@@ -153,6 +153,14 @@ def test_what_remat_computes_again_is_told_apart():
     assert again.needed == plain.all
 
 
+def test_steps_of_a_program_that_give_nothing_have_no_operations():
+    def said(x):
+        jax.debug.print("{}", x)
+        return jax.lax.scan(lambda y, _: (y @ y, None), x, length=2)[0]
+
+    assert operations(jax.make_jaxpr(said)(jnp.zeros((3, 3)))).all == 2 * 2 * 27
+
+
 def test_a_topology_is_read_and_written_and_errors_name_the_chips():
     topology = Topology.parse("v5p:4x4x8")
     assert (topology.chips, topology.devices, str(topology)) == (128, 128, "v5p:4x4x8")

@@ -49,14 +49,15 @@ def _inside(equation: Any) -> Iterator[Any]:
 
 
 def _count(equation: Any) -> float:
-    name, out = equation.primitive.name, equation.outvars[0].aval
+    name = equation.primitive.name
+    if name not in ("dot_general", "conv_general_dilated"):
+        return 0.0
+    out = equation.outvars[0].aval
     if name == "dot_general":
         (contracted, _), _ = equation.params["dimension_numbers"]
         left = equation.invars[0].aval.shape
         return 2.0 * out.size * math.prod(left[axis] for axis in contracted)
-    if name == "conv_general_dilated":
-        kernel = equation.invars[1].aval
-        features = kernel.shape[equation.params["dimension_numbers"].rhs_spec[0]]
-        holes = math.prod(equation.params["lhs_dilation"])  # products with the zeros between
-        return 2.0 * out.size * (kernel.size / features) / holes
-    return 0.0
+    kernel = equation.invars[1].aval
+    features = kernel.shape[equation.params["dimension_numbers"].rhs_spec[0]]
+    holes = math.prod(equation.params["lhs_dilation"])  # products with the zeros between
+    return 2.0 * out.size * (kernel.size / features) / holes

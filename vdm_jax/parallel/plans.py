@@ -1,7 +1,8 @@
 """What a program will need and take on chips that are not there: compiled estimates.
 
 Nothing of it is measured. The compiler of the chips says how many bytes each device needs, what is
-sent, and how many cycles it expects of each of its kernels; the rest is arithmetic:
+sent, and how many cycles it expects of each of its kernels; a product of matrices of 8192x8192
+comes to 92, 88, 90, 70 and 80 % of the peak of v4, v5e, v5p, v6e and tpu7x. The rest is arithmetic:
 
   compute   cycles / clock, or, where the compiler counts none, the slower of
             operations / peak and bytes / bandwidth
@@ -10,9 +11,12 @@ sent, and how many cycles it expects of each of its kernels; the rest is arithme
   mfu       operations that the mathematics needs / (step x devices x peak)
 """
 
+import contextlib
 import dataclasses
+import math
 import re
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -83,7 +87,8 @@ def estimate(jitted: Any, arguments: tuple, mesh: jax.sharding.Mesh, chip: Chip)
     lowered = traced.lower()
     traced_at, cpu = time.monotonic(), time.process_time()
     try:
-        compiled = lowered.compile()
+        with _unkept():
+            compiled = lowered.compile()
     except jax.errors.JaxRuntimeError as error:
         needed, limit = overflow(str(error), chip)
         found = Estimate(False, needed, limit, limit - needed, counted.needed, counted.again)
@@ -95,6 +100,18 @@ def estimate(jitted: Any, arguments: tuple, mesh: jax.sharding.Mesh, chip: Chip)
         compile_seconds=time.monotonic() - traced_at,
         compile_cpu_seconds=time.process_time() - cpu,
     )
+
+
+@contextlib.contextmanager
+def _unkept() -> Iterator[None]:
+    """Leaves JAX's cache of compiled programs alone: it cannot read programs of other devices."""
+    name = "jax_persistent_cache_min_compile_time_secs"
+    before = getattr(jax.config, name)
+    jax.config.update(name, math.inf)
+    try:
+        yield
+    finally:
+        jax.config.update(name, before)
 
 
 def overflow(message: str, chip: Chip) -> tuple[float, float]:
