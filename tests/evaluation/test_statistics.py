@@ -12,7 +12,8 @@ import pytest
 import several
 from small import Noise, small, videos
 
-from vdm_jax.evaluation import Moments, cached, differences, fingerprint, gather
+from vdm_jax.config import differences
+from vdm_jax.evaluation import Moments, cached, fingerprint, gather
 
 CLIPS = Noise(19)
 
@@ -72,16 +73,16 @@ def test_a_fingerprint_does_not_depend_on_the_order_and_on_everything_else():
 def test_differences_name_the_fields():
     a = {"features": {"pixels": [{"to": 224}], "name": "i3d"}, "stride": 1}
     b = {"features": {"pixels": [{"to": 256}], "name": "i3d"}, "stride": 1, "fps": 25}
-    found = differences(a, b)
-    assert found == ["features.pixels.0.to is 224 and 256", "fps is null and 25"]
+    found = differences(b, a)
+    assert found == ["features.pixels.0.to: 224 -> 256", "fps: None -> 25"]
     assert differences(a, a) == []
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path):
     gather(small(), CLIPS, tmp_path, {"stride": 1})
-    with pytest.raises(ValueError, match=r"something else: stride is 1 and 2 \(there and here\)"):
+    with pytest.raises(ValueError, match=r"something else: stride: 1 -> 2 \(there -> here\)"):
         gather(small(), CLIPS, tmp_path, {"stride": 2})
-    with pytest.raises(ValueError, match="clips is 19 and 18"):
+    with pytest.raises(ValueError, match="clips: 19 -> 18"):
         gather(small(), Noise(18), tmp_path, {"stride": 1})
 
 

@@ -53,7 +53,7 @@ from vdm_jax.evaluation.resizing import (
     ShorterSide,
     Step,
 )
-from vdm_jax.evaluation.statistics import Chunk, Gathered, cached, differences, fingerprint, gather
+from vdm_jax.evaluation.statistics import Chunk, Gathered, cached, fingerprint, gather
 from vdm_jax.evaluation.students import FewSteps, GuidanceSweep, step_table
 from vdm_jax.evaluation.subject import Completer, Evaluation, Subject
 from vdm_jax.evaluation.super_resolution import Enlarger, SuperResolution
@@ -138,7 +138,6 @@ __all__ = [
     "clip_frames",
     "clipsim",
     "decide",
-    "differences",
     "fingerprint",
     "frechet_distance",
     "gather",

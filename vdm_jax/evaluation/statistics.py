@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Float
 
 from vdm_jax import parallel
+from vdm_jax.config import differences
 from vdm_jax.data import Element, Split
 from vdm_jax.evaluation.features import Features
 from vdm_jax.evaluation.frechet import Moments
@@ -125,19 +126,6 @@ def fingerprint(record: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def differences(a: Any, b: Any, path: str = "") -> list[str]:
-    """The dotted paths of what differs between two JSON values, with both values, in order."""
-    if isinstance(a, Mapping) and isinstance(b, Mapping):
-        names = [*a, *(name for name in b if name not in a)]
-        pairs = [(name, a.get(name), b.get(name)) for name in names]
-    elif isinstance(a, list | tuple) and isinstance(b, list | tuple) and len(a) == len(b):
-        pairs = [(str(i), x, y) for i, (x, y) in enumerate(zip(a, b, strict=True))]
-    else:
-        return [] if a == b else [f"{path} is {json.dumps(a)} and {json.dumps(b)}"]
-    inside = [differences(x, y, f"{path}.{name}" if path else name) for name, x, y in pairs]
-    return [line for lines in inside for line in lines]
-
-
 def _agree(folder: Path, record: Mapping[str, Any]) -> None:
     """Says in the folder what is in it, or refuses one with something else."""
     record, index = json.loads(json.dumps(record)), folder / "index.json"
@@ -149,9 +137,9 @@ def _agree(folder: Path, record: Mapping[str, Any]) -> None:
     parallel.meet(f"index of {folder}")
     if not index.exists():
         raise ValueError(f"{index} is not there: several processes need a folder that they share")
-    if found := differences(json.loads(index.read_text()), record):
+    if found := differences(record, json.loads(index.read_text())):
         raise ValueError(
-            f"{folder} holds the features of something else: {found[0]} (there and here); name "
+            f"{folder} holds the features of something else: {found[0]} (there -> here); name "
             "another folder, or remove it"
         )
 

@@ -79,7 +79,7 @@ def settings(protocol: Protocol, samples: int) -> Iterator[Setting]:
     real, rules = protocol.real, protocol.generated
     distance = protocol.measures[0]
     assert isinstance(distance, Frechet)
-    features = distance.features
+    features: Any = distance.features
 
     def of(knob: str, setting: str, **changes: Any) -> Setting:
         return Setting(knob, setting, replace(protocol, **changes))
@@ -91,7 +91,7 @@ def settings(protocol: Protocol, samples: int) -> Iterator[Setting]:
     if isinstance(features, NetworkFeatures):
         for title, pixels in _resized(features.pixels):
             yield of_features("resize to the network", title, pixels=pixels)
-        norm = getattr(features.network, "norm", None)
+        norm: Any = getattr(features.network, "norm", None)
         if hasattr(norm, "epsilon"):
             for epsilon in (1e-3, 1e-5):
                 if epsilon != norm.epsilon:
