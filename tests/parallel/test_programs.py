@@ -230,6 +230,26 @@ class TestTPU:
         assert spans(grid, ("fsdp",)) == 1
         assert spans(grid, ("data", "fsdp")) == 2
 
+    def test_a_loop_takes_as_often_as_it_turns(self):
+        topology = Topology.parse("v5e:2x2")
+        grid = topology.build(parallel.Mesh())
+        x, w = (
+            jax.ShapeDtypeStruct(shape, jnp.bfloat16, sharding=NamedSharding(grid, spec))
+            for shape, spec in (
+                ((4096, 1024), PartitionSpec("data")),
+                ((8, 1024, 1024), PartitionSpec()),
+            )
+        )
+
+        def products(x, w):
+            return jax.lax.scan(lambda y, kernel: (jnp.sin(y @ kernel), None), x, w)[0]
+
+        plan = estimate(jax.jit(products), (x, w), grid, topology.chip)
+        once = estimate(jax.jit(lambda x, w: jnp.sin(x @ w[0])), (x, w), grid, topology.chip)
+        assert plan.unknown_loops == 0 and plan.flops == 8 * once.flops
+        assert once.compiler_seconds is not None
+        assert plan.compiler_seconds == pytest.approx(8 * once.compiler_seconds, rel=0.3)
+
     def test_what_does_not_fit_is_said_by_how_much(self):
         _, plan = self.product(8 * 2**20)
         assert not plan.fits

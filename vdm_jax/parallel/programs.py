@@ -17,6 +17,8 @@ SENDS = "all-reduce|all-gather|reduce-scatter|all-to-all|ragged-all-to-all|colle
 _COMPUTATION = re.compile(r"^(ENTRY )?%?([^\s(]+) \(.*\{$")
 _CALLS = re.compile(r"(?:calls|body|condition|to_apply|branch_computations)=(\{[^}]*\}|%?[\w.\-]+)")
 _TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"')
+_CONDITION = re.compile(r"condition=%?([\w.\-]+)")
+_BOUND = re.compile(r"= [su]\d+\[\]\S* constant\((\d+)\)")
 _CYCLES = re.compile(r'"estimated_cycles":"(\d+)"')
 _SEND = re.compile(rf" = (.*?) ({SENDS})(-start)?\(")
 _CHANNEL = re.compile(r"channel_id=(\d+)")
@@ -32,8 +34,8 @@ class Program:
     """sent: bytes that one device sends in all, by the axes of the mesh, `data` or `data+fsdp`.
 
     cycles: those that the compiler expects of what it has fused, added up; None where it says
-    nothing of them. Sending is not among them. loops: loops that turn as often as data says, which
-    count once.
+    nothing of them. Sending is not among them. loops: those of which it is not known how often
+    they turn, which count once.
     """
 
     sent: Mapping[str, float]
@@ -44,6 +46,7 @@ class Program:
 def read(text: str, mesh: Mapping[str, int]) -> Program:
     """What the text of a compiled program says. mesh: the length of each axis, in order."""
     found = list(_computations(text))
+    bodies = {name: lines for name, _, lines in found}
     times: dict[str, float] = defaultdict(float)
     sends: dict[object, tuple[float, str, float]] = {}
     cycles, counted, loops = 0.0, False, 0
@@ -53,9 +56,8 @@ def read(text: str, mesh: Mapping[str, int]) -> Program:
         for number, line in enumerate(lines):
             turns = 1.0
             if " while(" in line:
-                trips = _TRIPS.search(line)
-                turns = float(trips.group(1)) if trips else 1.0
-                loops += trips is None
+                trips = _trips(line, bodies)
+                turns, loops = float(trips or 1), loops + (trips is None)
             for called in _CALLS.findall(line):
                 for one in called.strip("{}").split(","):
                     times[one.strip().lstrip("%")] += times[name] * turns
@@ -91,6 +93,20 @@ def _computations(text: str) -> Iterator[tuple[str, bool, list[str]]]:
             name = ""
         elif name:
             lines.append(line)
+
+
+def _trips(line: str, bodies: Mapping[str, list[str]]) -> int | None:
+    """How often a loop turns: as the line says, or its condition, which counts up from zero."""
+    known, condition = _TRIPS.search(line), _CONDITION.search(line)
+    if known:
+        return int(known.group(1))
+    lines = list(bodies.get(condition.group(1), ())) if condition else []
+    for called in _CALLS.findall("\n".join(lines)):
+        lines += bodies.get(called.lstrip("%"), [])
+    bounds = {int(n) for n in _BOUND.findall("\n".join(lines))}
+    compares = [one for one in lines if " compare(" in one]
+    counts = len(compares) == 1 and "direction=LT" in compares[0]
+    return bounds.pop() if counts and len(bounds) == 1 else None
 
 
 def _sent(kind: str, send: re.Match, count: int, computation: str) -> float:
