@@ -3,8 +3,8 @@
     python tests/benchmarks/guided_step.py [EXPERIMENT] [--batch 8] [--repeats 10]
 
 Time is measured, the programs in turns, and the median taken. Memory is the compiler's own estimate
-of temporaries, for the model as it is and with every level recomputed in the backward pass. With
---repeats 0 nothing is allocated or run, which serves models of any size.
+of temporaries, for the model as it is and with levels or layers recomputed in the backward pass.
+With --repeats 0 nothing is allocated or run, which serves models of any size.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from vdm_jax import diffusion, models, training
+from vdm_jax import diffusion, models, nn, training
 from vdm_jax.models import Conditioning
 
 CHOSEN = {
@@ -35,21 +35,18 @@ def main() -> None:
     task, arguments = shapes(training.load(args.experiment), args.batch)
 
     estimates = {}
-    for remat in (False, True):
+    for how in (nn.Never(), nn.ByLevel(), nn.ByLayer()):
         for name, correction in CHOSEN.items():
-            step = partial(guided_step, recomputed(task, remat), correction)
-            program = jax.jit(step).lower(*arguments).compile()
+            step = partial(guided_step, recomputed(task, how), correction)
+            label = f"{name}, {type(how).__name__}"
+            estimates[label] = program = jax.jit(step).lower(*arguments).compile()
             bytes_ = program.memory_analysis().temp_size_in_bytes
-            estimates[name, remat] = program
-            first = estimates["plain", remat].memory_analysis().temp_size_in_bytes
-            label = name + (", remat" if remat else "")
+            first = estimates["plain, Never"].memory_analysis().temp_size_in_bytes
             print(
                 f"{label:<24}{bytes_ / 2**20:9.1f} MiB  {bytes_ / first:5.2f} x plain", flush=True
             )
     if args.repeats:
-        measured(
-            {n: p for (n, remat), p in estimates.items() if not remat}, arguments, args.repeats
-        )
+        measured(estimates, arguments, args.repeats)
 
 
 def measured(programs, arguments, repeats: int) -> None:
@@ -63,7 +60,7 @@ def measured(programs, arguments, repeats: int) -> None:
             seconds[name].append(time.perf_counter() - start)
     median = {name: statistics.median(found[1:]) for name, found in seconds.items()}
     for name, found in median.items():
-        print(f"{name:<24}{1e3 * found:9.1f} ms   {found / median['plain']:5.2f} x plain")
+        print(f"{name:<24}{1e3 * found:9.1f} ms   {found / median['plain, Never']:5.2f} x plain")
 
 
 def shapes(experiment: training.Experiment, batch: int):
@@ -85,13 +82,13 @@ def shapes(experiment: training.Experiment, batch: int):
     return task, (params, cond, z, jax.ShapeDtypeStruct((), jnp.float32))
 
 
-def recomputed(task: training.Denoising, remat: bool) -> training.Denoising:
-    """The task with every level of its U-Net recomputed in the backward pass, or none."""
+def recomputed(task: training.Denoising, how: nn.Recompute) -> training.Denoising:
+    """The task with so much of its U-Net recomputed in the backward pass."""
 
     def changed(model):
         if isinstance(model, models.Patched):
             return model.clone(network=changed(model.network))
-        levels = tuple(dataclasses.replace(level, remat=remat) for level in model.levels)
+        levels = tuple(dataclasses.replace(level, remat=how) for level in model.levels)
         return model.clone(levels=levels)
 
     return dataclasses.replace(task, model=changed(task.model))
