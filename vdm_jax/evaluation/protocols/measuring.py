@@ -18,6 +18,7 @@ from vdm_jax.evaluation.networks import Random, find
 from vdm_jax.evaluation.protocols.footage import Collection
 from vdm_jax.evaluation.protocols.generated import GeneratedClips
 from vdm_jax.evaluation.protocols.measures import Measure
+from vdm_jax.evaluation.protocols.prompts import Nothing
 from vdm_jax.evaluation.protocols.protocol import Protocol, protocol_hash
 from vdm_jax.evaluation.protocols.real import RealClips
 from vdm_jax.evaluation.protocols.rows import Rows
@@ -180,6 +181,8 @@ def _digest(path: Path, size: int, changed: int) -> str:
 def _prompts(protocol: Protocol, made: GeneratedClips, real: Collection | None) -> list[str]:
     """Whether samples were asked to be what the protocol asks."""
     asked = protocol.generated.asked
+    if isinstance(asked, Nothing):
+        return []
     if asked.of_real and (real is None or not all(v.captions for v in real.videos)):
         return []
     wanted = Counter(a.caption for a in protocol.generated.asks(real.videos if real else ()))
