@@ -34,12 +34,14 @@ def unet(*levels, outputs=None):
 NETWORKS = {
     "unet": unet(
         models.Level(1, (TIME,), blocks=1),
-        models.Level(2, (SPACE, TEXT, nn.FeedForward(2)), blocks=1, remat=True),
+        models.Level(2, (SPACE,), blocks=1, remat=True),
     ),
     "super-resolution": models.SuperResolution(
         unet(
-            models.EfficientLevel(1, (), 1, (1, 1, 1)),
-            models.EfficientLevel(2, (SPACE, TEXT, nn.TemporalConvolution()), 1),
+            models.EfficientLevel(1, (TIME,), 1, (1, 1, 1)),
+            models.EfficientLevel(
+                2, (SPACE, TEXT, nn.FeedForward(2), nn.TemporalConvolution()), 1, remat=nn.ByLayer()
+            ),
             outputs=3,
         )
     ),
@@ -48,8 +50,8 @@ NETWORKS = {
     ),
     "packed": unet(models.Level(1, (TEXT, TIME, nn.TemporalConvolution()), blocks=1)),
 }
-CASES = [("unet", mesh) for mesh in MESHES] + [
-    (name, mesh) for name in ("super-resolution", "latent", "packed") for mesh in list(MESHES)[-1:]
+CASES = [("super-resolution", mesh) for mesh in MESHES] + [
+    (name, "fsdp+frames+tensor") for name in ("unet", "latent", "packed")
 ]
 
 
@@ -93,9 +95,14 @@ def outcome(network):
 
 
 def alike(found, expected):
-    """Equal to 1e-5 of the largest element of each array."""
+    """Equal to 1e-5 of the largest element of each array.
+
+    Some gradients are zero but for rounding, such as that of a bias before a norm of one channel:
+    no array is measured against less than a thousandth of the largest of all.
+    """
+    largest = max(float(np.abs(b).max()) for b in jax.tree.leaves(expected))
     for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
-        size = max(float(np.abs(b).max()), 1e-3)
+        size = max(float(np.abs(b).max()), largest / 1000)
         np.testing.assert_allclose(np.asarray(a) / size, np.asarray(b) / size, atol=1e-5)
 
 
@@ -146,7 +153,7 @@ def collectives(compiled) -> dict[str, list[int]]:
     return found
 
 
-@pytest.mark.parametrize(("name", "layers"), [("unet", 3), ("super-resolution", 2)])
+@pytest.mark.parametrize(("name", "layers"), [("unet", 3), ("super-resolution", 4)])
 def test_between_space_and_time_videos_are_exchanged_and_nothing_else_is(name, layers, whole):
     """Split by frames, a network's forward pass has two exchanges for each layer over time."""
     params, batch, _ = whole(name)
