@@ -6,6 +6,7 @@ import json
 import jax
 import numpy as np
 import pytest
+from small import Small
 
 from vdm_jax import config, data, evaluation
 from vdm_jax.evaluation import (
@@ -16,14 +17,18 @@ from vdm_jax.evaluation import (
     Generated,
     KernelDistance,
     Measured,
+    MinusVolume,
+    NetworkFeatures,
     PixelFeatures,
     Protocol,
+    Random,
     Real,
     ShorterSide,
     comparison,
 )
 from vdm_jax.evaluation.bootstrap import Bootstrap
 from vdm_jax.evaluation.protocols import collect, generate, measure
+from vdm_jax.evaluation.protocols.measuring import weights_of
 from vdm_jax.evaluation.result import read_result
 
 PIXELS = (Antialiased(ShorterSide(8)), CentreCrop(8))
@@ -200,3 +205,14 @@ def test_a_model_makes_its_samples_and_goes_on_where_it_stopped(folders, tmp_pat
     assert fewer["samples"] == 6
     with pytest.raises(ValueError, match=r"name their folder in Measured\.real"):
         Measured(protocol)(key, subject)
+
+
+def test_another_mean_clip_is_another_network(tmp_path):
+    """What is subtracted from clips belongs to their features, which are kept by it."""
+    found = []
+    for value in (1.0, 2.0):
+        np.save(tmp_path / "mean.npy", np.full((2, 4, 4, 3), value, np.float32))
+        pixels = (MinusVolume(str(tmp_path / "mean.npy")),)
+        features = NetworkFeatures("small", Small(), Random(0), pixels)
+        found.append(weights_of(Frechet(features)))
+    assert found[0] != found[1]

@@ -81,8 +81,19 @@ class MinusVolume:
     file: str
     corner: tuple[int, int] = (0, 0)
 
+    def path(self) -> Path:
+        """Where the file is; CheckpointError says what is to be put there."""
+        places = (Path(self.file).expanduser(), weights_folder() / self.file)
+        for place in places:
+            if place.is_file():
+                return place
+        raise CheckpointError(
+            f"there is no mean clip {places[1]}: C3D's is `mean2.npz` of TGAN's release "
+            "(github.com/pfnet-research/tgan); put it there"
+        )
+
     def __call__(self, x: Float[Array, "b f h w 3"]) -> Float[Array, "b f h w 3"]:
-        mean = _volume(self.file)
+        mean = _volume(self.path())
         frames, height, width = x.shape[1:4]
         top, left = self.corner
         part = mean[:, top : top + height, left : left + width]
@@ -96,24 +107,17 @@ class MinusVolume:
 
 
 @lru_cache(maxsize=4)
-def _volume(file: str) -> np.ndarray:
+def _volume(path: Path) -> np.ndarray:
     """The mean clip of a file, [f h w 3] in float32."""
-    places = (Path(file).expanduser(), weights_folder() / file)
-    path = next((place for place in places if place.is_file()), None)
-    if path is None:
-        raise CheckpointError(
-            f"there is no mean clip {places[1]}: C3D's is `mean2.npz` of TGAN's release "
-            "(github.com/pfnet-research/tgan); put it there"
-        )
     loaded = np.load(path, allow_pickle=False)
     if isinstance(loaded, np.ndarray):
         mean = loaded
     elif "mean" in loaded:
         mean = np.moveaxis(loaded["mean"].reshape(loaded["mean"].shape[-4:]), 0, -1)
     else:
-        raise ValueError(f"{file} has no array `mean`: it holds {', '.join(loaded)}")
+        raise ValueError(f"{path} has no array `mean`: it holds {', '.join(loaded)}")
     if mean.ndim != 4 or mean.shape[-1] != 3:
-        raise ValueError(f"{file} holds an array {mean.shape}: a mean clip is [f h w 3]")
+        raise ValueError(f"{path} holds an array {mean.shape}: a mean clip is [f h w 3]")
     return np.ascontiguousarray(mean, np.float32)
 
 

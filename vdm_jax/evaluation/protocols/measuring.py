@@ -22,6 +22,7 @@ from vdm_jax.evaluation.protocols.prompts import Nothing
 from vdm_jax.evaluation.protocols.protocol import Protocol, protocol_hash
 from vdm_jax.evaluation.protocols.real import RealClips
 from vdm_jax.evaluation.protocols.rows import Rows
+from vdm_jax.evaluation.ranges import MinusVolume
 from vdm_jax.evaluation.result import Result, Value
 from vdm_jax.evaluation.statistics import Gathered, cached, fingerprint
 
@@ -155,21 +156,28 @@ def reference_hash(clips: RealClips) -> str:
 
 
 def weights_of(node: Any) -> dict[str, Mapping[str, Any]]:
-    """The weights of every network in a tree, by the name of its features."""
+    """The weights of every network in a tree, and its mean clip, by the name of its features."""
+    if isinstance(node, MinusVolume):
+        return {node.file: {"sha256": _sha256(node.path())}}
     if hasattr(node, "weights") and hasattr(node, "network"):
+        beside = weights_of(getattr(node, "pixels", ()))
         if isinstance(node.weights, Random):
-            return {node.name: {"random_weights": True, "seed": node.weights.seed}}
+            return {node.name: {"random_weights": True, "seed": node.weights.seed}, **beside}
         published, path = find(node.weights, node.network)
         path = published.path() if path is None else path
         found = {"random_weights": False, "weights": node.weights, "file": path.name}
-        status = path.stat()
-        return {node.name: {**found, "sha256": _digest(path, status.st_size, status.st_mtime_ns)}}
+        return {node.name: {**found, "sha256": _sha256(path)}, **beside}
     if isinstance(node, tuple):
         return {name: told for child in node for name, told in weights_of(child).items()}
     if hasattr(node, "__dataclass_fields__") and not isinstance(node, type):
         children = tuple(getattr(node, name) for name in config.fields(node))
         return weights_of(children)
     return {}
+
+
+def _sha256(path: Path) -> str:
+    status = path.stat()
+    return _digest(path, status.st_size, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=16)
