@@ -39,6 +39,13 @@ def test_repeated_frames_are_the_frames():
         np.testing.assert_array_equal(up[:, offset::4], low)
 
 
+def test_between_frames_is_their_mixture():
+    filled = models.Blend()(low, F)
+    np.testing.assert_array_equal(filled[:, ::2], low)
+    np.testing.assert_allclose(filled[:, 1], (low[:, 0] + low[:, 1]) / 2, rtol=1e-6)
+    np.testing.assert_array_equal(filled[:, 3], low[:, 1])
+
+
 def test_blank_frames_are_known_to_be_blank():
     up = Blank()(low, 3 * low.shape[1])
     np.testing.assert_array_equal(up[:, ::3, ..., :3], low)

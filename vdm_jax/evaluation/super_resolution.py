@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Num
 
-from vdm_jax import diffusion
+from vdm_jax import diffusion, models
 from vdm_jax.evaluation.images import pooled_psnr
 from vdm_jax.evaluation.subject import Clips, Results, Subject, elements, encode
 from vdm_jax.types import Key
@@ -82,20 +82,16 @@ def augmented(low: Clips, snr: float) -> Num[np.ndarray, "b f h w c"]:
 
 def repeated(low: Num[np.ndarray, "b f h w c"], shape: tuple[int, ...]) -> Clips:
     """Bilinear in space; frames are shown until the next one."""
-    return np.repeat(_spatial(low, shape), shape[1] // low.shape[1], axis=1)
+    return _enlarged(low, shape, models.Repeat())
 
 
 def blended(low: Num[np.ndarray, "b f h w c"], shape: tuple[int, ...]) -> Clips:
     """Bilinear in space; linear from frame to frame, and the last one is shown to the end."""
-    large = _spatial(low, shape).astype(np.float32)
-    times = shape[1] // low.shape[1]
-    later = np.concatenate([large[:, 1:], large[:, -1:]], axis=1)
-    share = (np.arange(times, dtype=np.float32) / times).reshape(1, 1, times, 1, 1, 1)
-    mixed = large[:, :, None] * (1 - share) + later[:, :, None] * share
-    return np.rint(mixed).astype(np.uint8).reshape(shape)
+    return _enlarged(low, shape, models.Blend())
 
 
-def _spatial(low: Num[np.ndarray, "b f h w c"], shape: tuple[int, ...]) -> Clips:
+def _enlarged(low: Num[np.ndarray, "b f h w c"], shape: tuple[int, ...], fill) -> Clips:
     large = (*low.shape[:2], *shape[2:])
-    enlarged = jax.image.resize(jnp.asarray(low, jnp.float32), large, "linear")
-    return np.rint(np.clip(np.asarray(enlarged), 0, 255)).astype(np.uint8)
+    spatial = jax.image.resize(jnp.asarray(low, jnp.float32), large, "linear")
+    filled = np.clip(np.asarray(fill(spatial, shape[1])), 0, 255)
+    return np.rint(filled).astype(np.uint8)

@@ -27,6 +27,7 @@ from vdm_jax.models.latent_level import LatentLevel
 from vdm_jax.models.patched import Patched
 from vdm_jax.models.super_resolution import (
     Blank,
+    Blend,
     EfficientLevel,
     Fill,
     Repeat,
@@ -46,6 +47,7 @@ __all__ = [
     "BasicBlock",
     "BilinearFlow",
     "Blank",
+    "Blend",
     "BottleneckBlock",
     "C3DOutputs",
     "ClipImage",

@@ -120,6 +120,21 @@ class Blank:
         )
 
 
+@dataclasses.dataclass(frozen=True)
+class Blend:
+    """Between two frames their mixture, linear in time; the last one is shown to the end.
+
+    For clips, not for packs of images, which it would mix. Not of the paper.
+    """
+
+    def __call__(self, low: Video, frames: int) -> Video:
+        times = _times(low, frames)
+        share = (jnp.arange(times, dtype=low.dtype) / times).reshape(1, 1, times, 1, 1, 1)
+        later = jnp.concatenate([low[:, 1:], low[:, -1:]], axis=1)
+        mixed = low[:, :, None] * (1 - share) + later[:, :, None] * share
+        return mixed.reshape(low.shape[0], frames, *low.shape[2:])
+
+
 def _times(low: Video, frames: int) -> int:
     if frames % low.shape[1]:
         raise ValueError(

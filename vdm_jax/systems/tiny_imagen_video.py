@@ -3,8 +3,8 @@
 Order and factors are the paper's, x8 in time and x32 in space: 4x8x8 -> 8x8x8 -> 8x16x16 ->
 8x64x64 -> 16x64x64 -> 32x64x64 -> 32x256x256. All stages see the same clips of 32 frames, the first
 ones every eighth of them. What differs from the full size, for the sake of minutes on a CPU: words
-instead of T5, patches of pixels as channels, super-resolution of what bilinear enlarging lacks
-(`models.Residual`), the loss on x, little augmentation, no packs of images.
+instead of T5, patches of pixels as channels, super-resolution of what linear enlarging lacks
+(`models.Residual`, `models.Blend`), the loss on x, little augmentation, no packs of images.
 """
 
 import dataclasses
@@ -49,7 +49,7 @@ def super_resolution(
     channels: int = 48,
     patch: int = 1,
     strides: tuple[int, int] = (1, 2),
-    fill: models.Fill = models.Repeat(),
+    fill: models.Fill = models.Blend(),
     text: models.WordEncoder | None = None,
 ) -> models.Residual:
     """A super-resolution model: two levels of an Efficient U-Net on patches of `patch` pixels."""
