@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from vdm_jax import config, nn, parallel, sampling, training
+from vdm_jax import config, parallel, sampling, training
 from vdm_jax.data import quantised, sides
 from vdm_jax.models import Conditioning
 from vdm_jax.sampling.tasks import Placed
@@ -34,11 +34,9 @@ def training_step(experiment: training.Experiment, mesh: jax.sharding.Mesh) -> P
     state, frozen, batch = shapes(experiment)
     state, frozen = (at(tree, parallel.shardings(tree, mesh)) for tree in (state, frozen))
     batch = at(batch, jax.tree.map(lambda _: parallel.batch_sharding(mesh), batch))
-    step = training.make_step(experiment.task, experiment.optimizer, experiment.steps)
-    if mesh.size > 1:
-        step = nn.placing(parallel.Places(mesh))(step)
-    places = jax.tree.map(lambda x: x.sharding, state)
-    return jax.jit(step, donate_argnums=0, out_shardings=(places, None)), (state, frozen, batch)
+    run = experiment
+    step = training.placed_step(run.task, run.optimizer, run.steps, state, mesh)
+    return step, (state, frozen, batch)
 
 
 def sampler(experiment: training.Experiment, mesh: jax.sharding.Mesh) -> tuple[Program, int] | None:

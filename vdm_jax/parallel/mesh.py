@@ -59,7 +59,7 @@ def _grid(devices: Sequence[Any], sizes: Sequence[int]) -> np.ndarray:
     """The devices in the shape of the mesh, neighbours on the wires neighbours in it."""
     if devices[0].platform != "tpu":
         return np.array(devices).reshape(sizes)
-    slices = len({device.slice_index for device in devices})
+    slices = len({getattr(device, "slice_index", 0) for device in devices})
     over = np.ones(len(sizes), int)  # how many slices each axis of the mesh goes over
     over[0] = math.gcd(sizes[0], slices)
     over[1] = slices // over[0]

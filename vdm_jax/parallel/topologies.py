@@ -76,7 +76,7 @@ class Topology:
         """
         if self.chip.clock is None:
             return mesh.build(self._at_hand())
-        return _mesh(mesh, self._described())
+        return mesh.build(self._described())
 
     def shape(self, mesh: Mesh) -> dict[str, int]:
         """The length of each axis of the mesh; no compiler is needed for it."""
@@ -126,23 +126,3 @@ class _Nowhere:
     """A device to count."""
 
     platform = "none"
-
-
-class _Described:
-    """A device of one slice, which does not say which."""
-
-    def __init__(self, device: Any):
-        self.device = device
-
-    @property
-    def slice_index(self) -> int:
-        return getattr(self.device, "slice_index", 0)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.device, name)
-
-
-def _mesh(mesh: Mesh, devices: list[Any]) -> jax.sharding.Mesh:
-    built = mesh.build([_Described(device) for device in devices])
-    bare = np.array([described.device for described in built.devices.flat], object)
-    return jax.sharding.Mesh(bare.reshape(built.devices.shape), built.axis_names)

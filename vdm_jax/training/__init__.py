@@ -9,7 +9,7 @@ from vdm_jax.training.log import flatten
 from vdm_jax.training.loop import Interrupted, NotFinite, train
 from vdm_jax.training.lowres import LowRes
 from vdm_jax.training.optimizers import Adam, Constant, Cosine, Linear
-from vdm_jax.training.state import State, init, make_step
+from vdm_jax.training.state import State, init, make_step, placed_step
 from vdm_jax.training.students import Student
 from vdm_jax.training.task import Batch, InParts, Task
 
@@ -37,5 +37,6 @@ __all__ = [
     "init",
     "load",
     "make_step",
+    "placed_step",
     "train",
 ]

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from etils import epath
 
-from vdm_jax import config, nn, parallel
+from vdm_jax import config, parallel
 from vdm_jax.checkpoints import (
     CheckpointError,
     Export,
@@ -277,14 +277,9 @@ class Run:
 
     def compile(self, state: State, batch: dict[str, jax.Array]):
         """The step, compiled for these shapes and places."""
-        began = time.monotonic()
-        step = states.make_step(self.experiment.task, self.experiment.optimizer,
-                                self.experiment.steps)  # fmt: skip
-        places = jax.tree.map(lambda x: x.sharding, state)
-        if self.mesh.size > 1:
-            step = nn.placing(parallel.Places(self.mesh))(step)
-        jitted = jax.jit(step, donate_argnums=0, out_shardings=(places, None))
-        compiled = jitted.lower(state, self.frozen, batch).compile()
+        began, run = time.monotonic(), self.experiment
+        step = states.placed_step(run.task, run.optimizer, run.steps, state, self.mesh)
+        compiled = step.lower(state, self.frozen, batch).compile()
         self.log.say(f"compiled in {time.monotonic() - began:.1f} s")
         self.log.start_clock(int(state.step))
         return compiled

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from vdm_jax import nn, parallel
 from vdm_jax.training.optimizers import Adam
 from vdm_jax.training.task import Batch, InParts, Task, ends
 from vdm_jax.types import Key, Metrics, Params
@@ -97,6 +98,17 @@ def make_step(task: Task, optimizer: Adam, steps: int) -> Step:
         return new_state, metrics
 
     return step
+
+
+def placed_step(
+    task: Task, optimizer: Adam, steps: int, state: State, mesh: jax.sharding.Mesh
+) -> jax.stages.Wrapped:
+    """`make_step`, to be lowered where `state` is (arrays or shapes), which it takes over."""
+    step = make_step(task, optimizer, steps)
+    if mesh.size > 1:
+        step = nn.placing(parallel.Places(mesh))(step)
+    places = jax.tree.map(lambda x: x.sharding, state)
+    return jax.jit(step, donate_argnums=0, out_shardings=(places, None))
 
 
 def _part(step: jax.Array, bounds: tuple[int, ...]) -> tuple[jax.Array | int, jax.Array | int]:
