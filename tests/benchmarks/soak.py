@@ -187,7 +187,10 @@ def state(file: Path, workdir: Path) -> dict[str, np.ndarray]:
     found, _, _ = loop.start(experiment, experiment.mesh.build(), store, None)
     store.close()
     leaves = jax.tree_util.tree_leaves_with_path(found)
-    return {jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf) for path, leaf in leaves}
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf)
+        for path, leaf in leaves
+    }
 
 
 def main() -> None:
