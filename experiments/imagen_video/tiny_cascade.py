@@ -9,12 +9,14 @@ The oracle looks at the videos at 32x32 pixels; runs/tiny/base_4x8x8/evaluations
 says of the base model's own. To look at the intermediate videos: --keep. One stage for a video of
 your own: --upscale FILE --first 4 --last 4.
 
-Trained so, one run, seed 0, about half an hour on two idle CPU cores. The whole cascade on 16 prompts
-(`--set evaluations.0.samples=16`): colour, motion, shape, size and clean all 1.00; some of the noise
-of augmentation stays to be seen. The base alone on 128 prompts: colour 1.00, motion 1.00, size .97,
-shape .58 (of 8x8 pixels), clean 1.00. The other stages on held-out clips made small, PSNR in dB of all pixels, without
-augmentation / augmented to an SNR of 20, beside the same input enlarged linearly with its frames
-held, or mixed with the next:
+Trained so, one run, seed 0, about half an hour on two idle CPU cores. The whole cascade on 16
+prompts (`--set evaluations.0.samples=16`): colour, motion, shape, size and clean all 1.00; some of
+the noise of augmentation stays to be seen. The base alone on 128 prompts: colour 1.00, motion 1.00,
+size .97, shape .58 (of 8x8 pixels), clean 1.00.
+
+The other stages on held-out clips made small, PSNR in dB of all pixels, without augmentation /
+augmented to an SNR of 20, beside the same input enlarged linearly with its frames held, or mixed
+with the next:
 
     stage                  model          frames held     frames mixed
     2  8x8x8           33.2 / 23.4       27.9 / 20.8      32.5 / 22.2
