@@ -9,7 +9,7 @@ The oracle looks at the videos at 32x32 pixels; runs/tiny/base_4x8x8/evaluations
 says of the base model's own. To look at the intermediate videos: --keep. One stage for a video of
 your own: --upscale FILE --first 4 --last 4.
 
-Trained so, one run, seed 0, about half an hour on two idle CPU cores. The whole cascade on 16
+Trained so, one run, seed 0 (beside other work, so without times). The whole cascade on 16
 prompts (`--set evaluations.0.samples=16`): colour, motion, shape, size and clean all 1.00; some of
 the noise of augmentation stays to be seen. The base alone on 128 prompts: colour 1.00, motion 1.00,
 size .97, shape .58 (of 8x8 pixels), clean 1.00.
