@@ -47,7 +47,8 @@ setup(
         "savedmodel": ["tensorflow>=2.18"],
         "plots": ["matplotlib>=3.8"],
         "test": [
-            *("pytest", "pytest-xdist", "beartype", "chex", "scipy", "ruff", "pyright"),
+            *("pytest", "pytest-xdist", "beartype", "chex", "scipy", "matplotlib>=3.8"),
+            *("ruff", "pyright"),
             *("tensorflow-datasets>=4.9.10", "importlib_resources", "sentencepiece", "tokenizers"),
             *("torch==2.13.0", "transformers>=5", "diffusers>=0.42"),
         ],
