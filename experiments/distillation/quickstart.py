@@ -7,9 +7,10 @@
 The first halving learns from the guided teacher, so that a sample of a student takes one call a
 step where the teacher's takes two. (Salimans & Ho 2022)
 
-2,400 updates, 13 minutes and as many of evaluations on two CPU cores, seed 0. What the oracle says
-of 128 samples, and their Frechet distance in pixels to as many held-out clips (3.13 between as many
-training clips and these); the undistilled model under guidance 2, with two calls a step:
+2,400 updates, 19 minutes with evaluations on two CPU cores beside other work, seed 0. What the
+oracle says of 128 samples, and their Frechet distance in pixels to as many held-out clips (3.13
+between as many training clips and these); the undistilled model under guidance 2, with two calls a
+step:
 
     steps               colour   motion   shape   size   clean   distance
      64   DDIM           1.00     1.00     .641   1.00    .992     2.87
