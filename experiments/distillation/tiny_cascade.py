@@ -10,23 +10,17 @@ the cascade takes 618 s a video undistilled and 35 s at 8 steps a stage, 17.7 ti
 (Ho et al. 2022, Imagen Video, section 2.7; Salimans & Ho 2022) Not run yet.
 """
 
-from vdm_jax import data, evaluation, sampling
+import dataclasses
+from pathlib import Path
 
-STAGES = (
-    "base_4x8x8",
-    "tsr_8x8x8",
-    "ssr_8x16x16",
-    "ssr_8x64x64",
-    "tsr_16x64x64",
-    "tsr_32x64x64",
-    "ssr_32x256x256",
-)
+from vdm_jax import config, evaluation, sampling
 
 
 def cascade() -> sampling.Cascade:
-    return sampling.Cascade(
-        stages=tuple(sampling.Stage(f"runs/tiny_8/{name}") for name in STAGES),
-        data=data.MovingShapes(frames=32, size=32),
+    path = Path(__file__).parents[1] / "imagen_video" / "tiny_cascade.py"
+    trained = config.load(path, ("cascade",))
+    return dataclasses.replace(
+        trained,
+        stages=tuple(sampling.Stage(f"runs/tiny_8/{stage.name}") for stage in trained.stages),
         evaluations=(evaluation.MovingShapesOracle(samples=16),),
-        fps=12.0,
     )

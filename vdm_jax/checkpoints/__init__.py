@@ -9,7 +9,7 @@ from vdm_jax.checkpoints.exports import (
     parameters,
     write_export,
 )
-from vdm_jax.checkpoints.folders import whole
+from vdm_jax.checkpoints.folders import whole, whole_file
 from vdm_jax.checkpoints.layout import Layout
 from vdm_jax.checkpoints.published import Published, weights_folder
 from vdm_jax.checkpoints.rules import Rule
@@ -40,6 +40,7 @@ __all__ = [
     "read_weights",
     "weights_folder",
     "whole",
+    "whole_file",
     "write_experiment",
     "write_export",
 ]

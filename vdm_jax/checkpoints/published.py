@@ -30,6 +30,19 @@ def weights_folder() -> Path:
     return Path(named) if named else Path.home() / ".cache" / "vdm_jax" / "weights"
 
 
+def at_hand(file: str, missing: str) -> Path:
+    """A file by its path, or by its name in the folder of weights.
+
+    Raises:
+      CheckpointError: it is in neither; `missing` is what to say of the place where it should be.
+    """
+    places = (Path(file).expanduser(), weights_folder() / file)
+    for place in places:
+        if place.is_file():
+            return place
+    raise CheckpointError(missing.format(places[1]))
+
+
 @dataclass(frozen=True)
 class Published:
     """A file of pretrained weights as its authors published it.

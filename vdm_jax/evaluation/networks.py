@@ -17,7 +17,7 @@ from vdm_jax.checkpoints import PUBLISHED, CheckpointError, Published, read_weig
 from vdm_jax.config import ConfigError, nearest
 from vdm_jax.evaluation.ranges import MinusVolume, Scaled
 from vdm_jax.evaluation.resizing import Step
-from vdm_jax.types import Params
+from vdm_jax.types import Key, Params
 
 
 @dataclass(frozen=True)
@@ -115,18 +115,25 @@ class NetworkFeatures:
         """The network's parameters for clips of this shape [f h w c]."""
         batch = jax.ShapeDtypeStruct((1, *clip), jnp.float32)
         x = jnp.zeros(jax.eval_shape(self._input, batch).shape, jnp.float32)
-        key = jax.random.key(self.weights.seed if isinstance(self.weights, Random) else 0)
-        if isinstance(self.weights, Random):
-            return jax.jit(self.network.init)(key, x)["params"]
-        like = jax.eval_shape(self.network.init, key, x)["params"]
-        published, path = find(self.weights, self.network)
-        return published.parameters(like, path)
+        return loaded(self.network, self.weights, lambda key: self.network.init(key, x)["params"])
 
     def _input(self, video: Num[Array, "b f h w c"]) -> Array:
         x = video.astype(jnp.float32)
         for step in self.pixels:
             x = step(x)
         return x
+
+
+def loaded(network: Any, weights: str | Random, init: Callable[[Key], Params]) -> Params:
+    """The parameters that `init` makes or, of a file, those that are shaped like them.
+
+    Raises:
+      CheckpointError: the file is not at hand, or not of this network.
+    """
+    if isinstance(weights, Random):
+        return jax.jit(init)(jax.random.key(weights.seed))
+    published, path = find(weights, network)
+    return published.parameters(jax.eval_shape(init, jax.random.key(0)), path)
 
 
 def find(weights: str, network: Any) -> tuple[Published, Path | None]:

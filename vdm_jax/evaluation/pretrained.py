@@ -5,9 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import jax
-
-from vdm_jax.evaluation.networks import Random, find
+from vdm_jax.evaluation.networks import Random, loaded
 from vdm_jax.types import Key, Params
 
 
@@ -35,12 +33,5 @@ class Pretrained:
         return replace(self, weights=Random(seed))
 
     def parameters(self, init: Callable[[Key], Params]) -> Params:
-        """The parameters that `init` makes or, of a file, those that are shaped like them.
-
-        Raises:
-          CheckpointError: the file is not at hand, or not of this network.
-        """
-        if isinstance(self.weights, Random):
-            return jax.jit(init)(jax.random.key(self.weights.seed))
-        published, path = find(self.weights, self.network)
-        return published.parameters(jax.eval_shape(init, jax.random.key(0)), path)
+        """The parameters that `init` makes or, of a file, those that are shaped like them."""
+        return loaded(self.network, self.weights, init)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from vdm_jax.checkpoints import CheckpointError, weights_folder
+from vdm_jax.checkpoints.published import at_hand
 from vdm_jax.evaluation.resizing import Frames
 
 
@@ -83,13 +83,10 @@ class MinusVolume:
 
     def path(self) -> Path:
         """Where the file is; CheckpointError says what is to be put there."""
-        places = (Path(self.file).expanduser(), weights_folder() / self.file)
-        for place in places:
-            if place.is_file():
-                return place
-        raise CheckpointError(
-            f"there is no mean clip {places[1]}: C3D's is `mean2.npz` of TGAN's release "
-            "(github.com/pfnet-research/tgan); put it there"
+        return at_hand(
+            self.file,
+            "there is no mean clip {}: C3D's is `mean2.npz` of TGAN's release "
+            "(github.com/pfnet-research/tgan); put it there",
         )
 
     def __call__(self, x: Float[Array, "b f h w 3"]) -> Float[Array, "b f h w 3"]:

@@ -11,6 +11,8 @@ from typing import Any
 
 import jax
 
+from vdm_jax.checkpoints import whole_file
+
 FORMAT = 1
 
 Value = Mapping[str, Any]
@@ -53,10 +55,9 @@ class Result:
         """As a JSON file, whole or not at all."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
         told = {"format": FORMAT, "random_weights": self.random_weights, **vars(self)}
-        temporary.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", "utf-8")
-        os.replace(temporary, path)
+        with whole_file(path) as partial:
+            partial.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
 def read_result(path: str | os.PathLike) -> Result:

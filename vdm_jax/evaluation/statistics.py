@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Float
 
 from vdm_jax import parallel
+from vdm_jax.checkpoints import whole_file
 from vdm_jax.config import differences
 from vdm_jax.data import Element, Split
 from vdm_jax.evaluation.features import Features
@@ -131,9 +132,8 @@ def _agree(folder: Path, record: Mapping[str, Any]) -> None:
     record, index = json.loads(json.dumps(record)), folder / "index.json"
     if parallel.first() and not index.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / f".index.json.{os.getpid()}"
-        temporary.write_text(json.dumps(record, indent=2) + "\n")
-        os.replace(temporary, index)
+        with whole_file(index) as partial:
+            partial.write_text(json.dumps(record, indent=2) + "\n")
     parallel.meet(f"index of {folder}")
     if not index.exists():
         raise ValueError(f"{index} is not there: several processes need a folder that they share")
@@ -191,10 +191,8 @@ def _file(number: int) -> str:
 
 def _write(folder: Path, number: int, chunk: Chunk) -> None:
     """An archive that is there whole or not at all."""
-    temporary = folder / f".{_file(number)}.{os.getpid()}"
-    with temporary.open("wb") as file:
+    with whole_file(folder / _file(number)) as partial, partial.open("wb") as file:
         np.savez(file, keys=np.array(chunk.keys), features=chunk.features)
-    os.replace(temporary, folder / _file(number))
 
 
 def _read(folder: Path, number: int) -> Chunk:

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from vdm_jax import config
-from vdm_jax.checkpoints import CheckpointError, read_experiment
+from vdm_jax.checkpoints import CheckpointError, read_experiment, whole_file
 from vdm_jax.checkpoints.store import steps_in
 from vdm_jax.data import sides
 from vdm_jax.sampling.generate import Generator, Trained, load
@@ -254,6 +254,5 @@ def shrunk(shape: Shape, lowres: Any) -> Shape:
 
 
 def _store(path: Path, videos: Videos) -> None:
-    with (path.parent / f".{path.name}").open("wb") as file:
+    with whole_file(path) as partial, partial.open("wb") as file:
         np.save(file, videos)
-    os.replace(path.parent / f".{path.name}", path)

@@ -9,8 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from vdm_jax import data, models
-from vdm_jax.checkpoints import CheckpointError
-from vdm_jax.checkpoints.published import weights_folder
+from vdm_jax.checkpoints.published import at_hand
 from vdm_jax.evaluation.bootstrap import Bootstrap
 from vdm_jax.evaluation.clipsim import CaptionVectors, clip_frames, clipsim, r_precision
 from vdm_jax.evaluation.features import Features
@@ -91,10 +90,8 @@ def vocabulary(file: str) -> Path:
     Raises:
       CheckpointError: it is not at hand; says where it is published.
     """
-    for path in (Path(file).expanduser(), weights_folder() / file):
-        if path.is_file():
-            return path
-    raise CheckpointError(
-        f"there is no {weights_folder() / file}: CLIP's vocabulary is published at "
-        "https://github.com/openai/CLIP, clip/bpe_simple_vocab_16e6.txt.gz; put it there"
+    return at_hand(
+        file,
+        "there is no {}: CLIP's vocabulary is published at "
+        "https://github.com/openai/CLIP, clip/bpe_simple_vocab_16e6.txt.gz; put it there",
     )

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vdm_jax import diffusion, parallel
+from vdm_jax.checkpoints import whole_file
 from vdm_jax.config import differences
 from vdm_jax.data import scaled
 from vdm_jax.evaluation.protocols.footage import TABLE, Collection
@@ -156,14 +157,11 @@ def _table(files: Sequence[Path], asks: Sequence[Ask]) -> str:
 
 
 def _save(path: Path, video: np.ndarray) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as file:
+    with whole_file(path) as partial, partial.open("wb") as file:
         np.save(file, video, allow_pickle=False)
-    os.replace(temporary, path)
 
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, "utf-8")
-    os.replace(temporary, path)
+    with whole_file(path) as partial:
+        partial.write_text(text, "utf-8")
