@@ -42,6 +42,17 @@ def opened(path: str, assignments: Sequence[str] = (), step: int | None = None):
     return sampling.Cascade((stage,), data=experiment.data, evaluations=experiment.evaluations)
 
 
+def subject(path: str, step: int | None, assignments: Sequence[str]) -> tuple[int, Any, Any, Path]:
+    """(step, subject, evaluations, where their log is) of a cascade's file or a run's folder."""
+    if not path.endswith(".py"):
+        step, trained = sampling.load(path, step, assignments)
+        return step, trained, trained.experiment.evaluations, Path(path)
+    several = config.load(path, ("cascade",), assignments)
+    several.check()
+    log = Path(several.stages[-1].workdir).parent
+    return 0, sampling.Subject(several), several.evaluations, log
+
+
 def run(args: argparse.Namespace, cascade: sampling.Cascade) -> None:
     """Sample a cascade as the command line says."""
     if args.beginning or args.between:

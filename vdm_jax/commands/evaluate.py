@@ -17,12 +17,11 @@ interrupted goes on. The result is a JSON file for `vdm-jax compare`.
 
 import argparse
 import json
-from pathlib import Path
 
 import jax
 
-from vdm_jax import config, sampling, training
-from vdm_jax.commands import options, protocols
+from vdm_jax import config, training
+from vdm_jax.commands import cascade, options, protocols
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,15 +49,7 @@ def evaluate(args: argparse.Namespace) -> None:
     """What the experiment of a run says, or a protocol of the library by its samples."""
     of_protocol = [a for a in args.assignments if a.startswith(protocols.PREFIX)]
     of_run = [a for a in args.assignments if a not in of_protocol]
-    log = Path(args.workdir)
-    if args.workdir.endswith(".py"):
-        several = config.load(args.workdir, ("cascade",), of_run)
-        several.check()
-        step, trained, evaluations = 0, sampling.Subject(several), several.evaluations
-        log = Path(several.stages[-1].workdir).parent
-    else:
-        step, trained = sampling.load(args.workdir, args.step, of_run)
-        evaluations = trained.experiment.evaluations
+    step, trained, evaluations, log = cascade.subject(args.workdir, args.step, of_run)
     known = {e.name: e for e in evaluations}
     if args.protocol is not None and args.protocol not in known:
         if protocols.exists(args.protocol):

@@ -17,7 +17,7 @@ import jax
 import numpy as np
 
 from vdm_jax import config, sampling, training
-from vdm_jax.commands import options
+from vdm_jax.commands import cascade, options
 from vdm_jax.evaluation.subject import elements, encode
 
 
@@ -34,19 +34,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     combinations = [list(c) for c in itertools.product(*map(values, args.over))]
-    is_file = args.workdir.endswith(".py")
-    folder = Path("sweep") if is_file else Path(args.workdir) / "sweep"
+    folder = Path("sweep") if args.workdir.endswith(".py") else Path(args.workdir) / "sweep"
     out = Path(args.out or folder)
     out.mkdir(parents=True, exist_ok=True)
     records, rows = [], []
     for assignments in combinations:
-        if is_file:
-            cascade = config.load(args.workdir, ("cascade",), assignments)
-            cascade.check()
-            subject, evaluations = sampling.Subject(cascade), cascade.evaluations
-        else:
-            _, subject = sampling.load(args.workdir, args.step, assignments)
-            evaluations = subject.experiment.evaluations
+        _, subject, evaluations, _ = cascade.subject(args.workdir, args.step, assignments)
         print("  ".join(assignments))
         key, results = jax.random.key(args.seed), {}
         for evaluation in evaluations:
