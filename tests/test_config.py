@@ -38,6 +38,8 @@ def test_override_replaces_one_leaf_and_nothing_else():
     assert config.override(Tree(), "leaf.limit=7").leaf.limit == 7
     assert config.override(Tree(leaf=Leaf(limit=7)), "leaf.limit=None").leaf.limit is None
     assert config.override(Tree(), "leaf.on=False").leaf.on is False
+    leaf = config.override(Tree(), "leaf=test_config.Leaf(0.3, on=False)").leaf
+    assert leaf == Leaf(0.3, on=False)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +51,11 @@ def test_override_replaces_one_leaf_and_nothing_else():
         ("channels=many", "channels takes int, not 'many'"),
         ("leaf.on=1", "takes bool"),
         ("leaf=3", "leaf is a Leaf object; set one of leaf.rate"),
+        ("leaf=test_config.Leaf(rat=1)", "leaf: test_config.Leaf has no field 'rat'; did you mean"),
+        ("leaf=test_config.Leaf(print(1))", "no module '' for class 'print'"),
+        ("leaf=test_config.Leaf(name=a)", "leaf: 'a' is no value"),
+        ("leaf=test_config.Tree()", "leaf takes Leaf, not a Tree"),
+        ("channels=test_config.Leaf()", "channels takes int, not a Leaf"),
         ("leaves.2.rate=1", "leaves has 2 items; '2' is not an index"),
         ("channels", "not of the form path=value"),
         ("channels.x=1", "channels is 8 and has no field 'x'"),

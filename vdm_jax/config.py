@@ -138,7 +138,8 @@ def load(
 def override(node: Any, *assignments: str) -> Any:
     """The tree with leaves replaced, in turn: `override(experiment, "task.model.channels=64")`.
 
-    A value is read as a Python literal of the type that the field declares.
+    A value is read as a Python literal of the type that the field declares, or as an object as an
+    experiment's file would make it: "sampling.sampler=diffusion.DDIM(steps=8)".
 
     Raises:
       ConfigError: an unknown name (with the nearest), or a value of the wrong type.
@@ -191,10 +192,60 @@ def _parse(text: str, declared: Any, old: Any, path: str) -> Any:
         value = float(value)
     if fits(value, declared):
         return value
+    if (call := _call(text)) is not None:
+        value = _made(call, path)
+        if _is_a(value, declared):
+            return value
+        raise ConfigError(f"{path} takes {_spell(declared)}, not a {type(value).__name__}")
     if dataclasses.is_dataclass(old):
         inside = ", ".join(f"{path}.{name}" for name in fields(old))
-        raise ConfigError(f"{path} is a {type(old).__name__} object; set one of {inside}")
+        raise ConfigError(
+            f"{path} is a {type(old).__name__} object; set one of {inside}, or write an object, "
+            f"such as {class_name(type(old))}(...)"
+        )
     raise ConfigError(f"{path} takes {_spell(declared)}, not {text!r}")
+
+
+def _call(text: str) -> ast.Call | None:
+    """The call that this text is, if it is one."""
+    try:
+        body = ast.parse(text, mode="eval").body
+    except SyntaxError:
+        return None
+    return body if isinstance(body, ast.Call) else None
+
+
+def _made(node: ast.expr, path: str) -> Any:
+    """The value of an expression of dataclasses, tuples and literals; nothing else is called."""
+    if isinstance(node, ast.Tuple | ast.List):
+        return tuple(_made(item, path) for item in node.elts)
+    if not isinstance(node, ast.Call):
+        try:
+            return ast.literal_eval(node)
+        except ValueError:
+            raise ConfigError(f"{path}: {ast.unparse(node)!r} is no value") from None
+    cls = find_class(ast.unparse(node.func))
+    name, known = class_name(cls), fields(cls)
+    values = [_made(item, path) for item in node.args]
+    named = {word.arg: _made(word.value, path) for word in node.keywords if word.arg}
+    for word in named:
+        if word not in known:
+            raise ConfigError(f"{path}: {name} has no field {word!r}; {nearest(word, known)}")
+    try:
+        return cls(*values, **named)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{path}: {name}: {error}") from None
+
+
+def _is_a(value: Any, declared: Any) -> bool:
+    """Whether an object may stand where `declared` is, as far as this can be told from outside."""
+    options = typing.get_args(declared) or (declared,)
+    classes = [one for one in options if isinstance(one, type)]
+    unknown = len(classes) < len(options)  # a Callable, Any, or a protocol of generics
+    try:
+        return unknown or isinstance(value, tuple(classes))
+    except TypeError:  # a protocol that cannot be checked at run time
+        return True
 
 
 def fits(value: Any, declared: Any) -> bool:

@@ -21,14 +21,25 @@ Not there yet: a model whose own blur is as large as these seams cannot join to 
 import dataclasses
 from pathlib import Path
 
-from vdm_jax import diffusion, evaluation, training
+from vdm_jax import data, diffusion, evaluation, models, training
 
 CORRECTIONS = (None, diffusion.Gradient(2.0), diffusion.Gradient(10.0))
 
 
 def experiment() -> training.Experiment:
     small = training.load(Path(__file__).parents[1] / "vdm" / "video_folder_small.py")
+    task, source = small.task, small.data
+    assert isinstance(task, training.Denoising) and isinstance(source, data.VideoFolder)
+    model = task.model
+    assert isinstance(model, models.Patched)
     return dataclasses.replace(
         small,
+        task=dataclasses.replace(
+            task,
+            model=model.clone(network=model.network.clone(channels=64)),
+            process=dataclasses.replace(task.process, parameterization=diffusion.EDM(0.5)),
+            weight=diffusion.Output(),
+        ),
+        data=dataclasses.replace(source, stride=4, held_out=0.3),
         evaluations=(*small.evaluations, evaluation.Seam(clips=64, corrections=CORRECTIONS)),
     )

@@ -3,12 +3,15 @@
     vdm-jax sweep runs/tiny/ssr_8x64x64 --over sampling.snr=3.0,10.0,None
     vdm-jax sweep experiments/imagen_video/tiny_cascade.py \\
         --over stages.1.generator.snr=3.0,10.0 --over stages.0.generator.guidance=1.0,2.0,4.0
+    vdm-jax sweep runs/quickstart \\
+        --over "sampling.guidance=2.0,diffusion.Oscillating(high=15.0,low=1.0,steps=24)"
 
 Every combination is measured as the experiment says, on the same seed, and makes the same few
 samples. Writes sweep.json, and sweep.png with a row of samples (their middle frames) for each.
 """
 
 import argparse
+import ast
 import itertools
 import json
 from pathlib import Path
@@ -59,7 +62,12 @@ def values(over: str) -> list[str]:
     path, equals, found = over.partition("=")
     if not equals or not found:
         raise config.ConfigError(f"--over {over!r} is not of the form path=value,value,...")
-    return [f"{path}={value}" for value in found.split(",")]
+    try:  # as Python reads a tuple: the commas inside an object are its own
+        items = ast.parse(f"({found},)", mode="eval").body.elts
+        separate = [ast.unparse(item) for item in items]
+    except SyntaxError:
+        separate = found.split(",")
+    return [f"{path}={value}" for value in separate]
 
 
 def samples(subject, key, count: int) -> np.ndarray:
