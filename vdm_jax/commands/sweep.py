@@ -63,8 +63,8 @@ def values(over: str) -> list[str]:
     if not equals or not found:
         raise config.ConfigError(f"--over {over!r} is not of the form path=value,value,...")
     try:  # as Python reads a tuple: the commas inside an object are its own
-        items = ast.parse(f"({found},)", mode="eval").body.elts
-        separate = [ast.unparse(item) for item in items]
+        read = ast.parse(f"({found},)", mode="eval").body
+        separate = [ast.unparse(item) for item in getattr(read, "elts", ())]
     except SyntaxError:
         separate = found.split(",")
     return [f"{path}={value}" for value in separate]

@@ -1,7 +1,7 @@
 """The first four stages of the tiny cascade, captions to 8x64x64, to be sampled in many ways.
 
     vdm-jax train experiments/imagen_video/tiny/*.py --workdir runs/tiny
-    vdm-jax sweep experiments/imagen_video/tiny_guidance.py \
+    vdm-jax sweep experiments/imagen_video/tiny_guidance_cascade.py \
         --over "stages.0.generator.guidance=1.0,2.0,8.0,diffusion.Oscillating(8.0,1.0,24)" \
         --over stages.3.generator.snr=3.0,20.0,None
 
