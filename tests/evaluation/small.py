@@ -28,6 +28,14 @@ class Small(nn.Module):
         return Outputs(pooled, nn.Dense(4, name="logits")(pooled))
 
 
+class Trunk(nn.Module):
+    """One convolution of frames, seen at one place, as LPIPS looks through one."""
+
+    @nn.compact
+    def __call__(self, frames):
+        return (nn.relu(nn.Conv(3, (4, 4), strides=4)(frames)),)
+
+
 @dataclass(frozen=True)
 class Noise:
     """Clips of noise, each of its own brightness; some of them may be `other`."""

@@ -75,6 +75,22 @@ def test_random_weights_are_said_and_drawn_by_their_seed():
     np.testing.assert_array_equal(trained.untrained(4)(video), trained.untrained(4)(video))
 
 
+def test_random_weights_keep_the_size_of_what_goes_through():
+    """Sixteen layers of ReLU: a signal that halved or doubled in each would be gone."""
+    shapes = {f"layer {i}": {"kernel": jax.ShapeDtypeStruct((256, 256), float)} for i in range(16)}
+    norm = {name: jax.ShapeDtypeStruct((3,), float) for name in ("scale", "variance", "mean")}
+    drawn = evaluation.Random(1).like({**shapes, "norm": norm})
+    assert {name: x.tolist() for name, x in drawn["norm"].items()} == {
+        "scale": [1, 1, 1], "variance": [1, 1, 1], "mean": [0, 0, 0]}  # fmt: skip
+    x = np.random.default_rng(0).normal(size=(64, 256))
+    for i in range(16):
+        x = np.maximum(x @ drawn[f"layer {i}"]["kernel"], 0)
+    assert 0.5 < np.square(x).mean() / 0.5 < 2
+    assert not np.array_equal(drawn["layer 0"]["kernel"], drawn["layer 1"]["kernel"])
+    again = evaluation.Random(1).like({"layer 3": shapes["layer 3"]})
+    np.testing.assert_array_equal(again["layer 3"]["kernel"], drawn["layer 3"]["kernel"])
+
+
 def test_what_a_network_cannot_take_is_named():
     features = small(least=9, most=16)
     with pytest.raises(ValueError, match="small takes clips of at least 9 frames, not of 8"):

@@ -97,9 +97,11 @@ def test_antialiasing_is_that_of_jax(kernel, method, size):
 )
 def test_pillow_bit_for_bit_and_on_floats(kernel, method, size):
     x = frames(96, 128)
-    for found, frame in zip(np.asarray(Pillow(size, kernel)(jnp.asarray(x))), x, strict=True):
-        picture = Image.fromarray(frame.astype(np.uint8)).resize(size[::-1], method)
-        np.testing.assert_array_equal(found, np.asarray(picture, np.float32))
+    step = Pillow(size, kernel)
+    for resized in (step, jax.jit(step)):  # by PIL, one axis after the other, and by products
+        for found, frame in zip(np.asarray(resized(jnp.asarray(x))), x, strict=True):
+            picture = Image.fromarray(frame.astype(np.uint8)).resize(size[::-1], method)
+            np.testing.assert_array_equal(found, np.asarray(picture, np.float32))
     channel = np.asarray(Image.fromarray(x[0, :, :, 0]).resize(size[::-1], method))
     found = Antialiased(size, kernel)(jnp.asarray(x))
     np.testing.assert_allclose(found[0, :, :, 0], channel, atol=2e-3)

@@ -141,7 +141,8 @@ def test_raft_sees_frames_of_any_size():
     padded = jnp.pad(pair / 127.5 - 1, ((0, 0), (0, 0), (3, 3), (1, 2), (0, 0)), mode="edge")
     found, whole = jax.jit(lambda p: (flow(p, *pair), raft.apply({"params": p}, *padded)))(params)
     assert found.shape == (1, 18, 21, 2)
-    np.testing.assert_allclose(found, np.asarray(whole)[:, 3:21, 1:22], rtol=1e-5, atol=1e-6)
+    largest = np.abs(whole).max()
+    np.testing.assert_allclose(found / largest, whole[:, 3:21, 1:22] / largest, atol=1e-5)
 
 
 def test_published_flows_name_their_weights():

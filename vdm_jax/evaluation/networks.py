@@ -1,5 +1,6 @@
 """Clips as a pretrained network sees them: pixels by a named path, features by named weights."""
 
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -22,9 +23,28 @@ from vdm_jax.types import Key, Params
 
 @dataclass(frozen=True)
 class Random:
-    """Weights as the network is born with: everything runs, and the numbers mean nothing."""
+    """Weights that nobody trained: everything runs, and the numbers mean nothing."""
 
     seed: int = 0
+
+    def like(self, shapes: Params) -> Params:
+        """Arrays of these shapes, of the seed and each one's name alone; nothing is compiled.
+
+        Kernels are normal with variance 2 / (numbers that make one output), which keeps the size
+        of what goes through a ReLU (He et al. 2015, eq. 10); biases and means are zero, and other
+        vectors, such as scales and variances, one.
+        """
+
+        def drawn(path: tuple[Any, ...], leaf: Any) -> np.ndarray:
+            name = jax.tree_util.keystr(path, simple=True, separator="/")
+            if len(leaf.shape) < 2:
+                fill = 0 if name.endswith(("bias", "mean")) else 1
+                return np.full(leaf.shape, fill, np.float32)
+            rng = np.random.default_rng((self.seed, zlib.crc32(name.encode())))
+            deviation = np.float32(np.sqrt(2 / np.prod(leaf.shape[:-1])))
+            return deviation * rng.standard_normal(leaf.shape, np.float32)
+
+        return jax.tree_util.tree_map_with_path(drawn, shapes)
 
 
 @dataclass(frozen=True)
@@ -125,15 +145,16 @@ class NetworkFeatures:
 
 
 def loaded(network: Any, weights: str | Random, init: Callable[[Key], Params]) -> Params:
-    """The parameters that `init` makes or, of a file, those that are shaped like them.
+    """The parameters of a file, or at random, of the shapes of those that `init` would make.
 
     Raises:
       CheckpointError: the file is not at hand, or not of this network.
     """
+    shapes = jax.eval_shape(init, jax.random.key(0))
     if isinstance(weights, Random):
-        return jax.jit(init)(jax.random.key(weights.seed))
+        return weights.like(shapes)
     published, path = find(weights, network)
-    return published.parameters(jax.eval_shape(init, jax.random.key(0)), path)
+    return published.parameters(shapes, path)
 
 
 def find(weights: str, network: Any) -> tuple[Published, Path | None]:

@@ -33,5 +33,5 @@ class Pretrained:
         return replace(self, weights=Random(seed))
 
     def parameters(self, init: Callable[[Key], Params]) -> Params:
-        """The parameters that `init` makes or, of a file, those that are shaped like them."""
+        """Those of the file, or at random, of the shapes of those that `init` would make."""
         return loaded(self.network, self.weights, init)

@@ -13,7 +13,9 @@ from typing import Literal, Protocol
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
+from PIL import Image
 
 from vdm_jax.data import Size, sides
 
@@ -22,6 +24,11 @@ Rounding = Literal["down", "nearest", "up"]
 Kernel = Literal["triangle", "cubic", "lanczos"]
 """Kernels that PIL calls bilinear, bicubic (a = -1/2) and Lanczos (a = 3)."""
 
+_METHODS = {
+    "triangle": Image.Resampling.BILINEAR,
+    "cubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
 _ROUND: dict[Rounding, Callable[[float], int]] = {"down": floor, "nearest": round, "up": ceil}
 
 
@@ -125,8 +132,9 @@ class Pillow:
     """PIL's `resize` of 8-bit frames, bit for bit: `Antialiased`, rounded after each of two passes.
 
     Along the rows first, as PIL did before its version 13 whatever the sizes. Values in are whole,
-    0 to 255, and so are those that come out. PIL counts in units of 2^-22; here the high and low
-    halves of its weights are two products that are exact in float32.
+    0 to 255, and so are those that come out. PIL counts in units of 2^-22; in a compiled program
+    the high and low halves of its weights are two products that are exact in float32. Elsewhere PIL
+    itself is asked, whose few numbers a pixel are soon multiplied.
     """
 
     to: To
@@ -134,6 +142,8 @@ class Pillow:
 
     def __call__(self, x: Frames) -> Frames:
         height, width = _target(self.to, x)
+        if not isinstance(x, Tracer):
+            return self._by_pil(np.asarray(x), height, width)
         x = self._pass(x, "pw,...hwc->...hpc", x.shape[-2], width)
         return self._pass(x, "oh,...hwc->...owc", x.shape[-3], height)
 
@@ -147,6 +157,20 @@ class Pillow:
         parts = [_product(axes, weights, x).astype(jnp.int32) for weights in (high, low)]
         total = (parts[0] << 11) + parts[1] + (1 << 21)
         return jnp.clip(total >> 22, 0, 255).astype(jnp.float32)
+
+    def _by_pil(self, x: np.ndarray, height: int, width: int) -> Frames:
+        frames, method = x.astype(np.uint8).reshape(-1, *x.shape[-3:]), _METHODS[self.kernel]
+        sizes = (width, x.shape[-3]), (width, height)
+
+        def resized(channel: np.ndarray) -> np.ndarray:
+            image = Image.fromarray(channel)
+            for size in sizes:
+                image = image.resize(size, method)
+            return np.asarray(image)
+
+        found = [[resized(f[..., c]) for c in range(f.shape[-1])] for f in frames]
+        whole = np.moveaxis(np.array(found, np.float32), 1, -1)
+        return jnp.asarray(whole.reshape(*x.shape[:-3], height, width, x.shape[-1]))
 
 
 @dataclass(frozen=True)
