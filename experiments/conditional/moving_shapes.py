@@ -39,18 +39,23 @@ Every second frame given, without captions (128 clips):
 import dataclasses
 from pathlib import Path
 
-from vdm_jax import diffusion, evaluation, training
+from vdm_jax import diffusion, evaluation, sampling, training
 
 CORRECTIONS = (None, diffusion.Gradient(2.0), diffusion.Gradient(10.0))
 
 
 def experiment() -> training.Experiment:
     quickstart = training.load(Path(__file__).parents[1] / "quickstart.py")
+    fresh = diffusion.Fresh()
     return dataclasses.replace(
         quickstart,
+        # What is known says enough: no text guidance beside it.
+        sampling=sampling.Generator(sampler=diffusion.Ancestral(steps=24), batch=64),
         evaluations=(
-            evaluation.Prediction(clips=128, corrections=CORRECTIONS),
-            evaluation.Extension(clips=64, frames=32, overlap=4, corrections=CORRECTIONS),
-            evaluation.Interpolation(clips=128, corrections=CORRECTIONS),
+            evaluation.Prediction(clips=128, corrections=CORRECTIONS, path=fresh),
+            evaluation.Extension(
+                clips=64, frames=32, overlap=4, corrections=CORRECTIONS, path=fresh
+            ),
+            evaluation.Interpolation(clips=128, corrections=CORRECTIONS, path=fresh),
         ),
     )

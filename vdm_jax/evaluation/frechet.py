@@ -85,15 +85,18 @@ def frechet_distance(a: Moments, b: Moments, ddof: int = 1) -> float:
 
 @dataclass(frozen=True)
 class FrechetDistance:
-    """The Frechet distance of generated clips to as many held-out clips, under given features.
+    """The Frechet distance of generated clips to as many real clips, under given features.
 
     Distances shrink like 1 / clips even between equal distributions, so the result holds beside
     the `distance` its `floor`: what as many training clips score against the same held-out ones.
+
+    split: of the real clips; with "train", for data of which little is held out, there is no floor.
     """
 
     features: Features
     clips: int = 256
     ddof: int = 1
+    split: str = "held_out"
     every: int | None = None
 
     @property
@@ -101,18 +104,16 @@ class FrechetDistance:
         return f"frechet_{self.features.name}"
 
     def __call__(self, key: Key, subject: Subject) -> Results:
-        held_out = elements(subject.data, "held_out", self.clips)
-        reference = self.moments(np.stack([e["video"] for e in held_out]))
-        train = elements(subject.data, "train", self.clips)
-        floor = self.moments(np.stack([e["video"] for e in train]))
-        generated = self.moments(
-            np.asarray(subject.generate(key, encode(subject, held_out), self.clips))
-        )
-        return {
-            "distance": frechet_distance(generated, reference, self.ddof),
-            "floor": frechet_distance(floor, reference, self.ddof),
-            "clips": self.clips,
-        }
+        real = elements(subject.data, self.split, self.clips)
+        reference = self.moments(np.stack([e["video"] for e in real]))
+        cond = encode(subject, real)
+        generated = self.moments(np.asarray(subject.generate(key, cond, self.clips)))
+        results = {"distance": frechet_distance(generated, reference, self.ddof)}
+        if self.split != "train":
+            train = elements(subject.data, "train", self.clips)
+            floor = self.moments(np.stack([e["video"] for e in train]))
+            results["floor"] = frechet_distance(floor, reference, self.ddof)
+        return results | {"clips": self.clips}
 
     def moments(self, videos: Num[np.ndarray, "b f h w c"], batch: int = 64) -> Moments:
         """The moments of these clips' features, `batch` clips at a time."""

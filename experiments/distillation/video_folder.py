@@ -1,0 +1,41 @@
+"""A model of real clips, where few steps are not enough: 256 -> 128 -> ... -> 1.
+
+    vdm-jax train experiments/vdm/video_folder_small.py --set data.path=my/videos \\
+        --workdir runs/my_videos
+    vdm-jax train experiments/distillation/video_folder.py --set data.path=my/videos \\
+        --workdir runs/my_videos_distilled
+    python tests/benchmarks/step_table.py runs/my_videos_distilled
+
+(Salimans & Ho 2022) Not run yet.
+"""
+
+import dataclasses
+from pathlib import Path
+
+from vdm_jax import diffusion, evaluation, sampling, training
+
+
+def experiment() -> training.Experiment:
+    teacher = training.load(Path(__file__).parents[1] / "vdm" / "video_folder_small.py")
+    assert isinstance(teacher.task, training.Denoising)
+    # Little is held out of a small folder; the model has learnt the clips it was trained on.
+    pixels = evaluation.FrechetDistance(evaluation.PixelFeatures(), clips=96, split="train")
+    return dataclasses.replace(
+        teacher,
+        task=training.Distillation(
+            dataclasses.replace(
+                teacher.task,
+                weight=diffusion.TruncatedSNR(),
+                times=diffusion.Stratified(),
+            ),
+            teacher="runs/my_videos",
+            start=256,
+            last=(2, 2, 4, 4),
+        ),
+        optimizer=training.Adam(peak=5e-4, warmup=0, decay=training.Linear(), b2=0.99, ema=0.0),
+        sampling=sampling.Distilled(sampler=diffusion.DDIM(steps=256), batch=32),
+        evaluations=(
+            evaluation.FewSteps((pixels,), (16, 8, 4, 2, 1), reference=diffusion.DDIM(256)),
+        ),
+        steps=80,
+    )
