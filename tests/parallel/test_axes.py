@@ -48,10 +48,13 @@ NETWORKS = {
     "latent": unet(
         models.LatentLevel(1, (WIDE, TIME), 1, bottom=(nn.LinearSpatialAttention(8),)),
     ),
+    "looped": unet(
+        models.Level(1, (SPACE, TIME), blocks=2, remat=nn.ByLayer(), chain=nn.Scanned())
+    ),
     "packed": unet(models.Level(1, (TEXT, TIME, nn.TemporalConvolution()), blocks=1)),
 }
 CASES = [("super-resolution", mesh) for mesh in MESHES] + [
-    (name, "fsdp+frames+tensor") for name in ("unet", "latent", "packed")
+    (name, "fsdp+frames+tensor") for name in ("unet", "latent", "looped", "packed")
 ]
 
 

@@ -24,6 +24,12 @@ from vdm_jax.parallel.mesh import _grid
         ("main/kernel", (64, 65), P("fsdp")),  # `in` is a whole name
         ("down_0/SpatialAttention_0/qkv/kernel", (64, 191), P("fsdp")),  # does not divide
         ("down_0/SpatialAttention_0/qkv/bias", (192,), P()),  # small
+        (
+            "up_1/Loop_0/ResBlock_0/convolution_0/kernel",
+            (8, 3, 3, 64, 96),
+            P(None, None, None, "fsdp", "tensor"),
+        ),
+        ("mu/down_1/Loop_0/ResBlock_0/norm_0/scale", (8, 1024), P()),  # of one block small
     ],
 )
 def test_parameters(path, shape, spec):

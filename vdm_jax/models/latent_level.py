@@ -1,7 +1,6 @@
 """The levels of Stable Diffusion's U-Net."""
 
 import dataclasses
-from collections import Counter
 
 import flax.linen as nn
 import jax
@@ -47,13 +46,18 @@ class _Blocks(nn.Module):
     base: int
     dropout: float
 
-    def run(self, h, emb, cond, train, counts, mixers):
-        block = AdditiveBlock(self.level.width * self.base, self.dropout)  # linen numbers it
-        layer = self.level.recompute.layer
-        h = layer(block, h, emb, train=train)
-        for mixer in adopt(self, mixers, counts):
-            h = layer(mixer, h, emb, cond, train=train)
-        return h
+    def run(self, h, emb, cond, train, inputs, mixers):
+        """(h, what each block gives), of as many blocks as inputs, which they read if not None."""
+        width, layer = self.level.width * self.base, self.level.recompute.layer
+
+        def step(owner, counts, h, x):
+            h = h if x is None else jnp.concatenate([h, x], axis=-1)
+            h = layer(AdditiveBlock(width, self.dropout), h, emb, train=train)  # linen numbers it
+            for mixer in adopt(owner, mixers, counts):
+                h = layer(mixer, h, emb, cond, train=train)
+            return h
+
+        return self.level.chain(self, step, width, h, inputs)
 
 
 class _Down(_Blocks):
@@ -61,10 +65,8 @@ class _Down(_Blocks):
 
     @nn.compact
     def __call__(self, h, emb, cond, train: bool):
-        counts, skips = Counter(), []
-        for _ in range(self.level.blocks):
-            h = self.run(h, emb, cond, train, counts, self.level.mixers)
-            skips.append(h)
+        inputs = (None,) * self.level.blocks
+        h, skips = self.run(h, emb, cond, train, inputs, self.level.mixers)
         for shrink in adopt(self, self.resample):
             h = shrink(h)
             skips.append(h)
@@ -74,9 +76,9 @@ class _Down(_Blocks):
 class _Middle(_Blocks):
     @nn.compact
     def __call__(self, h, emb, cond, train: bool) -> jax.Array:
-        counts = Counter()
-        h = self.run(h, emb, cond, train, counts, self.level.bottom)
-        return self.run(h, emb, cond, train, counts, ())
+        h, _ = self.run(h, emb, cond, train, (None,), self.level.bottom)
+        h, _ = self.run(h, emb, cond, train, (None,), ())
+        return h
 
 
 class _Up(_Blocks):
@@ -84,10 +86,7 @@ class _Up(_Blocks):
 
     @nn.compact
     def __call__(self, h, emb, cond, train: bool, skips: tuple[jax.Array, ...]):
-        counts = Counter()
-        for skip in reversed(skips):
-            h = jnp.concatenate([h, skip], axis=-1)
-            h = self.run(h, emb, cond, train, counts, self.level.mixers)
+        h, _ = self.run(h, emb, cond, train, skips[::-1], self.level.mixers)
         for enlarge in adopt(self, self.resample):
             h = enlarge(h)
         return h

@@ -56,10 +56,12 @@ class _Blocks(nn.Module):
     dropout: float
 
     def run(self, h, emb, cond, train):
-        layer = self.level.recompute.layer
-        for _ in range(self.level.blocks):
-            block = ResBlock(self.level.width * self.base, self.dropout)  # linen numbers it
-            h = layer(block, h, emb, train=train)
+        width, layer = self.level.width * self.base, self.level.recompute.layer
+
+        def step(owner, counts, h, x):
+            return layer(ResBlock(width, self.dropout), h, emb, train=train)  # linen numbers it
+
+        h, _ = self.level.chain(self, step, width, h, (None,) * self.level.blocks)
         for mixer in adopt(self, self.level.mixers, Counter()):
             h = layer(mixer, h, emb, cond, train=train)
         return h

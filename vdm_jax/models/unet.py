@@ -1,7 +1,6 @@
 """The factorised space-time U-Net of Video Diffusion Models."""
 
 import dataclasses
-from collections import Counter
 from functools import partial
 
 import flax.linen as nn
@@ -12,12 +11,14 @@ from jaxtyping import Array, Float
 from vdm_jax.models.conditioning import Conditioning
 from vdm_jax.nn import (
     ByLevel,
+    Chain,
     Embedding,
     GroupNorm,
     Never,
     Recompute,
     ResBlock,
     Stride,
+    Unrolled,
     adopt,
     convolution,
     enlarge,
@@ -36,6 +37,8 @@ class Level:
     stride: how many frames, rows and columns become one on the way to the next level.
     remat: what the backward pass computes again instead of keeping it, such as
       `nn.ByLayer(nn.Products())`; True is `nn.ByLevel()`, False is nothing.
+    chain: how blocks follow one another; in an `nn.Scanned()` level equal ones are a loop, which
+      compiles faster and has other parameters.
     """
 
     width: int = 1
@@ -43,6 +46,7 @@ class Level:
     blocks: int = 2
     stride: Stride = (1, 2, 2)
     remat: bool | Recompute = False
+    chain: Chain = Unrolled()
 
     @property
     def recompute(self) -> Recompute:
@@ -136,13 +140,26 @@ class _Blocks(nn.Module):
     base: int
     dropout: float
 
-    def run(self, h, emb, cond, train, counts, mixers=True, resample=None):
-        block = ResBlock(self.level.width * self.base, self.dropout)  # linen numbers it
+    @property
+    def channels(self) -> int:
+        return self.level.width * self.base
+
+    @nn.nowrap  # of whoever calls it, where linen numbers it
+    def block(self, h, emb, train, resample=None):
+        block = ResBlock(self.channels, self.dropout)
+        return self.level.recompute.layer(block, h, emb, resample=resample, train=train)
+
+    def run(self, h, emb, cond, train, inputs):
+        """(h, what each block gives), of as many blocks as inputs, which they read if not None."""
         layer = self.level.recompute.layer
-        h = layer(block, h, emb, resample=resample, train=train)
-        for mixer in adopt(self, self.level.mixers, counts) if mixers else ():
-            h = layer(mixer, h, emb, cond, train=train)
-        return h
+
+        def step(owner, counts, h, x):
+            h = self.block(h if x is None else jnp.concatenate([h, x], axis=-1), emb, train)
+            for mixer in adopt(owner, self.level.mixers, counts):
+                h = layer(mixer, h, emb, cond, train=train)
+            return h
+
+        return self.level.chain(self, step, self.channels, h, inputs)
 
 
 class _Down(_Blocks):
@@ -150,13 +167,9 @@ class _Down(_Blocks):
 
     @nn.compact
     def __call__(self, h, emb, cond, train: bool):
-        counts, skips = Counter(), []
-        for _ in range(self.level.blocks):
-            h = self.run(h, emb, cond, train, counts)
-            skips.append(h)
+        h, skips = self.run(h, emb, cond, train, (None,) * self.level.blocks)
         if self.resample is not None:
-            change = partial(shrink, stride=self.resample)
-            h = self.run(h, emb, cond, train, counts, mixers=False, resample=change)
+            h = self.block(h, emb, train, partial(shrink, stride=self.resample))
             skips.append(h)
         return h, tuple(skips)
 
@@ -164,9 +177,8 @@ class _Down(_Blocks):
 class _Middle(_Blocks):
     @nn.compact
     def __call__(self, h, emb, cond, train: bool) -> jax.Array:
-        counts = Counter()
-        h = self.run(h, emb, cond, train, counts)
-        return self.run(h, emb, cond, train, counts, mixers=False)
+        h, _ = self.run(h, emb, cond, train, (None,))
+        return self.block(h, emb, train)
 
 
 class _Up(_Blocks):
@@ -174,10 +186,7 @@ class _Up(_Blocks):
 
     @nn.compact
     def __call__(self, h, emb, cond, train: bool, skips: tuple[jax.Array, ...]):
-        counts = Counter()
-        for skip in reversed(skips):
-            h = self.run(jnp.concatenate([h, skip], axis=-1), emb, cond, train, counts)
+        h, _ = self.run(h, emb, cond, train, skips[::-1])
         if self.resample is not None:
-            change = partial(enlarge, stride=self.resample)
-            h = self.run(h, emb, cond, train, counts, mixers=False, resample=change)
+            h = self.block(h, emb, train, partial(enlarge, stride=self.resample))
         return h

@@ -14,6 +14,7 @@ from vdm_jax.nn.blocks import (
     shrink,
     space_to_depth,
 )
+from vdm_jax.nn.chains import Chain, Scanned, Unrolled
 from vdm_jax.nn.embeddings import (
     Conditions,
     Embedding,
@@ -64,6 +65,7 @@ __all__ = [
     "BucketedPositions",
     "ByLayer",
     "ByLevel",
+    "Chain",
     "Conditions",
     "CrossAttention",
     "DoublingConvolution",
@@ -94,6 +96,7 @@ __all__ = [
     "Recompute",
     "RelativePositions",
     "ResBlock",
+    "Scanned",
     "SelfAttention",
     "SpatialAttention",
     "StepNumber",
@@ -105,6 +108,7 @@ __all__ = [
     "TextAttention",
     "TextByFrame",
     "Transformer",
+    "Unrolled",
     "adopt",
     "among_positions",
     "among_words",

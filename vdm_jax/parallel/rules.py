@@ -37,6 +37,10 @@ PARAMETERS = (
 """By the end of a parameter's path: the axis that `tensor` splits. The first layers of attention
 and of wide layers are split by what they give, the last by what they take."""
 
+LOOPS = r"(^|/)Loop_\d+/"
+"""By a parameter's path: where the first axis counts the blocks of a loop (see `nn.Scanned`). It
+is never split, and the others as those of one block: every turn takes its own from everywhere."""
+
 SMALL = 2**12  # elements; what is smaller is not worth a collective
 
 
@@ -46,6 +50,8 @@ def parameter_spec(path: str, shape: Sequence[int], mesh: Mapping[str, int]) -> 
     Axes that do not divide, and small arrays, are not split. path: `down_0/ResBlock_0/.../kernel`.
     mesh: the length of each axis of the mesh.
     """
+    if re.search(LOOPS, path):
+        return PartitionSpec(None, *parameter_spec(re.sub(LOOPS, "/", path), shape[1:], mesh))
     found: list[str | None] = [None] * len(shape)
     if math.prod(shape) < SMALL:
         return PartitionSpec()

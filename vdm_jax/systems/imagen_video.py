@@ -26,7 +26,8 @@ def base(
     frames: int = 16,
     embedding: nn.Embedding = nn.Embedding(width=1024, inputs=(nn.LogSNR(), nn.PooledText())),
     text: models.WordEncoder | None = None,
-    remat: bool = True,
+    remat: bool | nn.Recompute = nn.ByLayer(),
+    chain: nn.Chain = nn.Scanned(),
 ) -> models.UNet:
     """The base model: Imagen's 64x64 U-Net, with temporal attention (figure 7).
 
@@ -41,7 +42,7 @@ def base(
     return models.UNet(
         channels=channels,
         levels=tuple(
-            models.Level(width, mixers if number else (), blocks, remat=remat)
+            models.Level(width, mixers if number else (), blocks, remat=remat, chain=chain)
             for number, width in enumerate(widths)
         ),
         embedding=embedding,
@@ -63,7 +64,8 @@ def super_resolution(
         width=1024, inputs=(nn.LogSNR(), nn.LowresLogSNR(), nn.PooledText())
     ),
     words: models.WordEncoder | None = None,
-    remat: bool = True,
+    remat: bool | nn.Recompute = nn.ByLayer(),
+    chain: nn.Chain = nn.Scanned(),
 ) -> models.SuperResolution:
     """A super-resolution model: Imagen's Efficient U-Net, with temporal convolution (figure 7).
 
@@ -77,7 +79,12 @@ def super_resolution(
         mixers = [nn.SpatialAttention(head)] * space + [nn.TextAttention(head)] * caption
         levels.append(
             models.EfficientLevel(
-                width, (*mixers, nn.TemporalConvolution()), count, (1, stride, stride), remat
+                width,
+                (*mixers, nn.TemporalConvolution()),
+                count,
+                (1, stride, stride),
+                remat,
+                chain,
             )
         )
     unet = models.UNet(

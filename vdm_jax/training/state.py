@@ -158,7 +158,8 @@ def _gradient(task: Task, parts: int, state: State, frozen: Params, key: Key, ba
         return jax.tree.map(jnp.add, total, part(*piece)), None
 
     pieces = (jnp.arange(parts), jax.tree.map(cut, batch))
-    first = part(*jax.tree.map(lambda x: x[0], pieces))
-    total, _ = jax.lax.scan(add, first, jax.tree.map(lambda x: x[1:], pieces))
+    like = jax.eval_shape(part, *jax.tree.map(lambda x: x[0], pieces))
+    nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), like)
+    total, _ = jax.lax.scan(add, nothing, pieces)  # the step is compiled once
     (loss, metrics), grads = jax.tree.map(lambda x: x / parts, total)
     return loss, metrics, grads
