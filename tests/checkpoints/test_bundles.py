@@ -5,7 +5,7 @@ import hostile
 import numpy as np
 import pytest
 
-from vdm_jax.checkpoints import CheckpointError, read_weights
+from vdm_jax.checkpoints import PUBLISHED, CheckpointError, read_weights
 from vdm_jax.checkpoints.bundles import Bundle, read_index
 
 RANDOM = np.random.default_rng(0)
@@ -61,6 +61,12 @@ def test_the_published_indices_of_i3d(real_clips):
         wide = (1, 1, 1, 1, *entry.shape) if "batch_norm" in name else entry.shape
         assert hub[name].crc32c == entry.crc32c != imagenet[name].crc32c
         assert hub[name].shape == wide and imagenet[name].shape == entry.shape
+    names = ("i3d_kinetics400", "i3d_rgb_imagenet", "i3d_kinetics400_hub")
+    for name, index, file in zip(names, (scratch, imagenet, hub), files, strict=True):
+        data = max(entry.offset + entry.nbytes for entry in index.values())
+        published = PUBLISHED[name]
+        assert published.size == (folder / f"{file}.index").stat().st_size
+        assert published.bytes == published.size + data
 
 
 def test_damage_and_absence_are_named(tmp_path):

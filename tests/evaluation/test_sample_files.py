@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from vdm_jax import sampling
-from vdm_jax.evaluation import Generated
+from vdm_jax.evaluation import H264, Generated, Gif, Jpeg
 from vdm_jax.evaluation.protocols import collect, read_captions, read_list
 
 RNG = np.random.default_rng(0)
@@ -38,6 +38,18 @@ def test_every_form_gives_the_frames_that_were_written(tmp_path, form, off):
         assert video.shape == (8, 32, 32, 3) and video.dtype == np.uint8
         assert np.abs(video.astype(int) - clip[0:16:2].astype(int)).mean() <= off
     assert found.rates == ({0.0: 3} if form in ("npy", "png") else {10.0: 3})
+
+
+def test_a_step_that_stores_clips_does_what_their_files_do(tmp_path):
+    """Stored more faithfully, they are more like themselves; what fits 256 colours fits a GIF."""
+    write(tmp_path, "gif")
+    there = collect(tmp_path).videos[0].read(np.arange(18))
+    np.testing.assert_array_equal(Gif()(CLIPS[0]), there)
+    odd = RNG.integers(0, 256, (5, 7, 9, 1)).repeat(8, 1).repeat(8, 2).repeat(3, 3)[:, :-1, :-1]
+    for stored in ((H264(0), H264(18), H264(40)), (Jpeg(95), Jpeg(50), Jpeg(5))):
+        near, middle, far = (np.square(np.asarray(step(odd)) - odd).mean() for step in stored)
+        assert near < middle < far and near < 4
+        assert stored[0](odd).shape == odd.shape == (5, 55, 71, 3)
 
 
 def test_one_array_may_hold_many_clips(tmp_path):

@@ -10,6 +10,8 @@ import pytest
 
 from vdm_jax import models
 from vdm_jax.checkpoints import PUBLISHED, CheckpointError, layouts, read_weights
+from vdm_jax.evaluation import MinusVolume, presets
+from vdm_jax.evaluation.inception_score import probabilities
 
 torch = pytest.importorskip("torch")
 from foreign import same_bytes  # noqa: E402
@@ -78,6 +80,51 @@ def test_features_are_those_of_torch(tmp_path):
     for ours, other in zip((outputs.fc7, outputs.logits), expected, strict=True):
         size = np.abs(other.numpy()).max()
         np.testing.assert_allclose(ours / size, other.numpy() / size, atol=1e-4)
+
+
+class Whole(torch.nn.Module):
+    """As StyleGAN-V's file is described: 8-bit clips of any size to probabilities."""
+
+    def __init__(self, mean):
+        super().__init__()
+        self.pre = torch.nn.Conv3d(3, 3, 1, bias=False)
+        swap = torch.eye(3).flip(0)[:, :, None, None, None]
+        self.pre.weight = torch.nn.Parameter(128 * swap)  # B, G, R
+        self.mean = torch.nn.Parameter(128 - torch.tensor(mean)[:, :, 8:120, 8:120])
+        for name, layer in theirs().named_children():
+            self.add_module(name, layer)
+
+    def forward(self, clip):
+        x = self.pre(clip.float() / 127.5 - 1)
+        b, c, f, h, w = x.shape
+        frames = x.permute(0, 2, 1, 3, 4).reshape(b * f, c, h, w)
+        frames = F.interpolate(frames, (112, 112), mode="bilinear", align_corners=True)
+        x = frames.reshape(b, f, c, 112, 112).permute(0, 2, 1, 3, 4) + self.mean
+        return torch.softmax(C3D.forward(self, x)[1], dim=1)
+
+
+def test_a_whole_torchscript_gives_the_probabilities_of_our_steps(tmp_path):
+    rng = np.random.default_rng(1)
+    mean = rng.uniform(80, 120, (3, 16, 128, 171)).astype(np.float32)
+    np.savez(tmp_path / "mean2.npz", mean=mean)
+    whole, clip = Whole(mean).eval(), rng.integers(0, 256, (2, 16, 30, 40, 3), np.uint8)
+    seen = torch.tensor(clip).permute(0, 4, 1, 2, 3)
+    torch.jit.trace(whole, seen).save(str(tmp_path / "c3d_ucf101.pt"))
+    tensors = read_weights(tmp_path / "c3d_ucf101.pt")
+    assert {"pre.weight", "mean"} < set(tensors)
+    published = dataclasses.replace(PUBLISHED["c3d_ucf101_torchscript"], network=NETWORK)
+    params = published.parameters(path=tmp_path / "c3d_ucf101.pt")
+    given = presets.C3D_TORCHSCRIPT
+    pixels = tuple(
+        dataclasses.replace(step, file=str(tmp_path / step.file))
+        if isinstance(step, MinusVolume) else step
+        for step in given.pixels
+    )  # fmt: skip
+    ours = dataclasses.replace(given, network=NETWORK, pixels=pixels)
+    with torch.no_grad():
+        expected = whole(seen).numpy()
+    found = probabilities(jax.jit(ours.forward)(params, clip))
+    np.testing.assert_allclose(found, expected, atol=1e-4 * expected.max())
 
 
 def test_other_clips_and_files_are_refused(tmp_path):

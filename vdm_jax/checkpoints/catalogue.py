@@ -11,6 +11,8 @@ from vdm_jax.checkpoints import layouts
 from vdm_jax.checkpoints.published import Published
 
 _CLIPS = ((1, 9, 224, 224, 3),)
+_TENSOR_BYTES = 50_818_176
+"""Of I3D's 12,704,544 numbers, which are all that there is beside an index."""
 _TENSORS = tuple(
     f"RGB/inception_i3d/{name}"
     for name in (
@@ -38,6 +40,7 @@ def _kinetics_i3d(name: str, variant: str, sha256: str, crc32c: tuple[int, ...])
         inputs=_CLIPS,
         sha256=sha256,
         size=10_953,
+        bytes=10_953 + _TENSOR_BYTES,
         crc32c=tuple(zip(_TENSORS, crc32c, strict=True)),
     )
 
@@ -68,6 +71,7 @@ CLASSIFIERS = (
         inputs=_CLIPS,
         sha256="8a24abf28326004e6ff0eba31534277e2fdff3c33dc593698a6d11c32385afd5",
         size=4_368,
+        bytes=4_368 + _TENSOR_BYTES,
         crc32c=tuple(zip(_TENSORS, _SCRATCH, strict=True)),
     ),
     Published(

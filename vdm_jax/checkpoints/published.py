@@ -57,6 +57,7 @@ class Published:
     sha256, size: of `file`, where they are known; of the first its beginning is enough, which
       torch writes into names of files. blob: its id in a git repository that holds it,
       the SHA-1 of "blob <size>", a zero and its bytes.
+    bytes: of all files together, where `size` is that of one of several.
     crc32c: (tensor, checksum) pairs that tell this variant from others: CRC-32C, masked as
       TensorFlow stores it, of the tensor's little-endian bytes.
     """
@@ -69,6 +70,7 @@ class Published:
     inputs: tuple[tuple[int, ...] | jax.ShapeDtypeStruct, ...]
     sha256: str | None = None
     size: int | None = None
+    bytes: int | None = None
     crc32c: tuple[tuple[str, int], ...] = ()
     beside: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()

@@ -63,7 +63,8 @@ def show() -> None:
     """A paragraph for each of the weights."""
     print(f"weights in {weights_folder()}\n")
     for name, published in sorted(PUBLISHED.items()):
-        size = f", {published.size / 1e6:,.1f} MB" if published.size else ""
+        whole = published.bytes or (None if published.beside else published.size)
+        size = f", {whole / 1e6:,.1f} MB" if whole else ""
         print(f"{name}  ({'at hand' if at_hand(published) else 'not at hand'}{size})")
         print(f"    {published.file}\n    published at {published.where}")
         if not published.urls:

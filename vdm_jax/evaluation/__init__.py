@@ -16,16 +16,19 @@ from vdm_jax.evaluation.networks import NetworkFeatures, Random
 from vdm_jax.evaluation.oracle import Decision, MovingShapesOracle, centres, decide
 from vdm_jax.evaluation.pretrained import Pretrained
 from vdm_jax.evaluation.protocols import (
+    H264,
     Classes,
     ClipSimilarity,
     Every,
     Frechet,
     Generated,
+    Gif,
     Inception,
     Jpeg,
     KernelDistance,
     Mean,
     Measured,
+    MotionDistance,
     Nothing,
     PairPSNR,
     PairSSIM,
@@ -60,6 +63,7 @@ from vdm_jax.evaluation.super_resolution import Enlarger, SuperResolution
 from vdm_jax.evaluation.warping import GuidedWarpingError, WarpingError, warping_error
 
 __all__ = [
+    "H264",
     "AlignCorners",
     "Antialiased",
     "Bootstrap",
@@ -82,6 +86,7 @@ __all__ = [
     "FrechetDistance",
     "Gathered",
     "Generated",
+    "Gif",
     "GuidanceSweep",
     "GuidedWarpingError",
     "HalfPixel",
@@ -98,6 +103,7 @@ __all__ = [
     "Measured",
     "MinusVolume",
     "Moments",
+    "MotionDistance",
     "MotionHistograms",
     "MovingShapesOracle",
     "NetworkFeatures",

@@ -4,7 +4,7 @@
 of the code that made them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vdm_jax import models
 from vdm_jax.evaluation.networks import NetworkFeatures
@@ -107,6 +107,8 @@ C3D_TGANV2 = _c3d(
     "c3d_tganv2", TO_256, Reversed(), AlignCorners(112), MinusVolume(MEAN_CLIP, (8, 8))
 )
 """Chainer's resize, and a part of the mean clip that is not its middle (Saito et al. 2020)."""
+C3D_TORCHSCRIPT = replace(C3D_TGANV2, title="c3d_torchscript", weights="c3d_ucf101_torchscript")
+"""StyleGAN-V's file, by its author the same network with the same steps before it."""
 C3D_MAGVIT = _c3d("c3d_magvit", Reversed(), AlignCorners(112), MinusVolume(MEAN_CLIP, (8, 8)))
 """The same of values up to 255 (Yu et al. 2023)."""
 C3D_FC7 = _c3d(

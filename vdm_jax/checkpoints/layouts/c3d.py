@@ -35,6 +35,13 @@ C3D_TORCH = Layout(
     "C3D (PyTorch)",
     _rules(".weight", ".bias"),
     files=("universome/stylegan-v: c3d_ucf101.pt",),
-    beside=("mean*", "CONSTANTS.*"),
+    beside=("pre*", "mean*", "CONSTANTS.*"),
 )
-"""`models.C3D()` under the same names in PyTorch; other names are refused, the first by name."""
+"""`models.C3D()` under the same names in PyTorch; other names are refused, the first by name.
+
+What is known of c3d_ucf101.pt: those who use it load it as TorchScript, give it frames of 0..255 of
+any size, [b 3 16 h w], and take 101 probabilities. Its author calls it TGANv2's Chainer model,
+reproduced perfectly, which has layers of these names, and before them `pre`, a convolution of one
+place that makes RGB in [-1, 1] BGR and multiplies by 128, a resize, and `mean`, what is added. The
+names of the tensors inside it are published nowhere: Chainer's are assumed.
+"""

@@ -11,16 +11,24 @@ from vdm_jax.evaluation.protocols.choices import (
     Take,
 )
 from vdm_jax.evaluation.protocols.footage import Collection, Footage, collect
-from vdm_jax.evaluation.protocols.frames import Jpeg, Part, Square
+from vdm_jax.evaluation.protocols.frames import Part, Square
 from vdm_jax.evaluation.protocols.generated import Generated
 from vdm_jax.evaluation.protocols.measured import Measured
-from vdm_jax.evaluation.protocols.measures import Frechet, Inception, KernelDistance, Mean, Measure
+from vdm_jax.evaluation.protocols.measures import (
+    Frechet,
+    Inception,
+    KernelDistance,
+    Mean,
+    Measure,
+    MotionDistance,
+)
 from vdm_jax.evaluation.protocols.measuring import measure
 from vdm_jax.evaluation.protocols.pairs import PairPSNR, PairSSIM
 from vdm_jax.evaluation.protocols.prompts import Ask, Classes, Nothing, RealCaptions, RealLabels
 from vdm_jax.evaluation.protocols.protocol import Protocol, identity, protocol_hash
 from vdm_jax.evaluation.protocols.real import Real
 from vdm_jax.evaluation.protocols.samples import asks_of, generate
+from vdm_jax.evaluation.protocols.storage import H264, Gif, Jpeg
 from vdm_jax.evaluation.protocols.tables import read_captions, read_list
 
 PROTOCOLS: dict[str, Protocol] = {
@@ -30,6 +38,7 @@ PROTOCOLS: dict[str, Protocol] = {
 """Every protocol of the library, by name."""
 
 __all__ = [
+    "H264",
     "PROTOCOLS",
     "Ask",
     "Classes",
@@ -39,12 +48,14 @@ __all__ = [
     "Footage",
     "Frechet",
     "Generated",
+    "Gif",
     "Inception",
     "Jpeg",
     "KernelDistance",
     "Mean",
     "Measure",
     "Measured",
+    "MotionDistance",
     "Nothing",
     "PairPSNR",
     "PairSSIM",

@@ -1,12 +1,10 @@
 """Steps from a decoded frame to that of a protocol, beside those of `evaluation.resizing`."""
 
-import io
 from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image
 
 from vdm_jax.data import Size, sides
 from vdm_jax.evaluation.resizing import Frames, Step
@@ -44,25 +42,6 @@ class Part:
             )
         top, left = (min(int(p * (r + 1)), r) for p, r in zip(self.place, room, strict=True))
         return x[..., top : top + height, left : left + width, :]
-
-
-@dataclass(frozen=True)
-class Jpeg:
-    """Every frame through JPEG as PIL writes it: how some data sets are kept."""
-
-    quality: int
-
-    def __call__(self, x: Frames) -> Frames:
-        frames = np.clip(np.rint(np.asarray(x)), 0, 255).astype(np.uint8)
-        flat = frames.reshape(-1, *frames.shape[-3:])
-        return jnp.asarray(
-            np.stack([self._frame(frame) for frame in flat]).reshape(frames.shape), jnp.float32
-        )
-
-    def _frame(self, frame: np.ndarray) -> np.ndarray:
-        file = io.BytesIO()
-        Image.fromarray(frame).save(file, "JPEG", quality=self.quality)
-        return np.asarray(Image.open(file))
 
 
 def through(

@@ -10,10 +10,10 @@ from vdm_jax.data.windows import Windows
 from vdm_jax.evaluation.networks import NetworkFeatures
 from vdm_jax.evaluation.protocols.choices import Every, Sample, SortedFirst, Take
 from vdm_jax.evaluation.protocols.footage import Collection
-from vdm_jax.evaluation.protocols.frames import Jpeg
 from vdm_jax.evaluation.protocols.measures import Frechet
 from vdm_jax.evaluation.protocols.measuring import measure
 from vdm_jax.evaluation.protocols.protocol import Protocol
+from vdm_jax.evaluation.protocols.storage import H264, Gif, Jpeg
 from vdm_jax.evaluation.resizing import (
     AlignCorners,
     Antialiased,
@@ -33,6 +33,13 @@ RESIZES: dict[str, Callable[[Any], Step]] = {
     "antialiased": Antialiased,
     "antialiased cubic": lambda to: Antialiased(to, "cubic"),
     "antialiased Lanczos": lambda to: Antialiased(to, "lanczos"),
+}
+STORED: dict[str, Step] = {
+    "JPEG 75": Jpeg(75),
+    "JPEG 95": Jpeg(95),
+    "H.264, crf 18": H264(18),
+    "H.264, crf 28": H264(28),
+    "GIF": Gif(),
 }
 RESIZING = (Legacy, HalfPixel, HalfPixelCubic, AlignCorners, Antialiased, Pillow)
 
@@ -102,12 +109,11 @@ def settings(protocol: Protocol, samples: int) -> Iterator[Setting]:
     stretched = _stretched(real.pixels)
     if stretched is not None:
         yield of("crop of real frames", "stretched", real=replace(real, pixels=stretched))
-    for quality in (75, 95):
-        kept = (*real.pixels, Jpeg(quality))
-        yield of("storage", f"real frames as JPEG {quality}", real=replace(real, pixels=kept))
-        kept = (*rules.pixels, Jpeg(quality))
-        changed = replace(rules, pixels=kept)
-        yield of("storage", f"samples as JPEG {quality}", generated=changed)
+    for title, stored in STORED.items():
+        kept = replace(real, pixels=(*real.pixels, stored))
+        yield of("storage", f"real clips as {title}", real=kept)
+        kept = replace(rules, pixels=(*rules.pixels, stored))
+        yield of("storage", f"samples as {title}", generated=kept)
     least = getattr(features, "least", 1)
     for frames in sorted({rules.frames * 3 // 4, rules.frames * 5 // 8}, reverse=True):
         if least <= frames < rules.frames:

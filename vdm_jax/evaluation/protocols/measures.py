@@ -12,7 +12,9 @@ from vdm_jax.evaluation.bootstrap import Bootstrap, Interval, frechet_bias
 from vdm_jax.evaluation.features import Features
 from vdm_jax.evaluation.frechet import frechet_distance
 from vdm_jax.evaluation.kernel import CUBIC, Polynomial, unbiased
+from vdm_jax.evaluation.motion import MotionHistograms, motion_distance
 from vdm_jax.evaluation.protocols.rows import Rows
+from vdm_jax.evaluation.resizing import HalfPixel
 
 Against = Literal["real", "pairs"]
 MOST = 4096
@@ -81,6 +83,35 @@ class Frechet:
         each = len(x) // made.clips
         found = told(self.bootstrap.frechet(x, y, self.ddof, each))
         return {**found, "infinite": frechet_bias(x, y, self.ddof, each).infinite}
+
+
+@dataclass(frozen=True)
+class MotionDistance:
+    """FVMD's distance between histograms of motion (`evaluation.motion`), with its epsilon.
+
+    It is FVMD's (Liu et al. 2024) by its histograms and its distance alone: points follow the flow
+    of `features`, where FVMD has the tracker PIPs++. The two are not to be compared. No interval is
+    told: a histogram has a thousand numbers, too many for a bootstrap.
+    """
+
+    features: Features = MotionHistograms(pixels=(HalfPixel(256),))
+    epsilon: float = 1e-5
+    name: str = "motion_distance"
+
+    @property
+    def against(self) -> Against | None:
+        return "real"
+
+    @property
+    def captioned(self) -> bool:
+        return False
+
+    def value(self, made: Rows, real: Rows | None, captions: Sequence[str]) -> float:
+        assert real is not None
+        return motion_distance(made.moments(), real.moments(), self.epsilon)
+
+    def spread(self, made: Rows, real: Rows | None, captions: Sequence[str]) -> dict[str, Any]:
+        return {}
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from vdm_jax.evaluation.protocols.captions import (
 )
 from vdm_jax.evaluation.protocols.choices import Every, Sample, Take
 from vdm_jax.evaluation.protocols.generated import Generated
-from vdm_jax.evaluation.protocols.measures import Frechet, Mean
+from vdm_jax.evaluation.protocols.measures import Frechet, Mean, MotionDistance
 from vdm_jax.evaluation.protocols.prompts import Nothing, RealCaptions
 from vdm_jax.evaluation.protocols.protocol import Protocol
 from vdm_jax.evaluation.protocols.real import Real
@@ -102,7 +102,14 @@ FITTING = replace(
     source="Wu et al. 2021 (GODIVA); Park et al. 2021", measures=(ClipSimilarity(), RPrecision()),
 )  # fmt: skip
 
+MOTION = Protocol(
+    "any_motion", "any samples", "distance of the motion of 2,048 samples from that of real videos",
+    "Liu et al. 2024 (FVMD), its histograms and distance, by points that follow RAFT's flow",
+    Real("any", "all", take=Sample(2048)), Generated(2048), (MotionDistance(),),
+    assumed="No FVMD, whose tracker is PIPs++: compare with nothing but results of this protocol.",
+)  # fmt: skip
+
 ALL = (
     *(ONE_CAPTION, ALL_CAPTIONS, ONE_K_A, SHOW_1, VIDEO_POET, DYNAMI_CRAFTER, SNAP, WEBVID),
-    *(STEADINESS, FITTING),
+    *(STEADINESS, FITTING, MOTION),
 )

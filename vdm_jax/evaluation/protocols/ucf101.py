@@ -11,13 +11,14 @@ from vdm_jax.evaluation import inception_score as scores
 from vdm_jax.evaluation import presets
 from vdm_jax.evaluation.lpips import LpipsOfPairs
 from vdm_jax.evaluation.protocols.choices import Every, Sample, SortedFirst, Take
-from vdm_jax.evaluation.protocols.frames import Jpeg, Part, Square
+from vdm_jax.evaluation.protocols.frames import Part, Square
 from vdm_jax.evaluation.protocols.generated import Generated
 from vdm_jax.evaluation.protocols.measures import Frechet, Inception, KernelDistance, Mean
 from vdm_jax.evaluation.protocols.pairs import PairPSNR, PairSSIM
 from vdm_jax.evaluation.protocols.prompts import Classes, RealLabels
 from vdm_jax.evaluation.protocols.protocol import Protocol
 from vdm_jax.evaluation.protocols.real import Place, Real
+from vdm_jax.evaluation.protocols.storage import Jpeg
 from vdm_jax.evaluation.resizing import (
     Antialiased,
     CentreCrop,
@@ -42,11 +43,8 @@ C3D_FID = Frechet(presets.C3D_FC7, ddof=1, name="c3d_fid", bootstrap=None)
 IS_TGAN = Inception(presets.C3D_TGAN, scores.TGAN)
 IS_TGANV2 = Inception(presets.C3D_TGANV2, scores.TGANV2)
 IS_MAGVIT = Inception(presets.C3D_MAGVIT, scores.MAGVIT)
-IS_SGV = Inception(
-    replace(presets.C3D_MAGVIT, title="c3d_torchscript", weights="c3d_ucf101_torchscript"),
-    scores.STYLEGAN_V,
-)
-IN_THE_FILE = "What c3d_ucf101.pt does to frames is inside the file; here as MAGVIT's code does."
+IS_SGV = Inception(presets.C3D_TORCHSCRIPT, scores.STYLEGAN_V)
+IN_THE_FILE = "What c3d_ucf101.pt does to frames is inside it; by its author as TGANv2's code does."
 
 
 def real(
