@@ -6,33 +6,35 @@ The same training as experiments/quickstart.py; at the end clips are predicted (
 made), extended from 8 to 32 frames, and filled in (every second frame given), with and without
 guidance, on the same clips and noise. (Ho et al. 2022, section 3.1 and table 6)
 
-4 frames of 8 given (128 clips, 24 steps of DDIM, text guidance 2, seed 0), with caption / without:
+4 frames of 8 given (128 clips, 24 ancestral steps without text guidance, fresh noise on what is
+known, seed 0), with caption / without:
 
-                                         colour      direction   first new frame off by, px
-    replacement                         .99 / .29    .77 / .29      .94 / 2.06
-    guidance 2                         1.00 / .51    .94 / .36      .35 / 1.21
-    guidance 10                        1.00 / .85    .96 / .54      .39 /  .63
-    guidance 10, fresh noise, no
-      text guidance                    1.00 / .90    .98 / .55      .23 /  .62
-    true clips                         1.00         1.00            0
+                         colour      direction   first new frame off by, px
+    replacement         .99 / .51    .84 / .24      .53 / 1.75
+    guidance 2         1.00 / .74    .98 / .34      .24 /  .94
+    guidance 10        1.00 / .95   1.00 / .77      .19 /  .34
+    true clips         1.00         1.00            0
 
-The last but one is `path=diffusion.Fresh()` and `sampling.guidance=1`; 48 steps change nothing.
+By DDIM, under text guidance of 2, and with noise held on its path (`sampling.sampler=
+diffusion.DDIM(24)`, `sampling.guidance=2.0`, `evaluations.0.path=diffusion.Posterior()`) guidance
+10 has direction .96 / .54, and is .39 / .63 px off.
 
 From 8 to 32 frames with captions (64 clips), what the oracle says of the last 8 (plain samples have
-colour 1.00, shape .58, size .99, clean 1.00): guidance that is good for one block wears the shapes
-down over six, replacement does not.
+colour 1.00, shape .58, size .99, clean 1.00), and beside it the same by DDIM as above:
 
-                     colour   shape   size   clean
-    replacement        .98     .67     .98    1.00
-    guidance 2         .98     .55     .97     .83
-    guidance 10        .95     .41     .69     .27
+                     colour       shape        size        clean
+    replacement     .95 /  .98   .61 / .67   .91 / .98   .88 / 1.00
+    guidance 2      .89 /  .98   .41 / .55   .73 / .97   .77 /  .83
+    guidance 10     .88 /  .95   .38 / .41   .78 / .69   .61 /  .27
+
+Guidance that is good for one block wears the shapes down over six; replacement does not.
 
 Every second frame given, without captions (128 clips):
 
                      colour   off the middle by, px   between its neighbours
-    replacement        .87            .97                     .69
-    guidance 2        1.00            .35                     .94
-    guidance 10       1.00            .36                     .93
+    replacement        .96            .38                     .95
+    guidance 2        1.00            .18                     .99
+    guidance 10       1.00            .23                     .97
     true clips        1.00            .02                    1.00
 """
 
