@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "vdm_jax"
 LAYERS = (
-    {"types", "config", "progress"},
+    {"types", "config", "progress", "buckets"},
     {"diffusion", "nn", "parallel"},
     {"models"},
     {"checkpoints", "data"},

@@ -134,7 +134,3 @@ def test_sigterm_saves_and_says_how_to_go_on(tmp_path):
     assert "run the same command again" in err
     saved = [int(p.name) for p in (tmp_path / "run" / "checkpoints").iterdir() if p.name.isdigit()]
     assert f"at step {max(saved)}" in err
-
-
-def test_samples_of_a_run_in_a_bucket_need_a_folder(capsys):
-    assert "name it with --out" in fails(capsys, "sample", "gs://bucket/run")

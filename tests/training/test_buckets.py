@@ -1,10 +1,9 @@
 """A run's folder in a bucket: what it is and its log. (Arrays go there by TensorStore itself.)"""
 
-import fsspec
+import fake_bucket
 import pytest
 import tiny
 from etils import epath
-from fsspec.implementations.memory import MemoryFileSystem
 
 from vdm_jax.checkpoints import CheckpointError, read_experiment
 from vdm_jax.checkpoints.store import absolute, steps_in
@@ -12,24 +11,9 @@ from vdm_jax.training import loop
 from vdm_jax.training.log import Lines
 
 
-class Bucket(MemoryFileSystem):
-    """S3 as far as files go: whole objects, which nothing can be appended to."""
-
-    protocol = ("s3",)
-    store, pseudo_dirs = {}, [""]
-
-    @classmethod
-    def _strip_protocol(cls, path):
-        return "/" + path.removeprefix("s3://").strip("/")
-
-    def _open(self, path, mode="rb", **how):
-        assert "a" not in mode
-        return super()._open(path, mode, **how)
-
-
 @pytest.fixture
 def workdir():
-    fsspec.register_implementation("s3", Bucket, clobber=True)
+    fake_bucket.register()
     return epath.Path("s3://bucket/runs/one")
 
 

@@ -10,8 +10,10 @@ from typing import Any
 
 import jax
 import numpy as np
+from etils import epath
 
 import vdm_jax
+from vdm_jax.buckets import local
 from vdm_jax.checkpoints.layout import flatten
 from vdm_jax.checkpoints.safetensors import INDEX, SHARD, Safetensors, write
 from vdm_jax.checkpoints.store import (
@@ -34,7 +36,7 @@ class Export:
     """The folder of an export, read one array at a time; it can be asked what a `Store` can."""
 
     def __init__(self, folder: str | os.PathLike):
-        self.folder = Path(folder)
+        self.folder = local(folder)
         self.tensors = Safetensors(self.folder / f"model{INDEX}")
         check_layout(self.tensors.metadata, self.folder)
         step = self.tensors.metadata.get("step", 0)
@@ -96,7 +98,7 @@ def write_export(
 
 def export_of(folder: str | os.PathLike) -> Export | None:
     """The export that a folder is or begins with; None if there is none."""
-    for candidate in (Path(folder) / INITIAL, Path(folder)):
+    for candidate in (epath.Path(folder) / INITIAL, epath.Path(folder)):
         if (candidate / f"model{INDEX}").exists():
             return Export(candidate)
     return None

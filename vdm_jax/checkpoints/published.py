@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from vdm_jax.buckets import local
 from vdm_jax.checkpoints.crc32c import crc32c, masked
 from vdm_jax.checkpoints.layout import Layout
 from vdm_jax.checkpoints.store import CheckpointError
@@ -27,7 +28,7 @@ CHUNK = 2**20
 def weights_folder() -> Path:
     """Where weights are kept: $VDM_JAX_WEIGHTS, or .cache/vdm_jax/weights of the user's home."""
     named = os.environ.get(WEIGHTS)
-    return Path(named) if named else Path.home() / ".cache" / "vdm_jax" / "weights"
+    return local(named) if named else Path.home() / ".cache" / "vdm_jax" / "weights"
 
 
 def at_hand(file: str, missing: str) -> Path:
@@ -36,7 +37,7 @@ def at_hand(file: str, missing: str) -> Path:
     Raises:
       CheckpointError: it is in neither; `missing` is what to say of the place where it should be.
     """
-    places = (Path(file).expanduser(), weights_folder() / file)
+    places = (local(file), weights_folder() / file)
     for place in places:
         if place.is_file():
             return place
@@ -108,7 +109,7 @@ class Published:
           CheckpointError: another file, one that is truncated or damaged, another variant of the
             network, or a tensor that is missing, left over or of another shape.
         """
-        path = self.path() if path is None else Path(path)
+        path = self.path() if path is None else local(path)
         if not path.is_file():
             raise CheckpointError(f"there is no file {path}")
         self._check_size(path)

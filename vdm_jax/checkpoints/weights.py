@@ -1,8 +1,8 @@
 """Weights in whichever file they come: safetensors, a file of torch, TensorFlow or numpy."""
 
 import os
-from pathlib import Path
 
+from vdm_jax.buckets import local
 from vdm_jax.checkpoints.bundles import SUFFIX, Bundle, is_index
 from vdm_jax.checkpoints.npz import Npz, is_npz
 from vdm_jax.checkpoints.safetensors import Safetensors
@@ -18,10 +18,12 @@ def read_weights(path: str | os.PathLike) -> Weights:
 
     A TensorFlow checkpoint is named by its index or, as there, without an ending: `model.ckpt`.
 
+    A file in a bucket is copied here first.
+
     Raises:
       CheckpointError: no such file, one of another kind, or one that is damaged.
     """
-    path = Path(path)
+    path = local(path)
     if path.is_dir():
         return Safetensors(path)
     if not path.exists() and (index := path.with_name(path.name + SUFFIX)).is_file():

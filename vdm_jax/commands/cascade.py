@@ -8,8 +8,9 @@ from typing import Any
 
 import jax
 import numpy as np
+from etils import epath
 
-from vdm_jax import config, sampling
+from vdm_jax import buckets, config, sampling
 from vdm_jax.checkpoints import read_experiment
 from vdm_jax.commands import footage, results
 from vdm_jax.data import sides
@@ -42,14 +43,16 @@ def opened(path: str, assignments: Sequence[str] = (), step: int | None = None):
     return sampling.Cascade((stage,), data=experiment.data, evaluations=experiment.evaluations)
 
 
-def subject(path: str, step: int | None, assignments: Sequence[str]) -> tuple[int, Any, Any, Path]:
+def subject(
+    path: str, step: int | None, assignments: Sequence[str]
+) -> tuple[int, Any, Any, epath.Path]:
     """(step, subject, evaluations, where their log is) of a cascade's file or a run's folder."""
     if not path.endswith(".py"):
         step, trained = sampling.load(path, step, assignments)
-        return step, trained, trained.experiment.evaluations, Path(path)
+        return step, trained, trained.experiment.evaluations, epath.Path(path)
     several = config.load(path, ("cascade",), assignments)
     several.check()
-    log = Path(several.stages[-1].workdir).parent
+    log = epath.Path(several.stages[-1].workdir).parent
     return 0, sampling.Subject(several), several.evaluations, log
 
 
@@ -76,9 +79,23 @@ def run(args: argparse.Namespace, cascade: sampling.Cascade) -> None:
             shown = [{"condition": clip.frames}] * len(captions)
     cascade.check(None if given is None else given.shape[1:4])
 
-    out = Path(args.out or Path(cascade.stages[-1].workdir).parent / "samples")
-    if args.out is None and not args.workdir.endswith(".py"):
-        out = Path(args.workdir) / "samples"
+    run = epath.Path(args.workdir)
+    if args.workdir.endswith(".py"):
+        run = epath.Path(cascade.stages[-1].workdir).parent
+    with buckets.folder(args.out or run / "samples") as out:
+        make(args, cascade, out, captions, labels, given, shown)
+
+
+def make(
+    args: argparse.Namespace,
+    cascade: sampling.Cascade,
+    out: Path,
+    captions: Sequence[str],
+    labels: Sequence[int],
+    given: np.ndarray | None,
+    shown: Sequence[Mapping[str, Any]],
+) -> None:
+    """Makes the samples, and writes them to the folder `out`."""
     folder, key = out / "stages", jax.random.key(args.seed)
     models = cascade.together() if args.together else sampling.Stage.load
     videos = cascade.make(key, captions, labels, given, folder, args.keep, models)

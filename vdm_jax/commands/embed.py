@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vdm_jax import config, data, models, parallel, sampling
+from vdm_jax import buckets, config, data, models, parallel, sampling
 from vdm_jax.data.shards import find
 from vdm_jax.progress import progress
 
@@ -40,7 +40,8 @@ def run(args: argparse.Namespace) -> None:
     captions = sorted(set(told(Path(args.captions))) - {""})
     if not captions:
         raise config.ConfigError(f"{args.captions} holds no captions")
-    embed(encoder, captions, Path(args.out), args.batch)
+    with buckets.folder(args.out) as out:
+        embed(encoder, captions, out, args.batch)
     print(
         f"{len(captions):,} captions in {args.out}: "
         f"data.Embeddings({args.out!r}, length={args.length}, features={encoder.model.features})"

@@ -20,7 +20,7 @@ import json
 
 import jax
 
-from vdm_jax import config, training
+from vdm_jax import buckets, config, training
 from vdm_jax.commands import cascade, options, protocols
 
 
@@ -53,7 +53,8 @@ def evaluate(args: argparse.Namespace) -> None:
     known = {e.name: e for e in evaluations}
     if args.protocol is not None and args.protocol not in known:
         if protocols.exists(args.protocol):
-            protocols.measure_run(args, trained, step, log, of_run)
+            with buckets.folder(log) as here:
+                protocols.measure_run(args, trained, step, here, of_run)
             return
         raise config.ConfigError(
             f"{args.workdir} has no evaluation {args.protocol!r}, and there is no such protocol; "
@@ -72,5 +73,4 @@ def evaluate(args: argparse.Namespace) -> None:
         record = {"step": step, **results, "seed": args.seed}
         if args.assignments:
             record["set"] = args.assignments
-        with (log / "evaluations.jsonl").open("a") as file:
-            file.write(json.dumps(record) + "\n")
+        buckets.append(log / "evaluations.jsonl", json.dumps(record) + "\n")

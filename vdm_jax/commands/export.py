@@ -8,14 +8,14 @@ needs jax and nothing of this library.
 """
 
 import argparse
-import shutil
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+from etils import epath
 
-from vdm_jax import checkpoints, config, sampling
+from vdm_jax import buckets, checkpoints, config, sampling
 from vdm_jax.checkpoints.tensors import Cast
 from vdm_jax.commands import card, options, program, push, sample, saved_model
 
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> None:
             weights(folder, args, experiment, tensors, step)
     print(f"step {step} of {args.workdir} is in {args.out}; {next_step(args)}")
     if hub is not None:
-        print(push.push(hub, Path(args.out), args.push))
+        print(push.push(hub, buckets.local(args.out), args.push))
 
 
 def next_step(args: argparse.Namespace) -> str:
@@ -79,9 +79,9 @@ def weights(folder: Path, args: argparse.Namespace, experiment: Any, tensors, st
     """Writes the weights, and the card from what the weights, read again, make."""
     cast = Cast(tensors, np.dtype(args.dtype))
     checkpoints.write_export(folder, experiment, cast, step, shard=int(args.shard * 2**30))
-    results = Path(args.workdir) / RESULTS
+    results = epath.Path(args.workdir) / RESULTS
     if results.exists():
-        shutil.copyfile(results, folder / RESULTS)
+        buckets.send(results, folder / RESULTS)
     captions: list[str] = []
     if args.samples and experiment.task.lowres is None:
         _, trained = sampling.load(folder)

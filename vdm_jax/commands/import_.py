@@ -6,7 +6,8 @@ count of steps begin anew. EXPERIMENT may differ from the one that made them in 
 """
 
 import argparse
-from pathlib import Path
+
+from etils import epath
 
 from vdm_jax import checkpoints, sampling
 from vdm_jax.checkpoints.exports import INITIAL
@@ -21,7 +22,7 @@ def run(args: argparse.Namespace) -> None:
     experiment = checkpoints.read_experiment(args.folder)
     step, tensors = checkpoints.parameters(args.folder)
     checkpoints.check(tensors, sampling.blueprint(experiment), str(args.folder))
-    workdir = Path(args.workdir)
+    workdir = epath.Path(args.workdir)
     if workdir.exists() and any(workdir.iterdir()):
         raise checkpoints.CheckpointError(f"{workdir} is not empty; name another --workdir")
     with checkpoints.whole(workdir) as folder:

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from etils import epath
 
 from vdm_jax import config
 from vdm_jax.evaluation import comparison
@@ -154,7 +155,7 @@ def measure_files(args: argparse.Namespace) -> None:
         protocol, args.system or Path(args.generated).resolve().name, made, real,
         changed=changed, inputs={"generated": args.generated, "real": args.real},
     )  # fmt: skip
-    finish(result, Path(args.out or f"{protocol.name}.json"))
+    finish(result, epath.Path(args.out or f"{protocol.name}.json"))
 
 
 def measure_run(
@@ -174,10 +175,10 @@ def measure_run(
         protocol, args.system or f"{log.resolve().name} step {step}", made, real,
         changed=changed, inputs=inputs,
     )  # fmt: skip
-    finish(result, Path(args.out or folder / "result.json"))
+    finish(result, epath.Path(args.out or folder / "result.json"))
 
 
-def finish(result: Result, path: Path) -> None:
+def finish(result: Result, path: epath.Path) -> None:
     """Writes a result, and says what is in it."""
     result.write(path)
     for warning in result.warnings:

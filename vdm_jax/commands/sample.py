@@ -16,8 +16,9 @@ import itertools
 from pathlib import Path
 
 import jax
+from etils import epath
 
-from vdm_jax import config, sampling
+from vdm_jax import buckets, config, sampling
 from vdm_jax.commands import cascade, complete, options, results
 from vdm_jax.evaluation.subject import elements
 
@@ -45,11 +46,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     if args.count is not None and args.count < 1:
         raise config.ConfigError(f"--count {args.count}: it is at least 1")
-    if "://" in args.workdir and args.out is None:
-        raise config.ConfigError(
-            f"{args.workdir} is in a bucket, and videos are written to a folder of this machine: "
-            "name it with --out"
-        )
     several = cascade.opened(args.workdir, args.assignments, args.step)
     if several is not None:
         cascade.run(args, several)
@@ -61,22 +57,20 @@ def run(args: argparse.Namespace) -> None:
         return
     captions, labels = wanted(args, trained, from_footage=job is not None)
     cond = trained.encode(captions, labels)
-    out = Path(args.out or Path(args.workdir) / "samples")
-    out.mkdir(parents=True, exist_ok=True)
     facts = {"run": str(args.workdir), "step": step, "seed": args.seed, "set": args.assignments}
-    if job is None:
-        videos = trained.generate(jax.random.key(args.seed), cond, len(captions))
-        fps, shown = args.fps or 8.0, {}
-    else:
-        videos = complete.make(args, job, trained, cond, len(captions), out)
-        fps, shown = args.fps or job.fps, job.shown
-        facts |= complete.record(job, args)
-
-    results.write(
-        out, videos, captions, labels, [shown] * len(videos), facts,
-        f"Samples of {Path(args.workdir).name}", fps, args.format,
-    )  # fmt: skip
-    complete.finish(out)
+    with buckets.folder(args.out or epath.Path(args.workdir) / "samples") as out:
+        if job is None:
+            videos = trained.generate(jax.random.key(args.seed), cond, len(captions))
+            fps, shown = args.fps or 8.0, {}
+        else:
+            videos = complete.make(args, job, trained, cond, len(captions), out)
+            fps, shown = args.fps or job.fps, job.shown
+            facts |= complete.record(job, args)
+        results.write(
+            out, videos, captions, labels, [shown] * len(videos), facts,
+            f"Samples of {Path(args.workdir).name}", fps, args.format,
+        )  # fmt: skip
+        complete.finish(out)
 
 
 def wanted(

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Int32
 
+from vdm_jax.buckets import local
 from vdm_jax.data.byte_pairs import BytePairs
 
 
 def _file(path: str, owner: str) -> Path:
-    file = Path(path).expanduser()
+    file = local(path)
     if not file.is_file():
         raise FileNotFoundError(f"{owner}.path: there is no file {file}")
     return file

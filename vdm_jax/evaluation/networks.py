@@ -14,6 +14,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Num
 
 from vdm_jax import parallel
+from vdm_jax.buckets import local
 from vdm_jax.checkpoints import PUBLISHED, CheckpointError, Published, read_weights
 from vdm_jax.config import ConfigError, nearest
 from vdm_jax.evaluation.ranges import MinusVolume, Scaled
@@ -165,7 +166,7 @@ def find(weights: str, network: Any) -> tuple[Published, Path | None]:
     """
     if weights in PUBLISHED:
         return PUBLISHED[weights], None
-    path = Path(weights).expanduser()
+    path = local(weights)
     if not path.exists():
         raise CheckpointError(
             f"{weights!r} is neither published weights nor a file; {nearest(weights, PUBLISHED)}"

@@ -6,10 +6,10 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import jax
+from etils import epath
 
 from vdm_jax.checkpoints import whole_file
 
@@ -53,8 +53,7 @@ class Result:
 
     def write(self, path: str | os.PathLike) -> None:
         """As a JSON file, whole or not at all."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        epath.Path(path).parent.mkdir(parents=True, exist_ok=True)
         told = {"format": FORMAT, "random_weights": self.random_weights, **vars(self)}
         with whole_file(path) as partial:
             partial.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", "utf-8")
@@ -67,7 +66,7 @@ def read_result(path: str | os.PathLike) -> Result:
       ValueError: it is no file that `Result.write` wrote.
     """
     try:
-        told = json.loads(Path(path).read_text("utf-8"))
+        told = json.loads(epath.Path(path).read_text("utf-8"))
         if told.pop("format") != FORMAT:
             raise ValueError(f"it has another format than {FORMAT}")
         told.pop("random_weights")

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from etils import epath
 from jax.sharding import Sharding
 from jaxtyping import Array, Bool
 
@@ -37,14 +38,14 @@ class TextEncoder:
     def _params(self) -> Any:
         gated = isinstance(self.model.feed_forward, models.Gated)
         layout = T5_V1_1 if gated else T5_ORIGINAL
-        if not Path(self.weights).expanduser().exists():
+        if not epath.Path(self.weights).expanduser().exists():
             raise CheckpointError(
                 f"no weights of a text encoder at {self.weights!r}: download one of the published "
                 f"files ({'; '.join(layout.files)}) from huggingface.co, and give its path"
             )
         tokens = jnp.zeros((1, self.tokens.length), jnp.int32)
         like = jax.eval_shape(self.model.init, jax.random.key(0), tokens)["params"]
-        weights = read_weights(Path(self.weights).expanduser())
+        weights = read_weights(self.weights)
         return layout.to_params(weights, like, jnp.bfloat16)
 
     def encode(

@@ -1,7 +1,6 @@
 """What a run says while it runs: JSON lines, TensorBoard, and a line or a bar on the terminal."""
 
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from tensorboardX import SummaryWriter
 
+from vdm_jax import buckets
 from vdm_jax.progress import clock
 
 
@@ -45,13 +45,7 @@ class Lines:
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Writes one record as one line."""
-        line = json.dumps(record) + "\n"
-        if "://" in os.fspath(self.path):  # nothing can be appended to what is in a bucket
-            before = self.path.read_text() if self.path.exists() else ""
-            self.path.write_text(before + line)
-            return
-        with self.path.open("a") as file:
-            file.write(line)
+        buckets.append(self.path, json.dumps(record) + "\n")
 
 
 def _step(line: str) -> float:
