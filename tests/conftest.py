@@ -2,11 +2,10 @@
 
 import os
 
-os.environ["XLA_FLAGS"] = (
-    os.environ.get("XLA_FLAGS", "")
-    + " --xla_force_host_platform_device_count=8"
-    # Tests compile much and run little: half the time goes without LLVM's dear passes.
-    + " --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+import several
+
+os.environ["XLA_FLAGS"] = " ".join(
+    (os.environ.get("XLA_FLAGS", ""), "--xla_force_host_platform_device_count=8", several.QUICK)
 )
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["VDM_JAX_CACHE"] = ""  # every test compiles what it runs

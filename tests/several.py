@@ -10,7 +10,13 @@ from typing import Any
 
 TESTS = Path(__file__).parent
 DEVICES = 8
-QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+
+# Tests compile much and run little. Without LLVM's dear passes half of that time goes, and without
+# the emitters that write fusions in MLIR half of the rest.
+QUICK = (
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
+    "--xla_cpu_use_fusion_emitters=false"
+)
 
 
 def port() -> int:
