@@ -10,8 +10,8 @@ import pupils
 import pytest
 from test_loop import same
 
-from vdm_jax import config, diffusion, sampling, training
-from vdm_jax.checkpoints import CheckpointError, Checkpoints, Store
+from vdm_jax import checkpoints, commands, config, diffusion, sampling, training
+from vdm_jax.checkpoints import CheckpointError, Checkpoints, Store, export_of
 from vdm_jax.models import Conditioning
 from vdm_jax.training import loop
 
@@ -192,14 +192,15 @@ def test_a_run_halves_by_itself_and_every_student_is_kept(teacher, tmp_path, cap
 
 
 @pytest.fixture(scope="module")
-def whole(teacher, tmp_path_factory):
-    """The last state of a run that was never stopped."""
-    return training.train(halvings(teacher), tmp_path_factory.mktemp("whole"))
+def stages(teacher, tmp_path_factory):
+    """(folder, last state) of a run that was never stopped."""
+    folder = tmp_path_factory.mktemp("stages")
+    return folder, training.train(halvings(teacher), folder)
 
 
 @pytest.mark.parametrize("step", [2, 3, 5, 7])
 def test_a_run_stopped_in_any_halving_ends_as_one_that_never_stopped(
-    step, whole, teacher, tmp_path, monkeypatch
+    step, stages, teacher, tmp_path, monkeypatch
 ):
     with monkeypatch.context() as patch:
         patch.setattr(loop.Run, "report", stopped_at(step))
@@ -207,7 +208,7 @@ def test_a_run_stopped_in_any_halving_ends_as_one_that_never_stopped(
             training.train(halvings(teacher), tmp_path)
     if step > 3:  # it needs its teacher's run no more
         monkeypatch.setattr(training.Student, "origin", lambda *_: pytest.fail("read again"))
-    assert same(whole, training.train(halvings(teacher), tmp_path))
+    assert same(stages[1], training.train(halvings(teacher), tmp_path))
 
 
 def test_a_run_can_start_from_a_student(teacher, tmp_path):
@@ -221,6 +222,73 @@ def test_a_run_can_start_from_a_student(teacher, tmp_path):
         experiment, experiment.mesh.build(), Store(tmp_path / "two"), None
     )
     assert same(state.ema, student.ema) and int(frozen["steps"]) == 4
+
+
+def exported(run, folder, step=None):
+    """An export of a run as of a step."""
+    step, tensors = checkpoints.parameters(run, step)
+    folder.mkdir()
+    checkpoints.write_export(folder, checkpoints.read_experiment(run), tensors, step)
+    return folder
+
+
+def imported(run, folder, step=None):
+    """A workdir that begins with what a run had reached at a step."""
+    out = exported(run, folder / "exported", step)
+    assert commands.main(["import", str(out), "--workdir", str(folder / "run")]) == 0
+    return folder / "run"
+
+
+def begun(experiment, workdir, given=None):
+    """The state and the frozen parameters with which a run begins."""
+    store = Store(workdir)
+    return loop.start(experiment, experiment.mesh.build(), store, given)[:2]
+
+
+def test_an_export_is_a_teacher_as_its_run_is(teacher, stages, tmp_path):
+    run, experiment = stages[0], halvings(teacher)
+    of_run, _ = begun(experiment, tmp_path / "0")
+    of_export, _ = begun(halvings(exported(teacher, tmp_path / "plain")), tmp_path / "1")
+    assert same(of_run.ema, of_export.ema)
+
+    student = exported(run, tmp_path / "student", 3)
+    four = dataclasses.replace(experiment.task, teacher=str(student), start=4)
+    state, frozen = begun(dataclasses.replace(experiment, task=four), tmp_path / "2")
+    assert same(state.ema, sampling.load(run, 3)[1].params) and int(frozen["steps"]) == 4
+    eight = dataclasses.replace(four, start=8)
+    with pytest.raises(CheckpointError, match=r"distilled to 4 steps: --set task.start=4"):
+        begun(dataclasses.replace(experiment, task=eight), tmp_path / "3")
+
+
+def test_an_import_of_a_model_is_the_first_teacher(teacher, stages, tmp_path):
+    workdir = imported(teacher, tmp_path)
+    last = training.train(halvings("not read"), workdir)
+    assert same(last, stages[1]) and sampling.load(workdir)[1].steps == 1
+
+
+def test_an_import_of_a_halving_that_is_over_goes_on_as_the_run_itself(teacher, stages, tmp_path):
+    workdir = imported(stages[0], tmp_path, 3)
+    assert same(training.train(halvings(teacher), workdir).ema, stages[1].ema)
+
+
+def test_an_import_from_within_a_halving_goes_on_there(teacher, tmp_path, monkeypatch):
+    run = tmp_path / "stopped"
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.Run, "report", stopped_at(5))
+        with pytest.raises(Stopped):
+            training.train(halvings(teacher), run)
+    workdir, reached = imported(run, tmp_path, 4), Store(run)
+    state, frozen = begun(halvings(teacher), workdir, export_of(workdir))
+    like = {"ema": state.ema, "frozen": frozen}
+    assert int(state.step) == 4 and int(frozen["steps"]) == 2
+    assert same(like, reached.restore(like, 4)[1])
+    training.train(halvings(teacher), workdir)
+    rates = [json.loads(x)["learning_rate"] for x in (workdir / "metrics.jsonl").open()]
+    np.testing.assert_allclose(rates[:2], [0.02 * 2 / 3, 0.02 / 3], rtol=1e-5)
+    (tmp_path / "other").mkdir()
+    other = imported(run, tmp_path / "other", 4)
+    with pytest.raises(CheckpointError, match=r"--set steps=3 goes on there"):
+        training.train(halvings(teacher, steps=4), other)
 
 
 def test_what_cannot_be_a_teacher_is_refused(teacher, tmp_path):

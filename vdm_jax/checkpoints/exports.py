@@ -51,7 +51,7 @@ class Export:
     def restore(
         self, like: dict[str, Any], step: int | None = None
     ) -> tuple[int, dict[str, Any], dict[str, Any]]:
-        """(step, trees, record) as of `Store.restore`, for the trees `ema` and `frozen`.
+        """(step, trees, record) as of `Store.restore`, for `ema`, `frozen` or both.
 
         Floating types become those asked for. An array is on its devices before the next is read.
 
@@ -61,9 +61,12 @@ class Export:
         if step not in (None, self.step):
             raise CheckpointError(f"{self.folder} is an export of step {self.step}, not of {step}")
         leaves = named(like)
-        check(self.tensors, like, str(self.folder))
+        trees = tuple(f"{NAMES[tree]}/" for tree in like)
+        asked = [name for name in self.tensors if name.startswith(trees)]
+        have = {name: self.tensors.shape(name) for name in asked}
+        compare(have, {name: tuple(leaf.shape) for name, leaf in leaves.items()}, str(self.folder))
         # In the order of the files, so that each is opened once.
-        found = {name: self._placed(name, leaves[name]) for name in self.tensors}
+        found = {name: self._placed(name, leaves[name]) for name in asked}
         structure = jax.tree.structure(like)
         trees = jax.tree.unflatten(structure, [found[name] for name in leaves])
         return self.step, trees, {}

@@ -3,6 +3,8 @@
 The folder is sampled and measured as any run is. `vdm-jax train EXPERIMENT --workdir WORKDIR` goes
 on from its parameters: they become the trained and the averaged ones, and the optimizer and the
 count of steps begin anew. EXPERIMENT may differ from the one that made them in all but the network.
+A distillation takes them for its first teacher; the same distillation goes on at the step that they
+are of, in the halving where that is.
 """
 
 import argparse

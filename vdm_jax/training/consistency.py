@@ -41,6 +41,9 @@ class Consistency(Student):
         """One part."""
         return (1,)
 
+    def takes(self, steps: int) -> bool:
+        return steps == self.start
+
     def init(self, key: Key, batch: Batch) -> tuple[Params, Params]:
         params, frozen = super().init(key, batch)
         return params, {**frozen, "steps": jnp.asarray(self.segments, jnp.int32)}

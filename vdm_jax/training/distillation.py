@@ -53,6 +53,9 @@ class Distillation(Student):
         lengths = [1] * (halvings - len(last)) + list(last)
         return (max(self.first, lengths[0]), *lengths[1:])
 
+    def takes(self, steps: int) -> bool:
+        return steps == self.start
+
     def init(self, key: Key, batch: Batch) -> tuple[Params, Params]:
         params, frozen = super().init(key, batch)
         return params, {**frozen, "steps": jnp.asarray(self.start, jnp.int32)}

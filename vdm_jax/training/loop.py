@@ -51,7 +51,8 @@ def train(experiment: Experiment, workdir: str | os.PathLike, profile: int = 0) 
 
     Of so many steps as `profile` says there is a trace beside the log, in `tensorboard`.
 
-    A folder that is an import, and has no checkpoint yet, gives its parameters to the first step.
+    A folder that is an import, and has no checkpoint yet, gives its parameters to the first step,
+    or, of a run in parts by the same task, to the step that they are of.
 
     The result does not depend on how often the run was stopped: the randomness of a step and its
     batch are functions of the seed and the step.
@@ -133,20 +134,41 @@ def start(
     like, like_frozen = jax.tree.map(
         lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), like, sharding
     )
-    if given is not None:
-        _, trees, _ = given.restore(
-            {"ema": like.params, **({"frozen": like_frozen} if frozen else {})}
-        )
-        ema = jax.tree.map(jnp.copy, trees["ema"])
-        return dataclasses.replace(made, params=trees["ema"], ema=ema), trees.get("frozen", {}), 0
+    with_frozen = {"frozen": like_frozen} if frozen else {}
     if not store.steps():
-        if isinstance(task, InParts):  # the averages are what the first part begins from
-            made = dataclasses.replace(made, ema=task.origin(made.ema))
+        on_the_way = given is not None and within(experiment, given)
+        if isinstance(task, InParts) and not on_the_way:
+            # The averages are what the first part begins from.
+            folder = None if given is None else str(given.folder)
+            return dataclasses.replace(made, ema=task.origin(made.ema, folder)), frozen, 0
+        if given is not None:
+            step, trees, _ = given.restore({"ema": like.params, **with_frozen})
+            step = step if on_the_way else 0
+            made = states.continued(made, trees["ema"], step, experiment.ends)
+            return made, trees.get("frozen", {}), step
         return made, frozen, 0
-    want = as_trees(like) | ({"frozen": like_frozen} if frozen else {})
+    want = as_trees(like) | with_frozen
     step, trees, record = store.restore(want)
     store.forget_after(step)
     return as_state(trees), trees.pop("frozen", {}), record["next_batch"]
+
+
+def within(experiment: Experiment, given: Export) -> bool:
+    """Whether what is given is of a run in parts, by the same task: then it goes on in its part.
+
+    Raises:
+      CheckpointError: its parts have other lengths, so that it is not known where it stands.
+    """
+    theirs, task = read_experiment(given.folder), experiment.task
+    frozen = any(name.startswith("frozen/") for name in given.tensors)
+    if not (isinstance(task, InParts) and frozen and theirs.task == task):
+        return False
+    if theirs.ends != experiment.ends:
+        raise CheckpointError(
+            f"{given.folder} is of step {given.step} of a run in parts of {theirs.steps} steps, "
+            f"this one has parts of {experiment.steps}: --set steps={theirs.steps} goes on there"
+        )
+    return True
 
 
 def zeros(shapes: dict[str, jax.ShapeDtypeStruct]) -> dict[str, jax.Array]:
@@ -174,9 +196,10 @@ def say_start(
     devices = f"{mesh.size} x {jax.devices()[0].device_kind}"
     log.say(f"{count:,} parameters on {devices}; batches of {experiment.loader.batch}")
     if given is not None:
+        anew = "the optimizer begins" if first else "the optimizer and the count of steps begin"
         log.say(
             f"starting from the averaged parameters of {given.folder} (step {given.step}); "
-            "the optimizer and the count of steps begin anew"
+            f"{anew} anew"
         )
     if first:
         log.say(f"resuming at step {first} of {experiment.ends[-1]}")

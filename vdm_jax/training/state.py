@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from vdm_jax import nn, parallel
@@ -43,6 +44,27 @@ def init(task: Task, optimizer: Adam, steps: int, key: Key, batch: Batch) -> tup
     step, skipped, streak = (jnp.zeros((), jnp.int32) for _ in range(3))
     key_data = jax.random.key_data(key_run)
     return State(step, params, ema, optimizer_state, key_data, skipped, streak), frozen
+
+
+def continued(state: State, params: Params, step: int, bounds: tuple[int, ...]) -> State:
+    """A beginning with these parameters, trained and averaged, at a step of a run in parts.
+
+    The optimizer remembers no gradients, and its rate goes on where that of the part was.
+    """
+
+    def count(value: int) -> jax.Array:  # in a buffer of its own
+        return jax.device_put(np.int32(value), state.step.sharding)
+
+    first = int(_part(jnp.int32(step), bounds)[0])
+    return dataclasses.replace(
+        state,
+        step=count(step),
+        params=params,
+        ema=jax.tree.map(jnp.copy, params),
+        optimizer=jax.tree.map(
+            lambda x: count(step - first) if x.dtype == jnp.int32 else x, state.optimizer
+        ),
+    )
 
 
 Step = Callable[[State, Params, Batch], tuple[State, Metrics]]

@@ -7,12 +7,15 @@ import jax
 import jax.numpy as jnp
 
 from vdm_jax import config, diffusion
-from vdm_jax.checkpoints import CheckpointError, opened, read_experiment
+from vdm_jax.checkpoints import CheckpointError, opened, parameters, read_experiment
 from vdm_jax.checkpoints.store import shapes
 from vdm_jax.models import Conditioning
 from vdm_jax.training.denoising import Denoising
 from vdm_jax.training.task import Batch
 from vdm_jax.types import Denoiser, Key, LogSNR, Params, Video
+
+STEPS = "frozen/steps"
+"""How an export calls the number of steps that a student takes."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,10 +52,27 @@ class Student:
         params, _ = self.denoising.init(key, self.weighted(key, batch))
         return params, {"teacher": self.kept(params)}
 
-    def origin(self, params: Params) -> Params:
-        """The teacher's run in place of these parameters; what it has not stays as it is."""
+    def takes(self, steps: int) -> bool:
+        """Whether what was distilled to so many steps can be the first teacher."""
+        return True
+
+    def origin(self, params: Params, folder: str | None = None) -> Params:
+        """The teacher's run in place of these parameters; what it has not stays as it is.
+
+        folder: an export that is the first teacher in place of the one named.
+
+        Raises:
+          CheckpointError: it is not there, or of another network, process or number of steps.
+        """
+        workdir, step = (self.teacher, self.step) if folder is None else (folder, None)
         try:
-            found = averaged(self.teacher, self.step, params, self.process)
+            found = averaged(workdir, step, params, self.process)
+            _, tensors = parameters(workdir, step)
+            if STEPS in tensors and not self.takes(steps := int(tensors[STEPS])):
+                raise CheckpointError(
+                    f"{workdir} was distilled to {steps} steps: --set task.start={steps}, or "
+                    "choose a task.step at which it had more"
+                )
             return grafted(params, found)
         except CheckpointError as error:
             raise CheckpointError(f"the teacher of {type(self).__name__}: {error}") from None

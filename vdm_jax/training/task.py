@@ -39,8 +39,11 @@ class InParts(Task, Protocol):
         """The length of each part, in units of the experiment's `steps`."""
         ...
 
-    def origin(self, params: Params) -> Params:
-        """What the first part begins from, given parameters as `init` makes them; reads files."""
+    def origin(self, params: Params, folder: str | None = None) -> Params:
+        """What the first part begins from, given parameters as `init` makes them; reads files.
+
+        folder: an export to begin from, in place of what the task itself names.
+        """
         ...
 
     def advance(self, params: Params, frozen: Params) -> tuple[Params, Params]:
