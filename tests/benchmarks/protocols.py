@@ -1,60 +1,107 @@
-"""Every protocol through its true networks at full size, with random weights and few clips.
+"""Protocols through their true networks at full size, with random weights: time and memory.
 
-    python tests/benchmarks/protocols.py --real UCF-101 --samples 4 [NAME ...]
+    python tests/benchmarks/protocols.py --real UCF-101 --clips 4
+    python tests/benchmarks/protocols.py --real UCF-101 --clips 2048 --metric fvd \
+        --keep features ucf101_tats_128
 
-Prints seconds and numbers (which say nothing), and what failed. Samples are noise of the size that
-the protocol states, or of 64 pixels.
+So many samples are measured against as many real clips, drawn from all windows of the videos there
+are. Prints the seconds until the networks are compiled, then those of a clip, the peak memory, the
+numbers (which say nothing), and what 2,048 clips against 2,048 would take, extrapolated. Samples
+are files of noise, sixteen different ones, of the size that the protocol states or of 64 pixels.
+With --keep, features stay, and what was interrupted goes on.
 """
 
 import argparse
 import dataclasses
+import resource
 import tempfile
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 
-from vdm_jax.data import sides
-from vdm_jax.evaluation import Sample, SortedFirst
-from vdm_jax.evaluation.protocols import PROTOCOLS, collect, measure
+from vdm_jax.data import EveryWindow, sides
+from vdm_jax.evaluation import SampleAgain
+from vdm_jax.evaluation.protocols import PROTOCOLS, Pairs, collect, measure
+from vdm_jax.progress import clock
+
+DIFFERENT = 16
+WANTED = 2048
 
 
-def few(protocol, count: int):
+def few(protocol, count: int, metrics: list[str]):
     """The protocol with so many samples and real clips, without weights."""
-    take = SortedFirst(count) if isinstance(protocol.real.take, SortedFirst) else Sample(count)
+    drawn = {"take": SampleAgain(count), "windows": EveryWindow(step=1), "rates": ()}
     rules = protocol.generated
-    source = None if rules.source is None else dataclasses.replace(rules.source, take=take)
+    source = rules.source and dataclasses.replace(rules.source, **drawn)
     return dataclasses.replace(
         protocol,
-        real=dataclasses.replace(protocol.real, take=take, rates=()),
+        real=dataclasses.replace(protocol.real, **drawn),
         generated=dataclasses.replace(rules, count=count, each=1, source=source),
+        measures=tuple(m for m in protocol.measures if m.name in metrics or not metrics),
         repeats=1,
     ).untrained()
 
 
+def write(folder: Path, rules, count: int) -> None:
+    """Samples: files of noise, and links to them."""
+    folder.mkdir(parents=True)
+    shape = (rules.span, *sides(rules.size or 64), 3)
+    for i in range(count):
+        file, first = folder / f"{i:05}.npy", folder / f"{i % DIFFERENT:05}.npy"
+        if file == first:
+            np.save(file, np.random.default_rng(i).integers(0, 256, shape, np.uint8))
+        else:
+            file.symlink_to(first.name)
+        file.with_suffix(".txt").write_text(f"noise {i}")
+
+
+def compile_all(protocol, made, real) -> None:
+    """Every network once, for one clip; a batch is as large for more of them."""
+    for one in protocol.measures:
+        clips = made
+        if one.against == "pairs":
+            clips = Pairs(made, (protocol.generated.source or protocol.real).clips(real), 1)
+        one.features(clips[0]["video"][None])
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", default=list(PROTOCOLS))
-    parser.add_argument("--real", required=True)
-    parser.add_argument("--samples", type=int, default=4)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", help="which protocols (default: all)")
+    parser.add_argument("--real", required=True, help="a folder of videos")
+    parser.add_argument("--clips", type=int, default=4, help="samples, and real clips")
+    parser.add_argument("--metric", action="append", default=[], help="only this one of each")
+    parser.add_argument("--keep", type=Path, help="a folder for samples and features")
     args = parser.parse_args()
     real = collect(args.real)
     for name in args.names or PROTOCOLS:
-        protocol = few(PROTOCOLS[name], args.samples)
-        rules, began = protocol.generated, time.monotonic()
-        with tempfile.TemporaryDirectory() as folder:
-            shape = (rules.span, *sides(rules.size or 64), 3)
-            for i in range(args.samples):
-                noise = np.random.default_rng(i).integers(0, 256, shape, np.uint8)
-                np.save(Path(folder) / f"{i}.npy", noise)
-                (Path(folder) / f"{i}.txt").write_text(f"noise {i}")
+        protocol = few(PROTOCOLS[name], args.clips, args.metric)
+        keep = nullcontext(args.keep) if args.keep else tempfile.TemporaryDirectory()
+        with keep as folder:
+            samples = Path(folder) / name / str(args.clips)
             try:
-                made = rules.clips(collect(folder), args.samples)
+                if not samples.exists():
+                    write(samples, protocol.generated, args.clips)
+                made = protocol.generated.clips(collect(samples), args.clips)
+                began = time.monotonic()
+                compile_all(protocol, made, real)
+                compiled = time.monotonic()
                 result = measure(protocol, "noise", made, real, Path(folder) / "statistics")
-                told = "  ".join(f"{k} {v['value']:.4g}" for k, v in result.values.items())
+                spent = time.monotonic() - compiled
             except (ValueError, OSError) as error:
-                told = f"FAILED: {error}"
-        print(f"{name:<44} {time.monotonic() - began:7.1f} s  {told}", flush=True)
+                print(f"{name:<44} FAILED: {error}", flush=True)
+                continue
+        looked = made.rules.count * (2 if protocol.compared else 1)
+        wanted = clock(spent / args.clips * WANTED)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        told = "  ".join(f"{k} {v['value']:.4g}" for k, v in result.values.items())
+        print(
+            f"{name:<44} compiled in {compiled - began:.0f} s, {spent / looked:.2f} s a clip, "
+            f"{WANTED:,} each {wanted} (extrapolated), peak {peak:.2f} GiB  {told}", flush=True,
+        )  # fmt: skip
 
 
 if __name__ == "__main__":

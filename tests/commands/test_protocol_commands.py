@@ -16,12 +16,13 @@ from vdm_jax.evaluation import (
     Classes,
     Frechet,
     Generated,
+    Part,
     PixelFeatures,
     Protocol,
     Real,
     ShorterSide,
 )
-from vdm_jax.evaluation.protocols import PROTOCOLS
+from vdm_jax.evaluation.protocols import PROTOCOLS, collect
 
 PIXELS = (Antialiased(ShorterSide(8)), CentreCrop(8))
 SMALL = Protocol(
@@ -129,6 +130,39 @@ def test_a_run_makes_its_samples_and_keeps_them(place, capsys, monkeypatch):
     assert "run step 3" in capsys.readouterr().out
     assert "holds samples of something else, seed" in fails(capsys, *argv, "--seed", "1")
     assert "did you mean 'small'?" in fails(capsys, "evaluate", "run", "--protocol", "smalll")
+
+
+@pytest.mark.parametrize("name", ["kinetics600_magvit_64", "bair_aux1_64"])
+def test_a_run_goes_on_from_real_frames(name, place, capsys, monkeypatch):
+    """Frame prediction with the rows' own windows and parts, for clips of 2 x 8 x 8: one is given.
+
+    Sample i goes on from real clip i // each, whose first frame comes back as it was.
+    """
+    untrained.run(place / "run")
+    row, pixels = PROTOCOLS[name], (Antialiased(ShorterSide(8)), Part(8))
+    source = dataclasses.replace(row.generated.source, frames=2, pixels=pixels)
+    real = dataclasses.replace(row.real, frames=2, pixels=pixels)
+    each = min(row.generated.each, 2)
+    rules = dataclasses.replace(
+        row.generated, count=6, each=each, frames=2, given=1, size=8, source=source
+    )
+    few = dataclasses.replace(
+        row, real=real, generated=rules, measures=SMALL.measures, repeats=min(row.repeats, 2)
+    )
+    monkeypatch.setitem(PROTOCOLS, name, few)
+    run("evaluate", "run", "--protocol", name, "--real", "real")
+    (result,) = (place / "run").rglob("result.json")
+    samples = [np.load(p) for p in sorted((result.parent / "samples").glob("*.npy"))]
+    clips = source.clips(collect(place / "real"))
+    assert len(samples) == 6 * few.repeats
+    for i, sample in enumerate(samples):
+        true = clips[(i // each) % len(clips)]["video"]
+        np.testing.assert_array_equal(sample[0], true[0])
+        assert not np.array_equal(sample[1], true[1])
+    told = json.loads(result.read_text())
+    assert told["counts"] == {"generated": len(samples), "real": len(clips)}
+    assert np.isfinite(told["values"]["fvd"]["value"])
+    assert "repeats" in told["values"]["fvd"] or few.repeats == 1
 
 
 def test_knobs_are_turned_one_at_a_time(place, capsys):

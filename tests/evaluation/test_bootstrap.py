@@ -96,6 +96,11 @@ def test_equal_distributions_seem_apart_as_1_over_n(n):
         assert abs(found.infinite) < 0.1 * KNOWN[n]
 
 
+def test_ten_thousand_clips_are_nearly_unbiased():
+    moments = (Moments.of(gaussian(10_000, seed)) for seed in (1, 2))
+    assert frechet_distance(*moments) == pytest.approx(0.056, rel=0.05)
+
+
 def test_the_extrapolation_finds_the_distance_of_the_distributions():
     x, y = gaussian(1024, 1), gaussian(1024, 2)
     y[:, 0] += 2  # a squared distance of 4 between the means, and nothing else

@@ -7,19 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image, ImageSequence
+from published_weights import at_hand
 
-from vdm_jax.checkpoints import PUBLISHED, CheckpointError
+from vdm_jax.evaluation import Moments, frechet_distance
 
 
 @functools.cache
 def network(name: str):
     """The jitted network with its published weights."""
-    published = PUBLISHED[name]
-    try:
-        published.path()
-    except CheckpointError as error:
-        crcs = "; ".join(f"{tensor}: {crc}" for tensor, crc in published.crc32c)
-        pytest.skip(f"{error} (CRC-32C {crcs})")
+    published = at_hand(name)
     params = published.parameters()
     return jax.jit(functools.partial(published.network.apply, {"params": params}))
 
@@ -36,7 +32,11 @@ def labels(real_clips):
             87.217987,
             {"playing cricket": 19.4886, "robot dancing": 12.6938, "pumping fist": 12.3322},
         ),
-        ("i3d_rgb_imagenet", 87.108871, {"playing cricket": 25.856646}),
+        (
+            "i3d_rgb_imagenet",
+            87.108871,
+            {"playing cricket": 25.856646, "playing kickball": 12.330335},
+        ),
     ],
 )
 def test_the_cricket_clip(real_clips, name, size, answers):
@@ -58,6 +58,14 @@ def test_the_cricket_clip(real_clips, name, size, answers):
         ("i3d_kinetics400", 15, 131.0, 4.0),  # "around 131": frechet_video_distance/example.py
         ("i3d_kinetics400", 30, 151.39244, 0.05),  # common_metrics_on_video_quality
         ("i3d_torchscript", 30, 151.25648, 0.2),
+        # The same code's numbers of shorter clips.
+        *(
+            ("i3d_torchscript", frames, answer, 0.2)
+            for frames, answer in (
+                *((10, 569.23), (11, 486.36), (12, 551.96), (13, 146.37)),
+                *((14, 172.85), (15, 133.70), (16, 152.92)),
+            )
+        ),
     ],
 )
 def test_zeros_against_ones(name, frames, answer, near):
@@ -65,3 +73,19 @@ def test_zeros_against_ones(name, frames, answer, near):
     black, white = (run(jnp.full((1, frames, 224, 224, 3), value)) for value in (-1.0, 1.0))
     # Clips that are all alike have no covariance: the distance is that of the means.
     np.testing.assert_allclose(jnp.square(black - white).sum(), answer, atol=near)
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [("i3d_kinetics400", 10.13808536529541), ("i3d_torchscript", 10.138084766713924)],
+)
+def test_two_sets_of_noise(name, answer):
+    """fvd-comparison's: 128 clips of 16 frames each in [0, 1], given as they are."""
+    run = network(name)
+    moments = []
+    for seed in (1, 2):
+        random, rows = np.random.RandomState(seed), []
+        for _ in range(128):  # the order of numbers is that of all clips drawn at once
+            rows.append(np.asarray(run(random.rand(1, 16, 224, 224, 3).astype(np.float32))))
+        moments.append(Moments.of(np.concatenate(rows)))
+    assert frechet_distance(*moments) == pytest.approx(answer, rel=1e-4)

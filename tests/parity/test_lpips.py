@@ -12,6 +12,7 @@ from vdm_jax.checkpoints import CheckpointError, layouts, read_weights
 
 torch = pytest.importorskip("torch")
 from foreign import same_bytes  # noqa: E402
+from published_weights import at_hand  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
@@ -215,3 +216,18 @@ def test_the_nearer_of_two_pictures_is_nearer(caffe, real_clips):
         network, params, np.concatenate([p0, p1, ref]), np.concatenate([ref] * 3)
     )
     assert 0 == none < near < 0.6 * far
+
+
+def test_black_and_white(real_clips):
+    """0.81401: common_metrics_on_video_quality, of 64 x 64 pixels, through AlexNet, version 0.1.
+
+    Waits for torchvision's AlexNet, which is not among the development files.
+    """
+    trunk = at_hand("alexnet")
+    network = models.Lpips(models.AlexNet())
+    shapes, file = like(network, *PAIR), real_clips.parent / "nets" / "lpips" / "alex.pth"
+    heads = layouts.LPIPS_HEADS.to_params(read_weights(file), shapes["heads"])
+    params = {"trunk": trunk.parameters(shapes["trunk"]), "heads": heads}
+    black, white = (np.full((1, 64, 64, 3), value, np.float32) for value in (-1, 1))
+    (found,) = distance(network, params, black, white)
+    assert found == pytest.approx(0.8140146732330322, abs=1e-5)

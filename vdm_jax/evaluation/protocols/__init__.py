@@ -22,7 +22,7 @@ from vdm_jax.evaluation.protocols.measures import (
     Measure,
     MotionDistance,
 )
-from vdm_jax.evaluation.protocols.measuring import measure
+from vdm_jax.evaluation.protocols.measuring import Pairs, measure
 from vdm_jax.evaluation.protocols.pairs import PairPSNR, PairSSIM
 from vdm_jax.evaluation.protocols.prompts import Ask, Classes, Nothing, RealCaptions, RealLabels
 from vdm_jax.evaluation.protocols.protocol import Protocol, identity, protocol_hash
@@ -59,6 +59,7 @@ __all__ = [
     "Nothing",
     "PairPSNR",
     "PairSSIM",
+    "Pairs",
     "Part",
     "Protocol",
     "RPrecision",
