@@ -111,6 +111,18 @@ def test_short_and_small_clips_are_refused_by_name():
             jax.eval_shape(network.init, jax.random.key(0), jnp.zeros(shape))
 
 
+@pytest.mark.parametrize(("frames", "steps"), [(9, 1), (16, 1), (17, 2), (40, 4)])
+def test_logits_have_a_step_for_every_eight_frames_but_one(frames, steps):
+    clip = jax.ShapeDtypeStruct((1, frames, 32, 32, 3), jnp.float32)
+
+    def run(key, clip):
+        network = models.I3D(classes=5, size=32)
+        return network.init_with_output(key, clip, capture_intermediates=True)[1]
+
+    found = jax.eval_shape(run, jax.random.key(0), clip)["intermediates"]["logits"]
+    assert found["__call__"][0].shape == (1, steps, 1, 1, 5)
+
+
 def test_parameters_are_as_many_as_published():
     leaves = jax.tree.leaves(like(models.I3D()))
     assert sum(np.prod(leaf.shape) for leaf in leaves) == 12_704_544

@@ -87,7 +87,8 @@ class Bootstrap:
         def distance(a: Counts, b: Counts) -> float:
             total = -2 * (a @ across @ b) / (a.sum() * b.sum())
             for w, matrix in zip((a, b), within, strict=True):
-                total += (w @ matrix @ w) / (w.sum() ** 2 - w @ w)
+                pairs = w.sum() ** 2 - w @ w  # none if one clip was drawn every time
+                total += (w @ matrix @ w) / pairs if pairs else np.nan
             return float(total)
 
         value = distance(np.ones(len(x)), np.ones(len(y)))
