@@ -5,7 +5,27 @@
     python tests/benchmarks/step_table.py runs/halved
 
 Every row has a weight of its own, which student and teacher share. (Meng et al. 2023, section 3.2)
-Not run to its end yet.
+
+What the oracle says of 128 samples at weight 2, and their Frechet distance in pixels to as many
+held-out clips (3.13 between as many training clips and these), seed 0. All take one call a step;
+the other samplers are of what stage one made:
+
+    steps               colour   motion   shape   size   clean   distance
+     24   DDIM           1.00     1.00     .617   1.00   1.00      3.11
+      8   student        1.00      .984    .633   1.00    .992     3.14
+      8   DDIM           1.00      .992    .578   1.00    .992     3.37
+      8   Ancestral      1.00     1.00     .617   1.00   1.00      3.54
+      8   DPMSolver      1.00      .992    .602   1.00   1.00      3.52
+      4   student        1.00      .984    .578   1.00    .992     2.99
+      4   DDIM            .992     .961    .609    .992   .984     3.51
+      4   Ancestral       .984     .961    .633   1.00    .992     4.11
+      4   DPMSolver       .992     .969    .602    .992   .984     3.49
+      2   student         .984     .977    .555   1.00    .992     2.88
+      2   DDIM            .953     .977    .555    .977   .930     3.80
+      2   Ancestral       .953     .961    .586    .977   .938     4.22
+      2   DPMSolver       .953     .977    .555    .977   .930     3.80
+      1   student        1.00      .961    .586   1.00    .969     2.62
+      1   any other       .742     .992    .297    .492   .492     5.93
 """
 
 import dataclasses
@@ -29,9 +49,6 @@ def experiment() -> training.Experiment:
             last=(2, 4, 4),
         ),
         optimizer=training.Adam(peak=5e-4, warmup=0, decay=training.Linear(), b2=0.99, ema=0.0),
-        evaluations=(
-            evaluation.FewSteps((oracle, pixels), reference=diffusion.DDIM(24)),
-            evaluation.GuidanceSweep((oracle,)),
-        ),
+        evaluations=(evaluation.FewSteps((oracle, pixels), reference=diffusion.DDIM(24)),),
         steps=160,
     )
