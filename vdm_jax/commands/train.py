@@ -39,10 +39,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     several.add_argument("--coordinator", metavar="HOST:PORT", help="where the first of them is")
     several.add_argument("--processes", type=int, metavar="N", help="how many there are")
     several.add_argument("--process", type=int, metavar="I", help="which this is, from 0")
+    several.add_argument(
+        "--lost-after", type=int, default=parallel.Hosts.lost_after, metavar="SECONDS",
+        help="a process that is silent for so long is lost, and the others end (%(default)s)",
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> None:
-    parallel.Hosts(args.coordinator, args.processes, args.process).start()
+    parallel.Hosts(args.coordinator, args.processes, args.process, args.lost_after).start()
     workdir = epath.Path(args.workdir)
     folders = dict.fromkeys(args.experiments, workdir)
     if len(args.experiments) > 1:

@@ -19,14 +19,17 @@ class Hosts:
 
     coordinator: address and port of the first process, `10.0.0.1:1234`, the same for all of them.
     processes: how many there are. process: which of them this is, from 0.
+    lost_after: seconds without a sign of life after which a process is lost, and the others end.
 
-    With none of them, a TPU slice, SLURM (srun) or Open MPI (mpirun) says it where the program runs
-    under one of them, for `jax.distributed` asks them; elsewhere it is the only process.
+    With none of the first three, a TPU slice, SLURM (srun) or Open MPI (mpirun) says it where the
+    program runs under one of them, for `jax.distributed` asks them; elsewhere it is the only
+    process.
     """
 
     coordinator: str | None = None
     processes: int | None = None
     process: int | None = None
+    lost_after: int = 30
 
     def start(self) -> None:
         """Joins the other processes. To be called before anything asks for a device.
@@ -34,11 +37,13 @@ class Hosts:
         Raises:
           ValueError: only a part is told, or numbers that do not fit.
         """
-        told = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        if self.lost_after < 1:
+            raise ValueError(f"--lost-after {self.lost_after}: at least a second")
+        told = {name: getattr(self, name) for name in ("coordinator", "processes", "process")}
         lacking = [name for name, value in told.items() if value is None]
         if len(lacking) == len(told):
             if launched(os.environ):
-                jax.distributed.initialize()
+                jax.distributed.initialize(heartbeat_timeout_seconds=self.lost_after)
             return
         if lacking:
             raise ValueError(
@@ -54,7 +59,10 @@ class Hosts:
             )
         if ":" not in (self.coordinator or ""):
             raise ValueError(f"--coordinator {self.coordinator} names no port: HOST:PORT")
-        jax.distributed.initialize(self.coordinator, self.processes, self.process)
+        jax.distributed.initialize(
+            self.coordinator, self.processes, self.process,
+            heartbeat_timeout_seconds=self.lost_after,
+        )  # fmt: skip
 
 
 def launched(environment: Mapping[str, str]) -> bool:
@@ -85,8 +93,8 @@ def follow(before: Any, now: Any) -> None:
     """Waits for what the program before gives, while the present one is on its way.
 
     Where a process has gone, JAX ends the others and says why: at once if it was the first, else
-    when it has been silent for 100 seconds. Gloo, by which CPUs talk, is quicker and says something
-    else if programs go on meanwhile; there the present one is waited for too.
+    when it has been silent for `Hosts.lost_after`. Gloo, by which CPUs talk, is quicker and says
+    something else if programs go on meanwhile; there the present one is waited for too.
     """
     gloo = jax.process_count() > 1 and jax.default_backend() == "cpu"
     jax.block_until_ready((before, now) if gloo else before)
