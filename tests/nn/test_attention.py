@@ -1,3 +1,4 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -5,7 +6,7 @@ from arbitrary import normal
 from beartype import beartype
 from jaxtyping import TypeCheckError, jaxtyped
 
-from vdm_jax.nn import attend, attend_linearly, same_clip
+from vdm_jax.nn import AtOnce, FrameByFrame, attend, attend_linearly, same_clip
 
 B, N, M, K, D = 2, 3, 5, 2, 4
 q, key, value = normal(B, K, N, D), normal(B, K, M, D, seed=1), normal(B, K, M, D, seed=2)
@@ -78,3 +79,17 @@ def test_frames_see_their_own_clip():
     mask = same_clip(jnp.array([[0, 0, 1, 2]]))
     block = [[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
     np.testing.assert_array_equal(mask[0], np.array(block, bool))
+
+
+def test_frame_by_frame_is_the_same_and_keeps_no_shares():
+    parts = [normal(1, 3, 1, 16, 2, seed=seed) for seed in range(3)]
+
+    def pulled(read):
+        out, pull = jax.vjp(read, *parts)
+        return out, *pull(jnp.sin(out)), sum(x.size for x in jax.tree.leaves(pull))
+
+    *whole, all_shares = pulled(AtOnce())
+    *framed, kept = pulled(FrameByFrame())
+    for a, b in zip(whole, framed, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+    assert kept <= 4 * parts[0].size < 3 * 16 * 16 < all_shares

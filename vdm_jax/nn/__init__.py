@@ -1,7 +1,14 @@
 """Layers of the networks: they map arrays to arrays and have never heard of diffusion."""
 
 from vdm_jax.nn.activations import GELU, Activation, QuickGELU, ReLU, TanhGELU
-from vdm_jax.nn.attention import attend, attend_linearly
+from vdm_jax.nn.attention import (
+    AtOnce,
+    FrameByFrame,
+    Reading,
+    Summarised,
+    attend,
+    attend_linearly,
+)
 from vdm_jax.nn.axes import Places, place, placing, use
 from vdm_jax.nn.blocks import (
     AdditiveBlock,
@@ -61,6 +68,7 @@ __all__ = [
     "GELU",
     "Activation",
     "AdditiveBlock",
+    "AtOnce",
     "BatchNorm",
     "BucketedPositions",
     "ByLayer",
@@ -72,6 +80,7 @@ __all__ = [
     "Embedding",
     "EncoderBlock",
     "FeedForward",
+    "FrameByFrame",
     "GatedFeedForward",
     "GroupNorm",
     "Guidance",
@@ -93,6 +102,7 @@ __all__ = [
     "QuickGELU",
     "RMSNorm",
     "ReLU",
+    "Reading",
     "Recompute",
     "RelativePositions",
     "ResBlock",
@@ -102,6 +112,7 @@ __all__ = [
     "StepNumber",
     "Steps",
     "Stride",
+    "Summarised",
     "TanhGELU",
     "TemporalAttention",
     "TemporalConvolution",

@@ -1,5 +1,8 @@
 """Attention proper: what tokens read from one another, softmax in float32."""
 
+import dataclasses
+from typing import Protocol
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
@@ -40,3 +43,44 @@ def attend_linearly(
     q, key, v = (a.astype(jnp.float32) for a in (q, key, value))
     summary = jnp.einsum("...md,...me->...de", jax.nn.softmax(key, axis=-2), v)
     return jnp.einsum("...nd,...de->...ne", jax.nn.softmax(q, axis=-1), summary).astype(value.dtype)
+
+
+class Reading(Protocol):
+    """How positions read the positions of their frame."""
+
+    def __call__(
+        self,
+        q: Float[Array, "b f k n d"],
+        key: Float[Array, "b f k n d"],
+        value: Float[Array, "b f k n d"],
+    ) -> Float[Array, "b f k n d"]: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class AtOnce:
+    """All frames at once; the shares of all of them, n^2 a frame, wait for the backward pass."""
+
+    def __call__(self, q: Array, key: Array, value: Array) -> Array:
+        return attend(q, key, value)
+
+
+@dataclasses.dataclass(frozen=True)
+class FrameByFrame:
+    """The same, one frame after the other; the backward pass computes the shares of each again.
+
+    What waits is linear in n, as of Rabe & Staats 2021, algorithm 1; frames should not be shared
+    by devices.
+    """
+
+    def __call__(self, q: Array, key: Array, value: Array) -> Array:
+        frames = [jnp.moveaxis(part, 1, 0) for part in (q, key, value)]
+        frame = jax.checkpoint(lambda parts: attend(*parts))
+        return jnp.moveaxis(jax.lax.map(frame, frames), 0, 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Summarised:
+    """A summary of the frame is read, as `attend_linearly` makes it."""
+
+    def __call__(self, q: Array, key: Array, value: Array) -> Array:
+        return attend_linearly(q, key, value)

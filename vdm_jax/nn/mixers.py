@@ -4,14 +4,12 @@ All have one signature, `(h, emb, cond, train=) -> h`, are residual, and end in 
 starts at zero, so that a new mixer changes nothing until it has learnt something.
 """
 
-from collections.abc import Callable
-
 import flax.linen as nn
 import jax.numpy as jnp
 from einops import rearrange
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
-from vdm_jax.nn.attention import attend, attend_linearly
+from vdm_jax.nn.attention import AtOnce, Reading, Summarised, attend
 from vdm_jax.nn.axes import place, use
 from vdm_jax.nn.embeddings import Conditions, clips_of_text
 from vdm_jax.nn.frames import same_clip
@@ -36,7 +34,7 @@ Heads = Float[Array, "b f h w k d"]
 
 
 def among_positions(
-    q: Heads, key: Heads, value: Heads, read: Callable = attend
+    q: Heads, key: Heads, value: Heads, read: Reading = AtOnce()
 ) -> Float[Array, "b f h w k*d"]:
     """What every position of a frame reads at the positions of that frame."""
     height = q.shape[2]
@@ -79,10 +77,12 @@ def of_frames(
 class SpatialAttention(nn.Module):
     """Every position of a frame attends to every position of that frame. (Ho et al. 2022, sec. 3)
 
-    `head` is the number of features of one head.
+    head: the number of features of one head.
+    reads: `AtOnce()`, or `FrameByFrame()` where memory is short; the parameters are the same.
     """
 
     head: int = 64
+    reads: Reading = AtOnce()
 
     @nn.compact
     def __call__(
@@ -91,19 +91,15 @@ class SpatialAttention(nn.Module):
         heads = heads_of(h.shape[-1], self.head, type(self).__name__)
         normed = GroupNorm(name="norm")(h)
         q, key, value = projections(heads, self.head, 3, name="qkv")(normed)
-        out = among_positions(q, key, value, self.read)
+        out = among_positions(q, key, value, self.reads)
         out = dense(h.shape[-1], gain=0.0, axes="k c", name="out")(out)
         return place(h + out, "b f h w c")
-
-    def read(self, q: Array, key: Array, value: Array) -> Array:
-        return attend(q, key, value)
 
 
 class LinearSpatialAttention(SpatialAttention):
     """Every position of a frame reads a summary of that frame, for levels of many positions."""
 
-    def read(self, q: Array, key: Array, value: Array) -> Array:
-        return attend_linearly(q, key, value)
+    reads: Reading = Summarised()
 
 
 class TemporalAttention(nn.Module):
