@@ -64,11 +64,15 @@ def show() -> None:
     print(f"weights in {weights_folder()}\n")
     for name, published in sorted(PUBLISHED.items()):
         whole = published.bytes or (None if published.beside else published.size)
-        size = f", {whole / 1e6:,.1f} MB" if whole else ""
+        size = f", {_told(whole)}" if whole else ""
         print(f"{name}  ({'at hand' if at_hand(published) else 'not at hand'}{size})")
         print(f"    {published.file}\n    published at {published.where}")
         if not published.urls:
             print(f"    no address of the file itself: fetch-weights {name} --from PATH")
+
+
+def _told(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} kB"
 
 
 def at_hand(published: Published) -> bool:
