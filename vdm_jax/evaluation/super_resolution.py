@@ -10,7 +10,7 @@ from jaxtyping import Num
 
 from vdm_jax import diffusion, models
 from vdm_jax.evaluation.images import pooled_psnr
-from vdm_jax.evaluation.subject import Clips, Results, Subject, elements, encode
+from vdm_jax.evaluation.subject import Clips, Results, Subject, at_most, encode
 from vdm_jax.types import Key
 
 
@@ -34,7 +34,8 @@ class Enlarger(Subject, Protocol):
 class SuperResolution:
     """PSNR in dB of held-out clips, enlarged from their small versions, against the clips.
 
-    Of the mean error of all frames, as there may be empty ones, which everything enlarges exactly.
+    `clips` of them, or all where there are fewer. Of the mean error of all frames, as there may be
+    empty ones, which everything enlarges exactly.
 
     repeated: frames enlarged bilinearly, and shown until the next one. blended: between two frames
     their mixture (the same where no frames are missing). model: as the experiment samples, by
@@ -53,7 +54,7 @@ class SuperResolution:
         return "super_resolution"
 
     def __call__(self, key: Key, subject: Enlarger) -> Results:
-        chosen = elements(subject.data, "held_out", self.clips)
+        chosen = at_most(subject.data, "held_out", self.clips)
         true = np.stack([element["video"] for element in chosen])
         cond, low = encode(subject, chosen), subject.lower(true)
         results: dict[str, Any] = {
