@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import pytest
 import tiny
 
-from vdm_jax import data, parallel
+from vdm_jax import config, data, models, nn, parallel
 from vdm_jax.commands import main, planning
 from vdm_jax.parallel import Topology
 
@@ -141,6 +141,19 @@ def test_meshes_to_try_share_the_devices_and_the_batch():
         sizes = [int(setting.split("=")[1]) for setting in settings]
         assert len(sizes) == 4 and sizes[0] * sizes[1] * sizes[2] * sizes[3] == 4
         assert 2 % (sizes[0] * sizes[1]) == 0
+
+
+def test_what_levels_compute_again_is_tried_in_every_other_way():
+    model = tiny.network(levels=2 * (models.Level(1, (), blocks=1, remat=True),))
+    task = dataclasses.replace(tiny.denoising().task, model=model)
+    experiment = tiny.experiment(task=task)
+    tried = planning.works(experiment, Topology.parse("v5e:2x2"))
+    found = [
+        {level.recompute for level in config.override(experiment, *settings).task.model.levels}
+        for settings in tried
+        if "remat" in settings[0]
+    ]
+    assert found == [{nn.Never()}, {nn.ByLayer(nn.Products())}, {nn.ByLayer()}]
 
 
 def test_an_executable_is_read_where_it_fits_and_refused_elsewhere(tmp_path):

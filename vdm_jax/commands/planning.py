@@ -12,13 +12,18 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from vdm_jax import config, parallel, sampling, training
+from vdm_jax import config, models, nn, parallel, sampling, training
 from vdm_jax.data import quantised, sides
-from vdm_jax.models import Conditioning
 from vdm_jax.sampling.tasks import Placed
 
 Program = tuple[Any, tuple]  # a jitted function, and the shapes and places of its arguments
 Settings = tuple[str, ...]  # assignments, as of --set
+WAYS: Mapping[str, nn.Recompute] = {
+    "nn.Never()": nn.Never(),
+    "nn.ByLayer(nn.Products())": nn.ByLayer(nn.Products()),
+    "nn.ByLayer()": nn.ByLayer(),
+    "nn.ByLevel()": nn.ByLevel(),
+}
 
 
 def shapes(experiment: training.Experiment) -> tuple[Any, Any, dict[str, jax.ShapeDtypeStruct]]:
@@ -60,7 +65,7 @@ def sampler(experiment: training.Experiment, mesh: jax.sharding.Mesh) -> tuple[P
     small = [jax.ShapeDtypeStruct(x.shape, jnp.float32) for x in small]
 
     def sample(params, frozen, keys, told, *small):
-        arguments = (placed, params, frozen, keys, Conditioning.of(told))
+        arguments = (placed, params, frozen, keys, models.Conditioning.of(told))
         if small:
             return quantised(generator.enlarge(*arguments, *small))
         return quantised(generator(*arguments, video))
@@ -167,23 +172,20 @@ def works(experiment: training.Experiment, topology: parallel.Topology) -> list[
         found += [(f"loader.batch={batch // 2}",), (f"optimizer.accumulate={parts * 2}",)]
     if parts > 1:
         found.append((f"optimizer.accumulate={parts // 2}",))
-    switches = list(rematerialised(experiment))
-    for value in {value for _, value in switches}:
-        found.append(tuple(f"{path}={not value}" for path, v in switches if v == value))
+    levels = dict(recomputed(experiment))
+    for text, way in WAYS.items():
+        if any(found_way != way for found_way in levels.values()):
+            found.append(tuple(f"{path}={text}" for path in levels))
     return found
 
 
-def rematerialised(node: Any, path: str = "") -> Iterator[tuple[str, bool]]:
-    """Where a tree says whether to compute something again, and what it says."""
-    if isinstance(node, tuple):
-        pairs = [(str(i), child) for i, child in enumerate(node)]
+def recomputed(node: Any, path: str = "") -> Iterator[tuple[str, nn.Recompute]]:
+    """Where a tree says what its backward pass computes again, and what it says."""
+    if isinstance(node, models.Level):
+        yield f"{path}.remat", node.recompute
+    elif isinstance(node, tuple):
+        for i, child in enumerate(node):
+            yield from recomputed(child, f"{path}.{i}")
     elif dataclasses.is_dataclass(node):
-        pairs = [(name, getattr(node, name)) for name in config.fields(node)]
-    else:
-        return
-    for name, child in pairs:
-        here = f"{path}.{name}" if path else name
-        if name == "remat" and isinstance(child, bool):
-            yield here, child
-        else:
-            yield from rematerialised(child, here)
+        for name in config.fields(node):
+            yield from recomputed(getattr(node, name), f"{path}.{name}" if path else name)
