@@ -109,6 +109,7 @@ def test_a_step_is_planned_and_kept(libtpu, file, tmp_path, capsys):
     assert facts["aliased_bytes"] == pytest.approx(facts["state_bytes"], rel=0.1)  # given away
     assert set(facts["collective_bytes"]) <= {"data", "fsdp", "data+fsdp"}
     assert facts["chip_hours"] == pytest.approx(4 * 6 * facts["step_seconds"] / 3600)
+    assert facts["compiler"]["jax"] == jax.__version__ and facts["compiler"]["libtpu"]
     assert kept.stat().st_size > 1000
 
 

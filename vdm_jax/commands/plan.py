@@ -8,6 +8,9 @@ time of a step is the longer of computing and sending.
 It needs libtpu (pip install 'vdm_jax[tpu]'), and no TPU. Without it, and for GPUs that are not in
 this machine, it says what shapes alone say: the bytes of the state and the ideal times.
 
+With JAX_OPTIMIZATION_LEVEL=O1 in the environment the compiler looks less for fast kernels: it is
+done several times sooner, knows as well what fits, and expects longer steps.
+
 Where a step does not fit, it looks for the nearest setting that does. --sweep compiles meshes, then
 batches, parts of them and levels that are computed again, and recommends the fastest that leaves a
 tenth of the memory free; batches are compared by their rows a second.
@@ -17,6 +20,8 @@ import argparse
 import json
 import os
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +33,7 @@ from vdm_jax.commands.describe import members, size
 
 GIB = 2**30
 SPARE = 0.1  # of the memory, to be left free
+EFFORT = "jax_optimization_level"
 TRIES = 3  # programs compiled in search of one that fits
 
 
@@ -97,7 +103,11 @@ def planned(
         mesh = topology.build(experiment.mesh)
     step = parallel.estimate(*planning.training_step(experiment, mesh), mesh, topology.chip)
     facts = known(name, experiment, topology, step.operations) | extra
-    facts |= {"estimate": "compiled"} | step.record() | course(experiment, topology, step)
+    facts |= (
+        {"estimate": "compiled", "compiler": compiler()}
+        | step.record()
+        | course(experiment, topology, step)
+    )
     if not step.fits:
         facts["nearest"] = nearest(experiment, topology, step.hbm_bytes)
     if args.save and step.fits:
@@ -145,6 +155,14 @@ def known(
         "steps": experiment.ends[-1],
         "ideal_chip_hours": ideal * experiment.ends[-1] * topology.chips / 3600,
     }
+
+
+def compiler() -> dict[str, str | None]:
+    """Versions, and how hard the compiler was told to try (None: as it likes)."""
+    level = str(getattr(jax.config, EFFORT))
+    names = ("jax", "libtpu")
+    found = {name: version(name) if find_spec(name) else None for name in names}
+    return found | {"optimization_level": None if level == "UNKNOWN" else level}
 
 
 def course(
@@ -267,6 +285,8 @@ def said(facts: Mapping[str, Any]) -> list[str]:
         ]
     lines.append("  compiled estimates, none of them measured:")
     lines += [f"  {text}" for text in program(facts)]
+    said_by = [f"{name} {value}" for name, value in facts["compiler"].items() if value]
+    lines.append(f"    by        {', '.join(said_by)}")
     if facts["step_seconds"] is not None:
         lines.append(
             f"    run       {facts['steps']:,} steps in {facts['hours']:,.1f} hours: "

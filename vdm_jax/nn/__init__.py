@@ -47,6 +47,8 @@ from vdm_jax.nn.mixers import (
     TextAttention,
     among_positions,
     among_words,
+    pictures,
+    pixels,
     projections,
 )
 from vdm_jax.nn.names import adopt
@@ -131,6 +133,8 @@ __all__ = [
     "enlarge",
     "layer_norm",
     "per_frame",
+    "pictures",
+    "pixels",
     "place",
     "placing",
     "projections",

@@ -30,42 +30,54 @@ def projections(heads: int, head: int, parts: int, *, name: str, bias: bool = Tr
     return Projections(parts, (heads, head), "k _", bias, name=name)
 
 
-Heads = Float[Array, "b f h w k d"]
+Heads = Float[Array, "b f n k d"]
+
+
+def pixels(h: Float[Array, "b f h w c"]) -> Float[Array, "b f n c"]:
+    """The pixels of a frame in a row.
+
+    Layers over pixels work on rows: between one of channels and one of width, a TPU's matrix unit
+    would be filled with the padding of the width.
+    """
+    return rearrange(h, "b f h w c -> b f (h w) c")
+
+
+def pictures(a: Float[Array, "b f n c"], height: int) -> Float[Array, "b f h w c"]:
+    """The inverse of `pixels`."""
+    return rearrange(a, "b f (h w) c -> b f h w c", h=height)
 
 
 def among_positions(
     q: Heads, key: Heads, value: Heads, read: Reading = AtOnce()
-) -> Float[Array, "b f h w k*d"]:
+) -> Float[Array, "b f n k*d"]:
     """What every position of a frame reads at the positions of that frame."""
-    height = q.shape[2]
-    parts = (rearrange(part, "b f h w k d -> b f k (h w) d") for part in (q, key, value))
+    parts = (rearrange(part, "b f n k d -> b f k n d") for part in (q, key, value))
     out = read(*(place(part, "b f k n _") for part in parts))
-    return rearrange(place(out, "b f k n _"), "b f k (h w) d -> b f h w (k d)", h=height)
+    return rearrange(place(out, "b f k n _"), "b f k n d -> b f n (k d)")
 
 
 def among_words(
     q: Heads,
-    key: Float[Array, "b n l k d"],
-    value: Float[Array, "b n l k d"],
-    mask: Bool[Array, "b n l"],
+    key: Float[Array, "b m l k d"],
+    value: Float[Array, "b m l k d"],
+    mask: Bool[Array, "b m l"],
     segments: Int[Array, "b f"] | None,
-) -> Float[Array, "b f h w k*d"]:
+) -> Float[Array, "b f n k*d"]:
     """What every position of a frame reads in its clip's caption: zeros where there is none."""
-    frames, height = q.shape[1], q.shape[2]
-    clips = 1  # frames of one clip read the same keys
+    frames, clips = q.shape[1], 1  # frames of one clip read the same keys
     if segments is not None:
         clips = frames
         key, value, mask = (of_frames(part, segments) for part in (key, value, mask))
 
-    q = rearrange(q, "b (n f) h w k d -> b n k (f h w) d", n=clips)
-    key, value = (rearrange(part, "b n l k d -> b n k l d") for part in (key, value))
+    q = rearrange(q, "b (m f) n k d -> b m k (f n) d", m=clips)
+    key, value = (rearrange(part, "b m l k d -> b m k l d") for part in (key, value))
     out = attend(q, key, value, mask[:, :, None, None])
     out = out * mask.any(axis=-1)[:, :, None, None, None]
-    return rearrange(out, "b n k (f h w) d -> b (n f) h w (k d)", f=frames // clips, h=height)
+    return rearrange(out, "b m k (f n) d -> b (m f) n (k d)", f=frames // clips)
 
 
 def of_frames(
-    clips: Shaped[Array, "b n *any"], segments: Int[Array, "b f"]
+    clips: Shaped[Array, "b m *any"], segments: Int[Array, "b f"]
 ) -> Shaped[Array, "b _ *any"]:
     """What belongs to a clip, for each of its frames."""
     if clips.shape[1] == 1:
@@ -89,11 +101,11 @@ class SpatialAttention(nn.Module):
         self, h: Float[Array, "b f h w c"], emb: Array, cond: Conditions, *, train: bool = False
     ) -> Float[Array, "b f h w c"]:
         heads = heads_of(h.shape[-1], self.head, type(self).__name__)
-        normed = GroupNorm(name="norm")(h)
+        normed = pixels(GroupNorm(name="norm")(h))
         q, key, value = projections(heads, self.head, 3, name="qkv")(normed)
         out = among_positions(q, key, value, self.reads)
         out = dense(h.shape[-1], gain=0.0, axes="k c", name="out")(out)
-        return place(h + out, "b f h w c")
+        return place(h + pictures(out, h.shape[2]), "b f h w c")
 
 
 class LinearSpatialAttention(SpatialAttention):
@@ -171,13 +183,12 @@ class TemporalConvolution(nn.Module):
 
 def through_time(h: Float[Array, "b f h w c"]) -> Float[Array, "b f p c"]:
     """Positions for a layer over time: of devices that shared frames, each has all of some."""
-    return place(place(rearrange(h, "b f h w c -> b f (h w) c"), "b f n c"), "b _ p c")
+    return place(place(pixels(h), "b f n c"), "b _ p c")
 
 
 def through_space(a: Float[Array, "b f p c"], height: int) -> Float[Array, "b f h w c"]:
     """The inverse: each device has whole frames again."""
-    a = place(place(a, "b _ p c"), "b f n c")
-    return rearrange(a, "b f (h w) c -> b f h w c", h=height)
+    return pictures(place(place(a, "b _ p c"), "b f n c"), height)
 
 
 def later(x: Shaped[Array, "b f *c"], d: int, fill: int) -> Shaped[Array, "b f *c"]:
@@ -202,12 +213,13 @@ class TextAttention(nn.Module):
         channels = h.shape[-1]
         heads = heads_of(channels, self.head, type(self).__name__)
         text, mask = clips_of_text(cond, "TextAttention")
-        (q,) = projections(heads, self.head, 1, name="q")(GroupNorm(name="norm")(h))
+        normed = pixels(GroupNorm(name="norm")(h))
+        (q,) = projections(heads, self.head, 1, name="q")(normed)
         text = nn.LayerNorm(name="text_norm")(text)
         key, value = projections(heads, self.head, 2, name="kv")(text)
         out = among_words(q, key, value, mask, cond.segments)
         out = dense(channels, gain=0.0, axes="k c", name="out")(out)
-        return place(h + out, "b f h w c")
+        return place(h + pictures(out, h.shape[2]), "b f h w c")
 
 
 class FeedForward(nn.Module):

@@ -11,7 +11,14 @@ from vdm_jax.nn.activations import GELU, Activation
 from vdm_jax.nn.axes import place
 from vdm_jax.nn.embeddings import Conditions, clips_of_text
 from vdm_jax.nn.linear import Projections, dense
-from vdm_jax.nn.mixers import among_positions, among_words, heads_of, projections
+from vdm_jax.nn.mixers import (
+    among_positions,
+    among_words,
+    heads_of,
+    pictures,
+    pixels,
+    projections,
+)
 from vdm_jax.nn.names import adopt
 from vdm_jax.nn.norms import GroupNorm
 
@@ -41,9 +48,9 @@ class SelfAttention(nn.Module):
         self, h: Float[Array, "b f h w c"], emb: Array, cond: Conditions, *, train: bool = False
     ) -> Float[Array, "b f h w c"]:
         heads = heads_of(h.shape[-1], self.head, "SelfAttention")
-        q, key, value = projections(heads, self.head, 3, bias=False, name="qkv")(_norm(h))
+        q, key, value = projections(heads, self.head, 3, bias=False, name="qkv")(pixels(_norm(h)))
         out = dense(h.shape[-1], axes="k c", name="out")(among_positions(q, key, value))
-        return place(h + out, "b f h w c")
+        return place(h + pictures(out, h.shape[2]), "b f h w c")
 
 
 class CrossAttention(nn.Module):
@@ -57,10 +64,11 @@ class CrossAttention(nn.Module):
     ) -> Float[Array, "b f h w c"]:
         heads = heads_of(h.shape[-1], self.head, "CrossAttention")
         text, mask = clips_of_text(cond, "CrossAttention")
-        (q,) = projections(heads, self.head, 1, bias=False, name="q")(_norm(h))
+        (q,) = projections(heads, self.head, 1, bias=False, name="q")(pixels(_norm(h)))
         key, value = projections(heads, self.head, 2, bias=False, name="kv")(text)
         out = among_words(q, key, value, mask, cond.segments)
-        return place(h + dense(h.shape[-1], axes="k c", name="out")(out), "b f h w c")
+        out = dense(h.shape[-1], axes="k c", name="out")(out)
+        return place(h + pictures(out, h.shape[2]), "b f h w c")
 
 
 class GatedFeedForward(nn.Module):

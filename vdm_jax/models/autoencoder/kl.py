@@ -16,6 +16,8 @@ from vdm_jax.nn import (
     among_positions,
     convolution,
     dense,
+    pictures,
+    pixels,
     projections,
 )
 
@@ -111,8 +113,9 @@ class _Middle(nn.Module):
         channels = h.shape[-1]
         h = AdditiveBlock(channels, epsilon=EPSILON, name="block_0")(h)
         normed = GroupNorm(epsilon=EPSILON, name="norm")(h)
-        q, key, value = projections(1, channels, 3, name="qkv")(normed)
-        h = h + dense(channels, gain=0.0, name="out")(among_positions(q, key, value))
+        q, key, value = projections(1, channels, 3, name="qkv")(pixels(normed))
+        out = dense(channels, gain=0.0, name="out")(among_positions(q, key, value))
+        h = h + pictures(out, h.shape[2])
         return AdditiveBlock(channels, epsilon=EPSILON, name="block_1")(h)
 
 
