@@ -13,6 +13,7 @@ import several
 
 from vdm_jax import parallel
 from vdm_jax.checkpoints import Checkpoints
+from vdm_jax.checkpoints.store import steps_in
 from vdm_jax.parallel.hosts import launched
 
 EXPERIMENT = """
@@ -60,16 +61,27 @@ def test_one_process_agrees_with_itself_at_once():
     assert [agreed(number) for number in (0, 15, 2)] == [0, 15, 2]
 
 
-def test_a_signal_to_one_process_stops_all_at_the_same_step(tmp_path):
-    file, workdir = tmp_path / "endless.py", tmp_path / "run"
-    file.write_text(EXPERIMENT)
-    runs = several.start(2, file, "--workdir", workdir)
-    files = several.logs(workdir, 2)
+def logged(workdir, lines):
+    """Whether the logs of two processes both have so many lines."""
+    logs = several.logs(workdir, 2)
+    return all(log.exists() and log.read_text().count("\n") >= lines for log in logs)
+
+
+def running(file, workdir, ready):
+    """Two processes that train, when they have come so far."""
+    runs = several.start(2, file, "--workdir", workdir, "--lost-after", 10)
     until = time.monotonic() + 600
-    while not all(f.exists() and len(f.read_text().splitlines()) > 3 for f in files):
+    while not ready():
         assert time.monotonic() < until
         assert all(run.poll() is None for run in runs), several.end(runs)
         time.sleep(0.1)
+    return runs
+
+
+def test_a_signal_to_one_process_stops_all_at_the_same_step(tmp_path):
+    file, workdir = tmp_path / "endless.py", tmp_path / "run"
+    file.write_text(EXPERIMENT)
+    runs, files = running(file, workdir, lambda: logged(workdir, 4)), several.logs(workdir, 2)
     runs[1].send_signal(signal.SIGTERM)  # not the first, which speaks for all
     told = several.end(runs, 128 + signal.SIGTERM)
     step = several.stopped(told[0])
@@ -89,28 +101,30 @@ def steps_of(file):
     return [json.loads(line)["step"] for line in file.read_text().splitlines()]
 
 
+def left(runs, killed):
+    """What the other of two processes says, which ends with an error when one is killed."""
+    runs[killed].kill()
+    told = runs[1 - killed].communicate(timeout=300)[0]
+    assert runs[1 - killed].returncode not in (0, None)
+    runs[killed].communicate()
+    return told
+
+
 def test_a_killed_process_ends_the_others_and_nothing_saved_is_lost(tmp_path):
     file, workdir = tmp_path / "endless.py", tmp_path / "run"
     file.write_text(EXPERIMENT.replace("log_every=1", "log_every=1, checkpoints=EVERY_FIFTH"))
-    runs = several.start(2, file, "--workdir", workdir)
-    files = several.logs(workdir, 2)
-    until = time.monotonic() + 600
-    while not all(f.exists() and len(f.read_text().splitlines()) > 7 for f in files):
-        assert time.monotonic() < until
-        assert all(run.poll() is None for run in runs), several.end(runs)
-        time.sleep(0.1)
-    runs[0].kill()
-    told = runs[1].communicate(timeout=300)[0]
-    assert runs[1].returncode not in (0, None)
-    assert "another task died" in told
-    runs[0].communicate()
-
+    told = left(running(file, workdir, lambda: steps_in(workdir) and logged(workdir, 8)), killed=0)
+    assert "another task died" in told, told
     saved = Checkpoints().open(workdir).steps()[-1]
     assert saved >= 5 and saved % 5 == 0
-    runs = several.start(2, file, "--workdir", workdir, "--set", f"steps={saved + 2}")
-    told = several.end(runs)
-    assert f"resuming at step {saved} of {saved + 2}" in told[0]
-    assert steps_of(files[0]) == list(range(1, saved + 3))
+
+    before = max(log.read_text().count("\n") for log in several.logs(workdir, 2))
+    told = left(running(file, workdir, lambda: logged(workdir, before + 1)), killed=1)
+    assert "another task died" in told, told
+    assert f"resuming at step {saved} of 1000000" in told
+    whole_lines = several.logs(workdir, 2)[0].read_text().rpartition("\n")[0].splitlines()
+    steps = [json.loads(line)["step"] for line in whole_lines]
+    assert steps == list(range(1, len(steps) + 1)) and len(steps) > before
 
 
 NOTICE = """
