@@ -11,8 +11,13 @@ models of any size; so does --topology, by which the estimates are those for a T
 XLA for the CPU orders a program for the most concurrency, whatever that keeps in memory, and undoes
 the barriers by which recomputing waits: the quickstart, batch 8, comes to 8.0 x the plain step, 7.9
 with levels and 7.6 with layers recomputed; and with it told to mind memory (XLA_FLAGS=
---xla_cpu_enable_concurrency_optimized_scheduler=false) to 10.1, 5.6 and 5.9. The compiler for TPUs
-does neither.
+--xla_cpu_enable_concurrency_optimized_scheduler=false) to 10.1, 5.6 and 5.9.
+
+For v5e, one chip, bfloat16: of text_small's upper two levels with one block each, batch 1, a plain
+step has 125 MiB of temporaries and a guided one, all kept, 1,124. Most are the shares of attention
+over 32x32 pixels: one such layer of 256 channels and 16 frames, with its pull-back, needs 264 MiB
+at once and 24 frame by frame, in 5.9 and 4.9 ms (compiler's cycles). Three residual blocks of 128
+channels at 64x64, batch 4, need 193 MiB plain and 515 with their pull-back, all kept.
 """
 
 import argparse
