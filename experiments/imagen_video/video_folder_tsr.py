@@ -16,7 +16,13 @@ def experiment() -> training.Experiment:
     return tiny_imagen_video.stage(
         tiny_imagen_video.super_resolution(channels=96, patch=4),
         data.VideoFolder(
-            path="videos", frames=16, size=64, crop=data.RandomCrop(), flip=0.5, held_out=0.15
+            path="videos",
+            frames=16,
+            size=64,
+            stride=2,
+            crop=data.RandomCrop(),
+            flip=0.5,
+            held_out=0.3,
         ),
         tiny_imagen_video.lowres(frames=2),
         batch=2,
