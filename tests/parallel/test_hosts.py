@@ -153,29 +153,48 @@ def test_the_platforms_notice_saves_and_stops(tmp_path):
 
 SMALL = """
 from dataclasses import replace
-from vdm_jax import parallel, training
+from vdm_jax import models, parallel, training
+
+
+def narrow(model):
+    if isinstance(model, models.UNet):
+        return model.clone(levels=model.levels[-1:])
+    return model.clone(network=narrow(model.network))
+
 
 def experiment():
     whole = training.load({path!r})
-    return replace(whole, steps=3, log_every=1, evaluations=(), mesh={mesh})
-"""
-
-
-@pytest.mark.parametrize(
-    ("path", "mesh"),
-    [
-        ("quickstart.py", "parallel.Mesh(data=4, fsdp=2)"),
-        ("imagen_video/tiny/ssr_8x16x16.py", "parallel.Mesh(data=1, frames=8)"),  # across both
-    ],
-)
-def test_two_processes_have_the_losses_of_one(path, mesh, tmp_path):
-    file = tmp_path / "small.py"
-    file.write_text(SMALL.format(path=str(several.TESTS.parent / "experiments" / path), mesh=mesh))
-    several.end(several.start(2, file, "--workdir", tmp_path / "two"))
-    several.end(several.start(1, file, "--workdir", tmp_path / "one"))
-    one, two = (
-        [json.loads(line)["loss"] for line in (tmp_path / name / "metrics.jsonl").open()]
-        for name in ("one", "two")
+    return replace(
+        whole,
+        task=replace(whole.task, model=narrow(whole.task.model)),
+        loader=replace(whole.loader, batch=8),
+        mesh=parallel.{mesh},
+        evaluations=(),
+        steps=3,
+        log_every=1,
     )
-    assert len(one) == 3
-    np.testing.assert_allclose(two, one, rtol=1e-5)
+"""
+CASCADE = "imagen_video/tiny"
+RUNS = {
+    "quickstart.py": "Mesh(data=4, fsdp=2)",
+    f"{CASCADE}/base_4x8x8.py": "Mesh(data=2, frames=4)",
+    f"{CASCADE}/ssr_8x16x16.py": "Mesh(data=1, frames=8)",  # each video is on both processes
+}
+
+
+def test_two_processes_have_the_losses_of_one(tmp_path):
+    """Of the quickstart and of a cascade's base and super-resolution, each of its lowest level."""
+    files = []
+    for path, mesh in RUNS.items():
+        text = SMALL.format(path=str(several.TESTS.parent / "experiments" / path), mesh=mesh)
+        files.append(tmp_path / os.path.basename(path))
+        files[-1].write_text(text)
+    for count in (1, 2):
+        several.end(several.start(count, *files, "--workdir", tmp_path / str(count)))
+    for file in files:
+        one, two = (
+            [json.loads(line)["loss"] for line in (folder / file.stem / "metrics.jsonl").open()]
+            for folder in (tmp_path / "1", tmp_path / "2")
+        )
+        assert len(one) == 3
+        np.testing.assert_allclose(two, one, rtol=1e-5, err_msg=file.stem)
