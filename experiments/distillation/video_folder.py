@@ -6,7 +6,19 @@
         --workdir runs/my_videos_distilled
     python tests/benchmarks/step_table.py runs/my_videos_distilled
 
-(Salimans & Ho 2022) Not run yet.
+(Salimans & Ho 2022)
+
+On five clips of UCF-101 (1,280 updates, 15 minutes with evaluations on two busy CPU cores, seed 0),
+the Frechet distance in pixels of 96 samples to as many training clips; 256 steps of DDIM have .14:
+
+    steps     student      DDIM   Ancestral   DPMSolver
+     16         .58         .13       .26        .15
+      8         .68         .51      1.22        .53
+      4         .56         .69      1.17        .65
+      2         .91        3.74      4.11       3.74
+      1         .75        8.85      8.85       8.85
+
+80 updates a halving cost more, down to 8 steps, than few steps do; from 4 on they pay.
 """
 
 import dataclasses
