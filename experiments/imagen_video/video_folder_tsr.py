@@ -5,7 +5,18 @@
     vdm-jax sample runs/my_tsr --upscale clip.mp4 --crop
 
 At the end held-out clips are enlarged, and compared with repeated and with blended frames in PSNR.
-Ours: not measured yet.
+
+On five clips of UCF-101, of which every second frame repeats the one before and is left out (7
+held-out clips, seed 0, 11 minutes on two CPU cores partly busy), dB of all pixels; the mean is that
+of one step of DDIM, without the detail that samples add:
+
+    augmented to an SNR of     none      20       5       3
+    samples, 8 steps           27.4    19.8    15.2    13.6
+    their mean                 28.8    20.0    15.3    13.7
+    frames blended             28.8    19.8    14.7    12.9
+    frames repeated            26.5    18.6    13.7    12.0
+
+Without noise to take away it is no better than blending: so few steps teach it no motion.
 """
 
 from vdm_jax import data, training
