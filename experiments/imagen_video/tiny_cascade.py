@@ -11,8 +11,8 @@ your own: --upscale FILE --first 4 --last 4.
 
 Trained so, one run, seed 0 (beside other work, so without times). The whole cascade on 16
 prompts (`--set evaluations.0.samples=16`): colour, motion, shape, size and clean all 1.00; some of
-the noise of augmentation stays to be seen (less of it: tiny_guidance_cascade.py). The base alone on 128 prompts: colour 1.00, motion 1.00,
-size .97, shape .58 (of 8x8 pixels), clean 1.00.
+the noise of augmentation stays to be seen (less of it: tiny_guidance_cascade.py). The base alone on
+128 prompts: colour 1.00, motion 1.00, size .97, shape .58 (of 8x8 pixels), clean 1.00.
 
 The other stages on held-out clips made small, PSNR in dB of all pixels, without augmentation /
 augmented to an SNR of 20, beside the same input enlarged linearly with its frames held, or mixed
