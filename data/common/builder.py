@@ -1,5 +1,6 @@
 """The builder that all data sets share: a TFDS builder of videos stored as encoded bytes."""
 
+import abc
 import contextlib
 import hashlib
 import io
@@ -90,9 +91,9 @@ class VideoBuilder(tfds.core.GeneratorBasedBuilder):
         """The fields of a record beside those of `fields`."""
         return {}
 
+    @abc.abstractmethod
     def items(self, report: Report) -> Iterable[Item]:
         """The clips that there should be; what is known to be missing goes to the report."""
-        raise NotImplementedError
 
     def path(self, option: str) -> Path:
         """An option that is a file or folder, which has to be there."""

@@ -5,6 +5,7 @@ paths in the trees. A run that begins with an export has it in its folder `initi
 """
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -61,10 +62,9 @@ class Export:
         if step not in (None, self.step):
             raise CheckpointError(f"{self.folder} is an export of step {self.step}, not of {step}")
         leaves = named(like)
-        trees = tuple(f"{NAMES[tree]}/" for tree in like)
-        asked = [name for name in self.tensors if name.startswith(trees)]
-        have = {name: self.tensors.shape(name) for name in asked}
-        compare(have, {name: tuple(leaf.shape) for name, leaf in leaves.items()}, str(self.folder))
+        prefixes = tuple(f"{NAMES[tree]}/" for tree in like)
+        asked = [name for name in self.tensors if name.startswith(prefixes)]
+        check(self.tensors, like, str(self.folder), asked)
         # In the order of the files, so that each is opened once.
         found = {name: self._placed(name, leaves[name]) for name in asked}
         structure = jax.tree.structure(like)
@@ -143,7 +143,9 @@ def named(like: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def check(tensors: Tensors, like: dict[str, Any], where: str) -> None:
-    """Refuses arrays that are not those of the trees `like`, naming the first."""
-    have = {name: tensors.shape(name) for name in tensors}
+def check(
+    tensors: Tensors, like: dict[str, Any], where: str, names: Iterable[str] | None = None
+) -> None:
+    """Refuses arrays, all or those of `names`, that are not those of `like`, naming the first."""
+    have = {name: tensors.shape(name) for name in (tensors if names is None else names)}
     compare(have, {name: tuple(leaf.shape) for name, leaf in named(like).items()}, where)

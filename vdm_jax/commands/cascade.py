@@ -79,10 +79,10 @@ def run(args: argparse.Namespace, cascade: sampling.Cascade) -> None:
             shown = [{"condition": clip.frames}] * len(captions)
     cascade.check(None if given is None else given.shape[1:4])
 
-    run = epath.Path(args.workdir)
+    home = epath.Path(args.workdir)
     if args.workdir.endswith(".py"):
-        run = epath.Path(cascade.stages[-1].workdir).parent
-    with buckets.folder(args.out or run / "samples") as out:
+        home = epath.Path(cascade.stages[-1].workdir).parent
+    with buckets.folder(args.out or home / "samples") as out:
         make(args, cascade, out, captions, labels, given, shown)
 
 

@@ -49,8 +49,20 @@ class Measure(typing.Protocol):
         ...
 
 
+class _AllAgainstAll:
+    """Measures that hold the samples against the real clips, all against all."""
+
+    @property
+    def against(self) -> Against | None:
+        return "real"
+
+    @property
+    def captioned(self) -> bool:
+        return False
+
+
 @dataclass(frozen=True)
-class Frechet:
+class Frechet(_AllAgainstAll):
     """The Frechet distance between the features of samples and of real clips.
 
     ddof: 1 is the unbiased covariance, 0 that of StyleGAN-V and cd-fvd. bootstrap: None where it
@@ -62,14 +74,6 @@ class Frechet:
     ddof: int = 1
     name: str = "fvd"
     bootstrap: Bootstrap | None = Bootstrap()
-
-    @property
-    def against(self) -> Against | None:
-        return "real"
-
-    @property
-    def captioned(self) -> bool:
-        return False
 
     def value(self, made: Rows, real: Rows | None, captions: Sequence[str]) -> float:
         assert real is not None
@@ -86,7 +90,7 @@ class Frechet:
 
 
 @dataclass(frozen=True)
-class MotionDistance:
+class MotionDistance(_AllAgainstAll):
     """FVMD's distance between histograms of motion (`evaluation.motion`), with its epsilon.
 
     It is FVMD's (Liu et al. 2024) by its histograms and its distance alone: points follow the flow
@@ -98,14 +102,6 @@ class MotionDistance:
     epsilon: float = 1e-5
     name: str = "motion_distance"
 
-    @property
-    def against(self) -> Against | None:
-        return "real"
-
-    @property
-    def captioned(self) -> bool:
-        return False
-
     def value(self, made: Rows, real: Rows | None, captions: Sequence[str]) -> float:
         assert real is not None
         return motion_distance(made.moments(), real.moments(), self.epsilon)
@@ -115,21 +111,13 @@ class MotionDistance:
 
 
 @dataclass(frozen=True)
-class KernelDistance:
+class KernelDistance(_AllAgainstAll):
     """The unbiased MMD^2 between the features of samples and of real clips: KVD, KID."""
 
     features: Features
     kernel: Polynomial = CUBIC
     name: str = "kvd"
     bootstrap: Bootstrap = Bootstrap()
-
-    @property
-    def against(self) -> Against | None:
-        return "real"
-
-    @property
-    def captioned(self) -> bool:
-        return False
 
     def value(self, made: Rows, real: Rows | None, captions: Sequence[str]) -> float:
         assert real is not None
