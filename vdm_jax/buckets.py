@@ -2,6 +2,7 @@
 
 import atexit
 import functools
+import logging
 import os
 import shutil
 import tempfile
@@ -10,6 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from etils import epath
+
+log = logging.getLogger("vdm_jax.buckets")
+
+# By fsspec (gcsfs, s3fs) whether or not TensorFlow is installed, which knows no s3://.
+os.environ.setdefault("EPATH_USE_TF", "false")
 
 
 def in_bucket(path: str | os.PathLike) -> bool:
@@ -34,6 +40,38 @@ def _copy(path: str) -> Path:
     if source.exists():
         send(source, copy)
     return copy
+
+
+DATA = "VDM_JAX_DATA"
+"""The environment variable that says where copies of data sets are kept."""
+
+
+def kept(path: str | os.PathLike) -> Path:
+    """A folder as one of this machine: itself, or a copy of one in a bucket, kept between runs.
+
+    In ~/.cache/vdm_jax/data, or where VDM_JAX_DATA says. A file that is there with its whole length
+    is not copied again, and a half-copied one has another name.
+    """
+    if not in_bucket(path):
+        return Path(path).expanduser()
+    where = Path(os.environ.get(DATA, "~/.cache/vdm_jax/data")).expanduser()
+    _keep(epath.Path(path), where / os.fspath(path).replace("://", "/"))
+    return where / os.fspath(path).replace("://", "/")
+
+
+def _keep(source: epath.Path, target: Path) -> None:
+    if source.is_dir():
+        target.mkdir(parents=True, exist_ok=True)
+        for inside in source.iterdir():
+            _keep(inside, target / inside.name)
+    elif not target.is_file() or target.stat().st_size != source.stat().length:
+        partial = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            log.info("copying %s to %s", source, target)
+            send(source, partial)
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def send(source: str | os.PathLike, target: str | os.PathLike) -> None:

@@ -7,12 +7,13 @@ from functools import partial
 from pathlib import Path
 
 import archives
+import fake_bucket
 import numpy as np
 import pytest
 from made import numbers
 
 from data.ucf101.ucf101_dataset_builder import Builder
-from vdm_jax import data
+from vdm_jax import buckets, data
 from vdm_jax.data.videos import probe, read
 
 
@@ -155,3 +156,18 @@ def test_a_misspelt_data_set_and_missing_shards(path, tmp_path):
     next((tmp_path / "copy").rglob("clips.json")).unlink()
     with pytest.raises(FileNotFoundError, match="is no finished data set"):
         clips(str(tmp_path / "copy"))
+
+
+def test_a_data_set_in_a_bucket_is_copied_once(path, tmp_path, monkeypatch):
+    fake_bucket.register()
+    buckets.send(path, "s3://bucket/datasets")
+    monkeypatch.setenv("VDM_JAX_DATA", str(tmp_path))
+    expected = [c["key"] for c in clips(path)]
+    assert [c["key"] for c in clips("s3://bucket/datasets")] == expected
+    files = {f: f.stat().st_mtime_ns for f in tmp_path.rglob("*") if f.is_file()}
+    damaged = next(f for f in files if "array_record" in f.name)
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    assert [c["key"] for c in clips("s3://bucket/datasets")] == expected
+    assert [f for f in files if f.stat().st_mtime_ns != files[f]] == [damaged]
+    with pytest.raises(FileNotFoundError, match=r"no data set 'ufc101' .* did you mean 'ucf101'"):
+        data.Clips("ufc101", path="s3://bucket/datasets").clips("train")

@@ -4,10 +4,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import ml_dtypes
 import numpy as np
+
+from vdm_jax import buckets
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Embeddings:
 
     @cached_property
     def _stored(self) -> tuple[dict[str, int], np.ndarray, np.ndarray]:
-        folder = Path(self.path)
+        folder = buckets.kept(self.path)
         for name in ("captions.json", "lengths.npy", "embeddings.npy"):
             if not (folder / name).is_file():
                 raise FileNotFoundError(
