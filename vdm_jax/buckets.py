@@ -6,7 +6,9 @@ import logging
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -76,14 +78,38 @@ def _keep(source: epath.Path, target: Path) -> None:
 
 def send(source: str | os.PathLike, target: str | os.PathLike) -> None:
     """Copies a file, or a folder with all that is in it, from anywhere to anywhere."""
+    with ThreadPoolExecutor(16) as pool:  # a bucket is slow to answer, and answers many at once
+        for sent in [pool.submit(_send, *pair) for pair in _files(source, target)]:
+            sent.result()
+
+
+def _files(
+    source: str | os.PathLike, target: str | os.PathLike
+) -> Iterator[tuple[epath.Path, epath.Path]]:
+    """The files at a place and where they go, for which folders are made."""
     a, b = epath.Path(source), epath.Path(target)
-    if a.is_dir():
-        b.mkdir(parents=True, exist_ok=True)
-        for inside in a.iterdir():
-            send(inside, b / inside.name)
+    if not a.is_dir():
+        yield a, b
         return
-    with a.open("rb") as read, b.open("wb") as written:
+    top = None
+    for here, _, names in a.walk():  # what is in a bucket is told without its s3://
+        top = str(here) if top is None else top
+        inside = str(here)[len(top) :].strip("/")
+        (b / inside).mkdir(parents=True, exist_ok=True)
+        yield from ((a / inside / name, b / inside / name) for name in names)
+
+
+def _send(source: epath.Path, target: epath.Path) -> None:
+    with source.open("rb") as read, target.open("wb") as written:
         shutil.copyfileobj(read, written, 2**24)
+
+
+def _digest(path: Path) -> int:
+    digest = 0
+    with path.open("rb") as file:
+        while part := file.read(2**24):
+            digest = zlib.crc32(part, digest)
+    return digest
 
 
 @contextmanager
@@ -105,6 +131,49 @@ def folder(path: str | os.PathLike) -> Iterator[Path]:
         finally:
             send(out, path)
             print(f"sent to {path}")
+
+
+@contextmanager
+def resumed(path: str | os.PathLike) -> Iterator[Path]:
+    """`folder` with what is in it already, for what goes on where it was stopped.
+
+    What has gone from it at the end goes from the bucket too.
+    """
+    if not in_bucket(path):
+        with folder(path) as out:
+            yield out
+        return
+    there = epath.Path(path)
+    before = sorted(file.name for file in there.iterdir()) if there.exists() else []
+    with folder(path) as out:
+        if before:
+            send(path, out)
+        yield out
+        for name in before:
+            if not (out / name).exists():
+                (there / name).unlink()
+
+
+@contextmanager
+def copied(path: str | os.PathLike) -> Iterator[Path]:
+    """A folder to read, for as long as this is open: itself, or a copy of one in a bucket.
+
+    Buckets do not all tell when a file was written: the times of a copy are made of what is in its
+    files, so that equal files are equal wherever and whenever they were copied.
+    """
+    if not in_bucket(path):
+        yield Path(path).expanduser()
+        return
+    source = epath.Path(path)
+    with tempfile.TemporaryDirectory(prefix="vdm_jax.") as temporary:
+        copy = Path(temporary) / source.name
+        if source.exists():
+            send(source, copy)
+        for file in copy.rglob("*"):
+            if file.is_file():
+                digest = _digest(file)
+                os.utime(file, ns=(digest, digest))
+        yield copy
 
 
 def append(path: str | os.PathLike, text: str) -> None:

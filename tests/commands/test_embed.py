@@ -1,11 +1,13 @@
 """Captions embedded once, read by training, and added to by prompts."""
 
+import fake_bucket
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from etils import epath
 
-from vdm_jax import checkpoints, commands, config, data, models, sampling
+from vdm_jax import buckets, checkpoints, commands, config, data, models, sampling
 from vdm_jax.checkpoints import safetensors
 from vdm_jax.checkpoints.layouts import T5_V1_1
 from vdm_jax.commands import embed
@@ -79,6 +81,36 @@ def test_what_was_stopped_goes_on(encoder, stored, tmp_path, monkeypatch):
     assert calls == [8, 8, 8]  # the first batch was there
     both = [data.Embeddings(str(f), LENGTH, 8) for f in (tmp_path / "t5", stored)]
     np.testing.assert_array_equal(*(t.batch(CAPTIONS)["text"] for t in both))
+
+
+def test_embeddings_in_a_bucket_go_on_too(encoder, tmp_path, monkeypatch):
+    fake_bucket.register()
+    there = epath.Path("s3://text/t5")
+    plain = sampling.TextEncoder.encode
+    calls = []
+
+    def stopping(self, captions, rows=None):
+        calls.append(len(captions))
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return plain(self, captions, rows)
+
+    monkeypatch.setattr(sampling.TextEncoder, "encode", stopping)
+    monkeypatch.setattr(embed, "model", lambda name: encoder.model)
+    many = [f"{n} birds" for n in range(10)]
+    (tmp_path / "captions.txt").write_text("\n".join(many))
+    argv = ["embed", str(tmp_path / "captions.txt"), "--out", str(there), "--batch", "8",
+            "--weights", encoder.weights, "--tokenizer", encoder.tokens.path,
+            "--length", str(LENGTH)]  # fmt: skip
+    with pytest.raises(KeyboardInterrupt):
+        commands.main(argv)
+    assert commands.main(argv) == 0 and calls == [8, 8, 8]  # the first batch was there
+    assert not [file.name for file in there.iterdir() if file.name.startswith(".")]
+    buckets.send(there, tmp_path / "resumed")
+    embed.embed(encoder, many, tmp_path / "straight", batch=8)
+    both = [data.Embeddings(str(tmp_path / f), LENGTH, 8) for f in ("resumed", "straight")]
+    np.testing.assert_array_equal(*(t.batch(many)["text"] for t in both))
+    assert commands.main(argv) == 2  # they are there
 
 
 def test_captions_of_a_file_are_each_told_once(tmp_path):

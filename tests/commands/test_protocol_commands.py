@@ -3,12 +3,15 @@
 import csv
 import dataclasses
 import json
+from contextlib import contextmanager
 
+import fake_bucket
 import numpy as np
 import pytest
 import untrained
+from etils import epath
 
-from vdm_jax import commands, data
+from vdm_jax import buckets, commands, data
 from vdm_jax.evaluation import (
     Antialiased,
     Bootstrap,
@@ -23,6 +26,7 @@ from vdm_jax.evaluation import (
     ShorterSide,
 )
 from vdm_jax.evaluation.protocols import PROTOCOLS, collect
+from vdm_jax.sampling.generate import Trained
 
 PIXELS = (Antialiased(ShorterSide(8)), CentreCrop(8))
 SMALL = Protocol(
@@ -54,6 +58,22 @@ def run(*argv) -> None:
 def fails(capsys, *argv) -> str:
     assert commands.main(list(map(str, argv))) == 2
     return capsys.readouterr().err
+
+
+@contextmanager
+def counted(monkeypatch, owner, name, stop=None):
+    """The calls of a method, of which that numbered `stop` is interrupted."""
+    calls, plain = [], getattr(owner, name)
+
+    def method(self, *given):
+        calls.append(name)
+        if len(calls) == stop:
+            raise KeyboardInterrupt
+        return plain(self, *given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, name, method)
+        yield calls
 
 
 def test_samples_in_files_are_measured_and_compared(place, capsys):
@@ -163,6 +183,66 @@ def test_a_run_goes_on_from_real_frames(name, place, capsys, monkeypatch):
     assert told["counts"] == {"generated": len(samples), "real": len(clips)}
     assert np.isfinite(told["values"]["fvd"]["value"])
     assert "repeats" in told["values"]["fvd"] or few.repeats == 1
+
+
+def test_a_run_in_a_bucket_goes_on_where_it_was_stopped(place, monkeypatch):
+    """Every sample and every chunk of features is in the bucket as soon as it is made."""
+    fake_bucket.register()
+    untrained.run(place / "run")
+    home = epath.Path("s3://runs/small")
+    run("export", "run", "--out", home, "--samples", "0")
+    monkeypatch.delenv("VDM_JAX_STATISTICS")
+    monkeypatch.setattr("vdm_jax.evaluation.protocols.samples.BATCH", 4)
+    monkeypatch.setattr("vdm_jax.evaluation.protocols.measuring.CHUNK", 5)
+    silent = dataclasses.replace(SMALL.generated, asked=Classes("total"))
+    monkeypatch.setitem(PROTOCOLS, "small", dataclasses.replace(SMALL, generated=silent))
+    argv = ("evaluate", home, "--protocol", "small", "--real", "real")
+    with counted(monkeypatch, Trained, "generate", stop=2), pytest.raises(KeyboardInterrupt):
+        run(*argv)
+    (samples,) = home.glob("protocols/small-*/step-3/samples")
+    assert sorted(file.name for file in samples.glob("*.npy")) == [f"{i:05}.npy" for i in range(4)]
+    with counted(monkeypatch, PixelFeatures, "__call__", stop=2), pytest.raises(KeyboardInterrupt):
+        run(*argv)
+    assert len(list(samples.glob("*.npy"))) == 10
+    assert len(list(home.glob("protocols/statistics/*/chunk-*.npz"))) == 1
+    with counted(monkeypatch, PixelFeatures, "__call__") as calls:
+        run(*argv)
+        assert len(calls) == 1 + 3  # the second chunk of samples, and three of real clips
+        run(*argv)
+        assert len(calls) == 4
+    told = json.loads((samples.parent / "result.json").read_text())
+    assert told["system"] == "small step 3" and told["inputs"]["generated"] == str(samples)
+    monkeypatch.setenv("VDM_JAX_STATISTICS", str(place / "statistics"))
+    run("evaluate", "run", "--protocol", "small", "--real", "real", "--out", "here.json")
+    assert json.loads((place / "here.json").read_text())["values"] == told["values"]
+    assert not (place / "s3:").exists()
+
+
+def test_samples_and_results_may_be_in_a_bucket(place, capsys):
+    fake_bucket.register()
+    there = epath.Path("s3://anyone")
+    buckets.send("made", there / "made")
+    by = ("--protocol", "small", "--real", "real")
+    run("evaluate", *by, "--generated", there / "made", "--out", there / "a.json")
+    run("evaluate", *by, "--generated", "made", "--out", "b.json")
+    told = json.loads((there / "a.json").read_text())
+    assert told["values"] == json.loads((place / "b.json").read_text())["values"]
+    run("compare", there / "a.json", "b.json")
+    np.save(place / "other.npy", np.zeros((2, 8, 8, 3), np.uint8))
+    buckets.send("other.npy", there / "made" / "03.npy")  # as large as the one before
+    run("evaluate", *by, "--generated", there / "made", "--out", there / "c.json")
+    assert json.loads((there / "c.json").read_text())["values"] != told["values"]
+
+    run("evaluate", "--protocol", "small", "--prompts", there / "asks.csv")
+    assert len((there / "asks.csv").read_text().splitlines()) == 11
+    run("evaluate", *by, "--write-real", there / "clips")
+    assert len(list((there / "clips").glob("*.npy"))) == 12
+    run("knobs", *by, "--generated", there / "made", "--out", there / "knobs")
+    assert json.loads((there / "knobs" / "knobs.json").read_text())["settings"]
+    error = fails(capsys, "evaluate", "--protocol", "small", "--generated", there / "made",
+                  "--real", there / "clips")  # fmt: skip
+    assert "data sets are read from disks" in error
+    assert not (place / "s3:").exists()
 
 
 def test_knobs_are_turned_one_at_a_time(place, capsys):

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> None:
     captions = sorted(set(told(Path(args.captions))) - {""})
     if not captions:
         raise config.ConfigError(f"{args.captions} holds no captions")
-    with buckets.folder(args.out) as out:
+    with buckets.resumed(args.out) as out:
         embed(encoder, captions, out, args.batch)
     print(
         f"{len(captions):,} captions in {args.out}: "

@@ -12,7 +12,7 @@ evaluations.jsonl beside these.
 By a protocol, --generated is a folder of mp4, gif or npy files (uint8 [f h w c], or [b f h w c]),
 or of folders of pictures, each a clip; prompts are in a table captions.csv (file,caption) or in a
 .txt beside each. Of a run, samples are made, kept in WORKDIR/protocols, and measured; what was
-interrupted goes on. The result is a JSON file for `vdm-jax compare`.
+interrupted goes on, in a bucket too. The result is a JSON file for `vdm-jax compare`.
 """
 
 import argparse
@@ -53,8 +53,7 @@ def evaluate(args: argparse.Namespace) -> None:
     known = {e.name: e for e in evaluations}
     if args.protocol is not None and args.protocol not in known:
         if protocols.exists(args.protocol):
-            with buckets.folder(log) as here:
-                protocols.measure_run(args, trained, step, here, of_run)
+            protocols.measure_run(args, trained, step, log, of_run)
             return
         raise config.ConfigError(
             f"{args.workdir} has no evaluation {args.protocol!r}, and there is no such protocol; "

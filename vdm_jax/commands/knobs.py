@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vdm_jax import config
+from vdm_jax import buckets, config
 from vdm_jax.commands import options, protocols
 from vdm_jax.evaluation.protocols import collect, knobs, protocol_hash
 
@@ -37,9 +37,8 @@ def run(args: argparse.Namespace) -> None:
     real = protocols.real_videos(args, protocol)
     if real is None:
         raise config.ConfigError("a distance needs real videos: --real DIR")
-    own, found = knobs.study(protocol, collect(args.generated), real, _say)
-    out = Path(args.out)
-    out.mkdir(parents=True, exist_ok=True)
+    with buckets.copied(args.generated) as here:
+        own, found = knobs.study(protocol, collect(here), real, _say)
     told = {
         "protocol": config.to_json(protocol),
         "protocol_hash": protocol_hash(protocol),
@@ -47,12 +46,14 @@ def run(args: argparse.Namespace) -> None:
         "own": own,
         "settings": [dataclasses.asdict(one) for one in found],
     }
-    (out / "knobs.json").write_text(json.dumps(told, indent=2) + "\n", "utf-8")
     lines = table(own, found, f"{protocol.name}, random weights" if told["random_weights"]
                   else protocol.name)  # fmt: skip
-    (out / "knobs.txt").write_text("\n".join(lines) + "\n", "utf-8")
     print("\n".join(lines))
-    print(f"the table is in {out / 'knobs.txt'}, with knobs.json{_plot(out, own, found, lines[0])}")
+    with buckets.folder(args.out) as out:
+        (out / "knobs.json").write_text(json.dumps(told, indent=2) + "\n", "utf-8")
+        (out / "knobs.txt").write_text("\n".join(lines) + "\n", "utf-8")
+        pictured = _plot(out / "knobs.png", own, found, lines[0])
+    print(f"knobs.txt, knobs.json{pictured} are in {args.out}")
 
 
 def table(own: dict[str, Any], found: Sequence[knobs.Found], title: str) -> list[str]:
@@ -76,12 +77,12 @@ def _say(one: knobs.Found) -> None:
     print(f"{one.knob}, {one.setting}: {'-' if one.value is None else f'{one.value:.5g}'}")
 
 
-def _plot(out: Path, own: dict[str, Any], found: Sequence[knobs.Found], title: str) -> str:
+def _plot(path: Path, own: dict[str, Any], found: Sequence[knobs.Found], title: str) -> str:
     """Writes the picture, where matplotlib is installed; what is to be said of it."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        return '; for a picture: pip install "vdm_jax[plots]"'
+        return ' (for a picture: pip install "vdm_jax[plots]")'
     shown = [one for one in found if one.value is not None]
     figure = Figure(figsize=(9, 1.5 + 0.24 * len(shown)), layout="constrained")
     axes = figure.add_subplot()
@@ -97,5 +98,5 @@ def _plot(out: Path, own: dict[str, Any], found: Sequence[knobs.Found], title: s
     if "low" in own:
         axes.axvspan(own["low"], own["high"], color="black", alpha=0.12, linewidth=0)
     axes.set_title(title, fontsize=9)
-    figure.savefig(out / "knobs.png", dpi=150)
-    return f" and {out / 'knobs.png'}"
+    figure.savefig(path, dpi=150)
+    return f" and {path.name}"

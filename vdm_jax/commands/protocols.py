@@ -2,14 +2,14 @@
 
 import argparse
 import csv
-from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 from etils import epath
 
-from vdm_jax import config
+from vdm_jax import buckets, config
+from vdm_jax.checkpoints import whole_file
 from vdm_jax.evaluation import comparison
 from vdm_jax.evaluation.protocols import (
     PROTOCOLS,
@@ -23,6 +23,7 @@ from vdm_jax.evaluation.protocols import (
     protocol_hash,
     read_captions,
     read_list,
+    statistics_folder,
 )
 from vdm_jax.evaluation.result import Result
 
@@ -112,6 +113,8 @@ def real_videos(args: argparse.Namespace, protocol: Protocol) -> Collection | No
     """The real videos that are named, if any."""
     if not args.real:
         return None
+    if buckets.in_bucket(args.real):
+        raise config.ConfigError(f"--real {args.real}: data sets are read from disks, not buckets")
     found = collect(args.real, args.split or protocol.real.split)
     if args.only:
         found = found.only(read_list(args.only), args.only)
@@ -126,7 +129,7 @@ def prepare(args: argparse.Namespace) -> None:
     real = real_videos(args, protocol)
     if args.prompts:
         asks = asks_of(protocol, real)
-        with Path(args.prompts).open("w", encoding="utf-8", newline="") as file:
+        with whole_file(args.prompts) as partial, partial.open("w") as file:
             rows = csv.writer(file, lineterminator="\n")
             rows.writerow(("sample", "caption", "label", "real"))
             rows.writerows((f"{i:05d}", *ask) for i, ask in enumerate(asks))
@@ -135,13 +138,14 @@ def prepare(args: argparse.Namespace) -> None:
         if real is None:
             raise config.ConfigError("--write-real needs --real DIR")
         clips = (protocol.generated.source or protocol.real).clips(real)
-        out = Path(args.write_real)
-        out.mkdir(parents=True, exist_ok=True)
-        for place in range(len(clips)):
-            np.save(out / f"{place:05d}.npy", clips[place]["video"], allow_pickle=False)
+        with buckets.folder(args.write_real) as out:
+            for place in range(len(clips)):
+                np.save(out / f"{place:05d}.npy", clips[place]["video"], allow_pickle=False)
         for warning in clips.warnings():
             print(f"warning: {warning}")
-        print(f"{len(clips)} real clips of {protocol.name} in {out}, as uint8 [f h w c]")
+        print(
+            f"{len(clips)} real clips of {protocol.name} in {args.write_real}, as uint8 [f h w c]"
+        )
 
 
 def measure_files(args: argparse.Namespace) -> None:
@@ -150,31 +154,33 @@ def measure_files(args: argparse.Namespace) -> None:
         raise config.ConfigError("give the folder of a run or --generated DIR, not both")
     protocol, changed = chosen(args)
     real = real_videos(args, protocol)
-    made = protocol.generated.clips(collect(args.generated), protocol.samples)
-    result = measure(
-        protocol, args.system or Path(args.generated).resolve().name, made, real,
-        changed=changed, inputs={"generated": args.generated, "real": args.real},
-    )  # fmt: skip
+    with buckets.copied(args.generated) as here:
+        made = protocol.generated.clips(collect(here), protocol.samples)
+        result = measure(
+            protocol, args.system or here.resolve().name, made, real,
+            changed=changed, inputs={"generated": args.generated, "real": args.real},
+        )  # fmt: skip
     finish(result, epath.Path(args.out or f"{protocol.name}.json"))
 
 
 def measure_run(
-    args: argparse.Namespace, subject: Any, step: int, log: Path, assignments: list[str]
+    args: argparse.Namespace, subject: Any, step: int, home: epath.Path, assignments: list[str]
 ) -> None:
-    """Makes a run's samples for a protocol, keeps them, and measures them."""
+    """Makes a run's samples for a protocol, keeps them in its folder `home`, and measures them."""
     protocol, changed = chosen(args)
     real = real_videos(args, protocol)
-    folder = log / "protocols" / f"{protocol.name}-{protocol_hash(protocol)}" / f"step-{step}"
+    folder = home / "protocols" / f"{protocol.name}-{protocol_hash(protocol)}" / f"step-{step}"
     record = {"step": step, "seed": args.seed, "set": assignments}
     samples = generate(
         subject, jax.random.key(args.seed), protocol, real, folder / "samples", record
     )
-    made = protocol.generated.clips(collect(samples), protocol.samples)
     inputs = {"run": args.workdir, **record, "generated": str(samples), "real": args.real}
-    result = measure(
-        protocol, args.system or f"{log.resolve().name} step {step}", made, real,
-        changed=changed, inputs=inputs,
-    )  # fmt: skip
+    with buckets.copied(samples) as here:
+        made = protocol.generated.clips(collect(here), protocol.samples)
+        result = measure(
+            protocol, args.system or f"{home.resolve().name} step {step}", made, real,
+            statistics_folder(home), changed=changed, inputs=inputs,
+        )  # fmt: skip
     finish(result, epath.Path(args.out or folder / "result.json"))
 
 

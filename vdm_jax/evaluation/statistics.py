@@ -11,11 +11,11 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+from etils import epath
 from jaxtyping import Float
 
 from vdm_jax import parallel
@@ -39,7 +39,7 @@ class Chunk:
 class Gathered:
     """A folder with the features of `clips` clips, `chunk` clips a file."""
 
-    folder: Path
+    folder: epath.Path
     clips: int
     chunk: int
 
@@ -82,18 +82,19 @@ def gather(
     readers: threads that read the clips of the next chunk while the last is worked on.
 
     With several processes each takes every n-th chunk, and all see the whole at the end: the folder
-    is one that they share.
+    is one that they share, on a disk or in a bucket.
 
     Raises:
       ValueError: no clips; clips of several lengths or sizes; features that are not finite, by the
         keys of the clips; a folder with the features of something else.
     """
-    folder, count = Path(folder), len(clips)
+    folder, count = epath.Path(folder), len(clips)
     if not count:
         raise ValueError(f"there are no clips to compute {title} of")
     _agree(folder, {"clips": count, "chunk": chunk, **record})
     numbers = range(jax.process_index(), -(-count // chunk), jax.process_count())
-    missing = [n for n in numbers if not (folder / _file(n)).exists()]
+    there = {file.name for file in folder.iterdir()}
+    missing = [n for n in numbers if _file(n) not in there]
     mine = sum(min(chunk, count - n * chunk) for n in numbers)
     left = sum(min(chunk, count - n * chunk) for n in missing)
     shape = np.asarray(clips[0]["video"]).shape if missing else ()
@@ -118,7 +119,7 @@ def cached(
 
     Whatever they depend on belongs in the record, so that a change of any of it is another folder.
     """
-    return gather(features, clips, Path(folder) / fingerprint(record), record, **options)
+    return gather(features, clips, epath.Path(folder) / fingerprint(record), record, **options)
 
 
 def fingerprint(record: Any) -> str:
@@ -127,7 +128,7 @@ def fingerprint(record: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _agree(folder: Path, record: Mapping[str, Any]) -> None:
+def _agree(folder: epath.Path, record: Mapping[str, Any]) -> None:
     """Says in the folder what is in it, or refuses one with something else."""
     record, index = json.loads(json.dumps(record)), folder / "index.json"
     if parallel.first() and not index.exists():
@@ -189,17 +190,17 @@ def _file(number: int) -> str:
     return f"chunk-{number:06}.npz"
 
 
-def _write(folder: Path, number: int, chunk: Chunk) -> None:
+def _write(folder: epath.Path, number: int, chunk: Chunk) -> None:
     """An archive that is there whole or not at all."""
     with whole_file(folder / _file(number)) as partial, partial.open("wb") as file:
         np.savez(file, keys=np.array(chunk.keys), features=chunk.features)
 
 
-def _read(folder: Path, number: int) -> Chunk:
+def _read(folder: epath.Path, number: int) -> Chunk:
     path = folder / _file(number)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return Chunk(tuple(file["keys"].tolist()), file["features"])
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return Chunk(tuple(arrays["keys"].tolist()), arrays["features"])
     except FileNotFoundError:
         raise FileNotFoundError(
             f"{path} is not there: the features were not gathered to the end, or by processes "

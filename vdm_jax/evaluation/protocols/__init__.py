@@ -22,7 +22,7 @@ from vdm_jax.evaluation.protocols.measures import (
     Measure,
     MotionDistance,
 )
-from vdm_jax.evaluation.protocols.measuring import Pairs, measure
+from vdm_jax.evaluation.protocols.measuring import Pairs, measure, statistics_folder
 from vdm_jax.evaluation.protocols.pairs import PairPSNR, PairSSIM
 from vdm_jax.evaluation.protocols.prompts import Ask, Classes, Nothing, RealCaptions, RealLabels
 from vdm_jax.evaluation.protocols.protocol import Protocol, identity, protocol_hash
@@ -80,4 +80,5 @@ __all__ = [
     "protocol_hash",
     "read_captions",
     "read_list",
+    "statistics_folder",
 ]

@@ -2,11 +2,11 @@
 
 import tempfile
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import jax
+from etils import epath
 
-from vdm_jax import data
+from vdm_jax import buckets, data
 from vdm_jax.evaluation.protocols.footage import Collection, collect
 from vdm_jax.evaluation.protocols.measuring import measure
 from vdm_jax.evaluation.protocols.protocol import Protocol, protocol_hash
@@ -40,12 +40,13 @@ class Measured:
             rules = replace(protocol.generated, count=self.samples)
             protocol = replace(protocol, generated=rules)
         with tempfile.TemporaryDirectory() as temporary:
-            folder = Path(self.keep or temporary) / protocol_hash(protocol)
+            folder = epath.Path(self.keep or temporary) / protocol_hash(protocol)
             if self.keep:  # a folder for each step, of which the key is a function
                 folder = folder / _told(key)
             generate(subject, key, protocol, real, folder, {"key": _told(key)})
-            made = protocol.generated.clips(collect(folder), protocol.samples)
-            result = measure(protocol, self.name, made, real)
+            with buckets.copied(folder) as here:
+                made = protocol.generated.clips(collect(here), protocol.samples)
+                result = measure(protocol, self.name, made, real)
         numbers = ("value", "low", "high", "std")
         found = {
             name: {k: float(v[k]) for k in numbers if v.get(k) is not None}

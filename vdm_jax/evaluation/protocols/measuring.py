@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from etils import epath
 
 from vdm_jax import config, data
-from vdm_jax.checkpoints.published import weights_folder
+from vdm_jax.buckets import in_bucket
 from vdm_jax.evaluation.features import Features
 from vdm_jax.evaluation.networks import Random, find
 from vdm_jax.evaluation.protocols.footage import Collection
@@ -30,10 +31,17 @@ CHUNK = 32
 """Clips to a file of gathered features: what an interruption can cost."""
 
 
-def statistics_folder() -> Path:
-    """Where features are kept: $VDM_JAX_STATISTICS, or .cache/vdm_jax/statistics at home."""
+def statistics_folder(run: str | os.PathLike | None = None) -> epath.Path:
+    """Where features are kept: $VDM_JAX_STATISTICS, or .cache/vdm_jax/statistics at home.
+
+    For a run in a bucket it is with the run, whose machines come and go.
+    """
     named = os.environ.get("VDM_JAX_STATISTICS")
-    return Path(named) if named else weights_folder().parent / "statistics"
+    if named:
+        return epath.Path(named)
+    if run is not None and in_bucket(run):
+        return epath.Path(run) / "protocols" / "statistics"
+    return epath.Path("~/.cache/vdm_jax/statistics").expanduser()
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +81,7 @@ def measure(
     Raises:
       ValueError: real clips are needed and not given; clips that do not fit, by name.
     """
-    folder = Path(folder or statistics_folder())
+    folder = epath.Path(folder or statistics_folder())
     if protocol.compared and real is None:
         raise ValueError(f"{protocol.name} compares with real clips: say where by --real DIR")
     reference = protocol.real.clips(real) if real is not None and protocol.compared else None
@@ -130,7 +138,9 @@ def _repeated(
     return {"value": float(np.mean(parts)), "std": float(np.std(parts)), "repeats": parts}
 
 
-def _gathered(features: Features, clips: Any, listing: Any, folder: Path, title: str) -> Gathered:
+def _gathered(
+    features: Features, clips: Any, listing: Any, folder: epath.Path, title: str
+) -> Gathered:
     record = {
         "features": config.to_json(features),
         "weights": weights_of(features),

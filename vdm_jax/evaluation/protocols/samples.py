@@ -5,12 +5,12 @@ import io
 import json
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from etils import epath
 
 from vdm_jax import diffusion, parallel
 from vdm_jax.checkpoints import whole_file
@@ -54,7 +54,7 @@ def generate(
     real: Collection | None,
     folder: str | os.PathLike,
     record: Mapping[str, Any],
-) -> Path:
+) -> epath.Path:
     """The samples of a protocol in `folder`, a .npy [f h w c] each, with a table of their prompts.
 
     record: whose samples they are, as JSON; a folder with those of something else is refused.
@@ -63,7 +63,7 @@ def generate(
       ValueError: the folder holds other samples; the model makes clips that the protocol cannot
         use.
     """
-    folder, rules = Path(folder), protocol.generated
+    folder, rules = epath.Path(folder), protocol.generated
     asks = asks_of(protocol, real)
     if subject.data.frames < rules.span:
         raise ValueError(
@@ -73,23 +73,24 @@ def generate(
         )
     _claim(folder, {"samples": len(asks), "asks": asks_hash(asks), **record})
     digits = max(5, len(str(len(asks) - 1)))
-    files = [folder / f"{i:0{digits}}.npy" for i in range(len(asks))]
-    _write(folder / TABLE, _table(files, asks))
+    names = [f"{i:0{digits}}.npy" for i in range(len(asks))]
+    _write(folder / TABLE, _table(names, asks))
+    there = {file.name for file in folder.iterdir()}
     after = None
     if rules.source is not None and real is not None:
         after = rules.source.clips(real)
     batches = [slice(start, start + BATCH) for start in range(0, len(asks), BATCH)]
     # All processes make a batch together, so they agree beforehand on which are missing.
-    missing = [chosen for chosen in batches if not all(file.exists() for file in files[chosen])]
+    missing = [chosen for chosen in batches if not there.issuperset(names[chosen])]
     parallel.meet(f"samples in {folder}")
-    done = len(asks) - sum(len(files[chosen]) for chosen in missing)
+    done = len(asks) - sum(len(names[chosen]) for chosen in missing)
     with counted(f"samples of {protocol.name}", len(asks), done) as advance:
         for chosen in missing:
             batch_key = jax.random.fold_in(key, chosen.start // BATCH)
             videos = _made(subject, batch_key, asks[chosen], protocol, after, chosen.start)
             if parallel.first():
-                for file, video in zip(files[chosen], videos, strict=True):
-                    _save(file, video)
+                for name, video in zip(names[chosen], videos, strict=True):
+                    _save(folder / name, video)
             advance(len(videos))
     parallel.meet(f"all samples in {folder}")
     return folder
@@ -131,7 +132,7 @@ def _made(
     )  # fmt: skip
 
 
-def _claim(folder: Path, record: Mapping[str, Any]) -> None:
+def _claim(folder: epath.Path, record: Mapping[str, Any]) -> None:
     """Says whose samples are in the folder, or refuses it."""
     record = json.loads(json.dumps(record))
     told = folder / RECORD
@@ -145,23 +146,23 @@ def _claim(folder: Path, record: Mapping[str, Any]) -> None:
     _write(told, json.dumps(record, indent=2) + "\n")
 
 
-def _table(files: Sequence[Path], asks: Sequence[Ask]) -> str:
+def _table(names: Sequence[str], asks: Sequence[Ask]) -> str:
     """The prompts of samples; those without any are not in it."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(("file", "caption", "label", "real"))
-    for file, ask in zip(files, asks, strict=True):
+    for name, ask in zip(names, asks, strict=True):
         if ask.caption:
-            rows.writerow((file.name, ask.caption, ask.label, ask.key))
+            rows.writerow((name, ask.caption, ask.label, ask.key))
     return text.getvalue()
 
 
-def _save(path: Path, video: np.ndarray) -> None:
+def _save(path: epath.Path, video: np.ndarray) -> None:
     with whole_file(path) as partial, partial.open("wb") as file:
         np.save(file, video, allow_pickle=False)
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: epath.Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as partial:
         partial.write_text(text, "utf-8")
