@@ -95,9 +95,9 @@ def _named(file: Path | bytes) -> Iterator[str | IO[bytes]]:
         yield str(file)
 
 
-def probe(path: Path) -> Video:
-    """What `path` holds, from its packets alone wherever they can be trusted."""
-    with _opened(path) as (container, stream):
+def probe(file: Path | bytes) -> Video:
+    """What a file holds, from its packets alone wherever they can be trusted."""
+    with _opened(file) as (container, stream):
         # A file cut short ends in a packet that is cut short.
         packets = [
             (packet.pts, packet.is_keyframe)
@@ -122,12 +122,12 @@ def probe(path: Path) -> Video:
         times = stamps * unit
         keyframes = np.union1d([0], np.flatnonzero([packets[place][1] for place in order]))
     else:
-        with _opened(path) as (container, stream):
+        with _opened(file) as (container, stream):
             count = sum(1 for _ in container.decode(stream))
         times, stamps, keyframes = np.arange(count) / rate, None, np.array([0])
     if not (len(times) and height and width):
         raise Unreadable("it holds no frames")
-    return Video(path, height, width, times, stamps, keyframes)
+    return Video(file, height, width, times, stamps, keyframes)
 
 
 def read(

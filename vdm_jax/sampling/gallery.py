@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from vdm_jax.sampling.video import Frames, gif, magnification, mp4, save
+from vdm_jax.data.containers import Frames, gif, mp4
+from vdm_jax.sampling.video import magnification, save
 
 
 @dataclass(frozen=True)

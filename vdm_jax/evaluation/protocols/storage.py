@@ -7,12 +7,13 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import av
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from vdm_jax.data.containers import mp4
+from vdm_jax.data.videos import probe, read
 from vdm_jax.evaluation.resizing import Frames
 
 Picture = UInt8[np.ndarray, "h w 3"]
@@ -54,21 +55,10 @@ class H264:
     crf: int = 23
 
     def __call__(self, x: Frames) -> Frames:
-        frames = _whole(x)
-        _, height, width, _ = frames.shape
-        even = np.pad(frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), "edge")
-        file = io.BytesIO()
-        with av.open(file, "w", format="mp4") as container:
-            stream = container.add_stream("libx264", rate=25, options={"crf": str(self.crf)})
-            stream.height, stream.width = even.shape[1:3]
-            stream.pix_fmt = "yuv420p"
-            for frame in even:
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-            container.mux(stream.encode(None))
-        file.seek(0)
-        with av.open(file, "r") as container:
-            found = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-        return jnp.asarray(np.stack(found)[:, :height, :width], jnp.float32)
+        height, width = x.shape[1:3]
+        file = mp4(_whole(x), crf=self.crf)
+        found = read(probe(file), range(len(x)), lambda height, width: (height, width))
+        return jnp.asarray(found[:, :height, :width], jnp.float32)
 
 
 def _each(x: Frames, stored: Callable[[Picture], Picture]) -> Frames:
