@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,35 +57,43 @@ def kept(path: str | os.PathLike) -> Path:
     if not in_bucket(path):
         return Path(path).expanduser()
     where = Path(os.environ.get(DATA, "~/.cache/vdm_jax/data")).expanduser()
-    _keep(epath.Path(path), where / os.fspath(path).replace("://", "/"))
-    return where / os.fspath(path).replace("://", "/")
+    copy = where / os.fspath(path).replace("://", "/")
+    _all(_keep, _files(path, copy))
+    return copy
 
 
-def _keep(source: epath.Path, target: Path) -> None:
-    if source.is_dir():
-        target.mkdir(parents=True, exist_ok=True)
-        for inside in source.iterdir():
-            _keep(inside, target / inside.name)
-    elif not target.is_file() or target.stat().st_size != source.stat().length:
-        partial = target.with_name(f".{target.name}.{os.getpid()}")
-        try:
-            log.info("copying %s to %s", source, target)
-            send(source, partial)
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
+def _keep(source: epath.Path, target: epath.Path) -> None:
+    if target.exists() and target.stat().length == source.stat().length:
+        return
+    partial = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        log.info("copying %s to %s", source, target)
+        _send(source, partial)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def send(source: str | os.PathLike, target: str | os.PathLike) -> None:
-    """Copies a file, or a folder with all that is in it, from anywhere to anywhere."""
-    with ThreadPoolExecutor(16) as pool:  # a bucket is slow to answer, and answers many at once
-        for sent in [pool.submit(_send, *pair) for pair in _files(source, target)]:
-            sent.result()
+    """Copies a file, or a folder with all that is in it, from anywhere to anywhere.
+
+    Buckets do not all tell when a file was written: the time of a copy from one is made of what is
+    in the file, so that equal files are equal wherever and whenever they were copied.
+    """
+    _all(_send, _files(source, target))
 
 
-def _files(
-    source: str | os.PathLike, target: str | os.PathLike
-) -> Iterator[tuple[epath.Path, epath.Path]]:
+Pairs = Iterator[tuple[epath.Path, epath.Path]]
+
+
+def _all(what: Callable[[epath.Path, epath.Path], None], pairs: Pairs) -> None:
+    """Many files at once, for a bucket is slow to answer."""
+    with ThreadPoolExecutor(16) as pool:
+        for done in [pool.submit(what, *pair) for pair in pairs]:
+            done.result()
+
+
+def _files(source: str | os.PathLike, target: str | os.PathLike) -> Pairs:
     """The files at a place and where they go, for which folders are made."""
     a, b = epath.Path(source), epath.Path(target)
     if not a.is_dir():
@@ -100,16 +108,13 @@ def _files(
 
 
 def _send(source: epath.Path, target: epath.Path) -> None:
-    with source.open("rb") as read, target.open("wb") as written:
-        shutil.copyfileobj(read, written, 2**24)
-
-
-def _digest(path: Path) -> int:
     digest = 0
-    with path.open("rb") as file:
-        while part := file.read(2**24):
+    with source.open("rb") as read, target.open("wb") as written:
+        while part := read.read(2**24):
             digest = zlib.crc32(part, digest)
-    return digest
+            written.write(part)
+    if in_bucket(source) and not in_bucket(target):
+        os.utime(target, ns=(digest, digest))
 
 
 @contextmanager
@@ -156,11 +161,7 @@ def resumed(path: str | os.PathLike) -> Iterator[Path]:
 
 @contextmanager
 def copied(path: str | os.PathLike) -> Iterator[Path]:
-    """A folder to read, for as long as this is open: itself, or a copy of one in a bucket.
-
-    Buckets do not all tell when a file was written: the times of a copy are made of what is in its
-    files, so that equal files are equal wherever and whenever they were copied.
-    """
+    """A folder to read, for as long as this is open: itself, or a copy of one in a bucket."""
     if not in_bucket(path):
         yield Path(path).expanduser()
         return
@@ -169,10 +170,6 @@ def copied(path: str | os.PathLike) -> Iterator[Path]:
         copy = Path(temporary) / source.name
         if source.exists():
             send(source, copy)
-        for file in copy.rglob("*"):
-            if file.is_file():
-                digest = _digest(file)
-                os.utime(file, ns=(digest, digest))
         yield copy
 
 

@@ -164,10 +164,10 @@ def test_a_data_set_in_a_bucket_is_copied_once(path, tmp_path, monkeypatch):
     monkeypatch.setenv("VDM_JAX_DATA", str(tmp_path))
     expected = [c["key"] for c in clips(path)]
     assert [c["key"] for c in clips("s3://bucket/datasets")] == expected
-    files = {f: f.stat().st_mtime_ns for f in tmp_path.rglob("*") if f.is_file()}
+    files = {f: f.stat().st_ino for f in tmp_path.rglob("*") if f.is_file()}
     damaged = next(f for f in files if "array_record" in f.name)
     damaged.write_bytes(damaged.read_bytes()[:-1])
     assert [c["key"] for c in clips("s3://bucket/datasets")] == expected
-    assert [f for f in files if f.stat().st_mtime_ns != files[f]] == [damaged]
+    assert [f for f in files if f.stat().st_ino != files[f]] == [damaged]
     with pytest.raises(FileNotFoundError, match=r"no data set 'ufc101' .* did you mean 'ucf101'"):
         data.Clips("ufc101", path="s3://bucket/datasets").clips("train")

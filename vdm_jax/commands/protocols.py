@@ -113,9 +113,7 @@ def real_videos(args: argparse.Namespace, protocol: Protocol) -> Collection | No
     """The real videos that are named, if any."""
     if not args.real:
         return None
-    if buckets.in_bucket(args.real):
-        raise config.ConfigError(f"--real {args.real}: data sets are read from disks, not buckets")
-    found = collect(args.real, args.split or protocol.real.split)
+    found = collect(buckets.kept(args.real), args.split or protocol.real.split)
     if args.only:
         found = found.only(read_list(args.only), args.only)
     if args.captions:

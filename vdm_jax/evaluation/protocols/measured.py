@@ -60,7 +60,7 @@ class Measured:
         if not (protocol.compared or asked):
             return None
         if self.real is not None:
-            return collect(self.real, protocol.real.split)
+            return collect(buckets.kept(self.real), protocol.real.split)
         if isinstance(subject.data, data.Clips):
             return collect(subject.data.shards.folder, protocol.real.split)
         if isinstance(subject.data, data.VideoFolder):
