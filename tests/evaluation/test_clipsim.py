@@ -7,7 +7,13 @@ from PIL import Image
 
 from vdm_jax import data, models
 from vdm_jax.evaluation import Random
-from vdm_jax.evaluation.clipsim import CaptionVectors, clip_frames, clipsim, r_precision
+from vdm_jax.evaluation.clipsim import (
+    CaptionVectors,
+    clip_frames,
+    clipsim,
+    directions,
+    r_precision,
+)
 from vdm_jax.evaluation.pretrained import Pretrained
 
 RANDOM = np.random.default_rng(0)
@@ -16,30 +22,32 @@ RANDOM = np.random.default_rng(0)
 def test_equal_vectors_fit_and_orthogonal_ones_do_not():
     vectors = RANDOM.normal(size=(5, 8))
     frames = np.repeat(vectors[:, None], 3, axis=1) * RANDOM.uniform(0.1, 9, (5, 3, 1))
-    np.testing.assert_allclose(clipsim(frames, vectors), 1)
-    np.testing.assert_allclose(clipsim(-frames, vectors), -1)  # nothing is clipped
+    np.testing.assert_allclose(clipsim(directions(frames), vectors), 1)
+    np.testing.assert_allclose(clipsim(directions(-frames), vectors), -1)  # nothing is clipped
     axes = np.eye(8)
-    np.testing.assert_allclose(clipsim(np.repeat(axes[:5, None], 3, axis=1), axes[3:]), 0)
+    np.testing.assert_allclose(
+        clipsim(directions(np.repeat(axes[:5, None], 3, axis=1)), axes[3:]), 0
+    )
 
 
 def test_frames_are_averaged_as_cosines():
     """One frame that fits, one that is orthogonal and ten times as long: 1/2."""
-    frames = np.array([[[1.0, 0.0], [0.0, 10.0]]])
-    np.testing.assert_allclose(clipsim(frames, np.array([[2.0, 0.0]])), 0.5)
+    clips = directions(np.array([[[1.0, 0.0], [0.0, 10.0]]]))
+    np.testing.assert_allclose(clipsim(clips, np.array([[2.0, 0.0]])), 0.5)
     with pytest.raises(ValueError, match="1 clips need as many captions, not 2"):
-        clipsim(frames, np.ones((2, 2)))
+        clipsim(clips, np.ones((2, 2)))
 
 
 def test_r_precision_of_chance_and_of_certainty():
-    frames, captions = RANDOM.normal(size=(2, 2000, 16))
-    found = r_precision(frames[:, None], captions, candidates=20)
+    clips, captions = RANDOM.normal(size=(2, 2000, 16))
+    found = r_precision(clips, captions, candidates=20)
     assert abs(found.mean() - 1 / 20) < 4 * np.sqrt(0.05 * 0.95 / 2000)
-    assert r_precision(captions[:50, None], captions[:50]).mean() == 1
+    assert r_precision(directions(captions[:50, None]), captions[:50]).mean() == 1
     same = np.ones((12, 4))
-    np.testing.assert_allclose(r_precision(same[:, None], same), 1 / 12)
-    np.testing.assert_allclose(r_precision(same[:, None], same, candidates=3), 1 / 3)
+    np.testing.assert_allclose(r_precision(same, same), 1 / 12)
+    np.testing.assert_allclose(r_precision(same, same, candidates=3), 1 / 3)
     with pytest.raises(ValueError, match="among 100 captions"):
-        r_precision(same[:, None], same, candidates=100)
+        r_precision(same, same, candidates=100)
 
 
 def test_frames_are_seen_as_pil_makes_them():

@@ -1,7 +1,13 @@
 """Evaluations of trained models: what they generate, how well they denoise, as named numbers."""
 
 from vdm_jax.evaluation.bootstrap import Bootstrap
-from vdm_jax.evaluation.clipsim import CaptionVectors, clip_frames, clipsim, r_precision
+from vdm_jax.evaluation.clipsim import (
+    CaptionVectors,
+    clip_frames,
+    clipsim,
+    directions,
+    r_precision,
+)
 from vdm_jax.evaluation.completion import Extension, Interpolation, Prediction, Seam
 from vdm_jax.evaluation.denoising import DenoisingError
 from vdm_jax.evaluation.features import Features, PixelFeatures
@@ -144,6 +150,7 @@ __all__ = [
     "clip_frames",
     "clipsim",
     "decide",
+    "directions",
     "fingerprint",
     "frechet_distance",
     "gather",

@@ -23,6 +23,8 @@ PIXELS: tuple[Step, ...] = (
     Pillow(ShorterSide(224), "cubic"), CentreCrop(224, "nearest"), UNIT, CLIP, Images()
 )  # fmt: skip
 """As OpenAI's CLIP does: PIL's bicubic to a shorter side of 224, the middle, its normalisation."""
+BLOCK = 256
+"""Clips of which the fit with all captions is in memory at a time."""
 
 
 def clip_frames(
@@ -69,46 +71,54 @@ def _loaded(vectors: CaptionVectors) -> tuple[Any, Any]:
     return params, jax.jit(encode)
 
 
+def directions(frames: Float[np.ndarray, "b f d"]) -> Float[np.ndarray, "b d"]:
+    """The mean over frames of `frame / |frame|`: a clip, as far as captions are held against it."""
+    return _unit(frames).mean(axis=1)
+
+
 def clipsim(
-    frames: Float[np.ndarray, "b f d"], captions: Float[np.ndarray, "b d"]
+    clips: Float[np.ndarray, "b d"], captions: Float[np.ndarray, "b d"]
 ) -> Float[np.ndarray, "b"]:
     """The mean over frames of `cos(frame, caption)`, for each clip with its caption, in -1..1.
 
-    The mean over clips is the CLIPSIM; some print it times 100. Nothing is clipped at zero.
+    clips: their `directions`. The mean over clips is the CLIPSIM; some print it times 100. Nothing
+    is clipped at zero.
     """
-    if len(frames) != len(captions):
-        raise ValueError(f"{len(frames)} clips need as many captions, not {len(captions)}")
-    return np.einsum("bfd,bd->b", _unit(frames), _unit(captions)) / frames.shape[1]
+    _check_pairs(clips, captions)
+    return np.einsum("bd,bd->b", clips, _unit(captions))
 
 
 def r_precision(
-    frames: Float[np.ndarray, "b f d"],
+    clips: Float[np.ndarray, "b d"],
     captions: Float[np.ndarray, "b d"],
     candidates: int | None = None,
     seed: int = 0,
 ) -> Float[np.ndarray, "b"]:
     """Whether a clip fits its own caption better than the others, 1 or 0, for each clip.
 
-    The fit is `clipsim`. candidates: how many captions are compared, the clip's own and others at
-    random, none twice; all where none are named. Chance is `1 / candidates`, which is also what k
-    candidates score that fit equally well, each 1 / k.
+    The fit is `clipsim`, clips are their `directions`. candidates: how many captions are compared,
+    the clip's own and others at random, none twice; all where none are named. Chance is
+    `1 / candidates`, which is also what k candidates score that fit equally well, each 1 / k.
     """
-    if len(frames) != len(captions):
-        raise ValueError(f"{len(frames)} clips need as many captions, not {len(captions)}")
+    _check_pairs(clips, captions)
     count = len(captions) if candidates is None else candidates
     if not 1 < count <= len(captions):
         raise ValueError(
             f"R-precision among {count} captions needs as many clips with captions, and at least "
             f"2; there are {len(captions)}"
         )
-    fit = _unit(frames).mean(axis=1) @ _unit(captions).T
-    found = np.empty(len(fit))
-    for i, row in enumerate(fit):
-        rng = np.random.default_rng((seed, i))
-        others = rng.permutation(np.delete(np.arange(len(fit)), i))[: count - 1]
-        own, rest = row[i], row[others]
-        found[i] = 0.0 if np.any(rest > own) else 1 / (1 + np.sum(rest == own))
+    others, found = _unit(captions).T, np.empty(len(clips))
+    for start in range(0, len(clips), BLOCK):
+        for i, row in enumerate(clips[start : start + BLOCK] @ others, start):
+            rng = np.random.default_rng((seed, i))
+            rest = row[rng.permutation(np.delete(np.arange(len(row)), i))[: count - 1]]
+            found[i] = 0.0 if np.any(rest > row[i]) else 1 / (1 + np.sum(rest == row[i]))
     return found
+
+
+def _check_pairs(clips: np.ndarray, captions: np.ndarray) -> None:
+    if len(clips) != len(captions):
+        raise ValueError(f"{len(clips)} clips need as many captions, not {len(captions)}")
 
 
 def _unit(vectors: Float[np.ndarray, "*n d"]) -> Float[np.ndarray, "*n d"]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float
@@ -11,10 +11,16 @@ from jaxtyping import Float
 from vdm_jax import data, models
 from vdm_jax.checkpoints.published import at_hand
 from vdm_jax.evaluation.bootstrap import Bootstrap
-from vdm_jax.evaluation.clipsim import CaptionVectors, clip_frames, clipsim, r_precision
+from vdm_jax.evaluation.clipsim import (
+    CaptionVectors,
+    clip_frames,
+    clipsim,
+    directions,
+    r_precision,
+)
 from vdm_jax.evaluation.features import Features
 from vdm_jax.evaluation.pretrained import Pretrained
-from vdm_jax.evaluation.protocols.measures import Against, told
+from vdm_jax.evaluation.protocols.measures import Alone, told
 from vdm_jax.evaluation.protocols.rows import Rows
 
 VOCABULARY = "bpe_simple_vocab_16e6.txt.gz"
@@ -25,7 +31,7 @@ FRAMES_B16 = clip_frames("clip_vit_b16", models.ClipImage.vit_b16())
 
 
 @dataclass(frozen=True)
-class ClipSimilarity:
+class ClipSimilarity(Alone):
     """CLIPSIM: the cosine between each frame and the caption, averaged over frames, then clips.
 
     features: of frames, a row each. encoder: of captions, of the same CLIP. vocabulary: its table
@@ -37,14 +43,7 @@ class ClipSimilarity:
     vocabulary: str = VOCABULARY
     name: str = "clipsim"
     bootstrap: Bootstrap = Bootstrap()
-
-    @property
-    def against(self) -> Against | None:
-        return None
-
-    @property
-    def captioned(self) -> bool:
-        return True
+    captioned: ClassVar[bool] = True
 
     def value(self, made: Rows, real: Rows | None, captions: Sequence[str]) -> float:
         return float(self.clips(made, captions).mean())
@@ -54,20 +53,18 @@ class ClipSimilarity:
 
     def clips(self, made: Rows, captions: Sequence[str]) -> Float[np.ndarray, "b"]:
         """Of each clip."""
-        frames, vectors = self.vectors(made, captions)
-        return clipsim(frames, vectors)
+        return clipsim(*self.vectors(made, captions))
 
     def vectors(
         self, made: Rows, captions: Sequence[str]
-    ) -> tuple[Float[np.ndarray, "b f d"], Float[np.ndarray, "b d"]]:
-        """Of frames and of captions; captions that are there often are looked at once."""
-        rows = made.features()
+    ) -> tuple[Float[np.ndarray, "b d"], Float[np.ndarray, "b d"]]:
+        """Of clips and of captions; captions that are there often are looked at once."""
+        clips = np.concatenate([directions(part) for part in made.by_clip()])
         different = list(dict.fromkeys(captions))
         text = data.ClipBPE(str(vocabulary(self.vocabulary)))
         known = CaptionVectors(text, self.encoder)(different)
         places = {caption: place for place, caption in enumerate(different)}
-        chosen = known[[places[caption] for caption in captions[: made.clips]]]
-        return rows.reshape(made.clips, -1, rows.shape[1]), chosen
+        return clips, known[[places[caption] for caption in captions[: made.clips]]]
 
 
 @dataclass(frozen=True)
@@ -79,9 +76,9 @@ class RPrecision(ClipSimilarity):
     name: str = "r_precision"
 
     def clips(self, made: Rows, captions: Sequence[str]) -> Float[np.ndarray, "b"]:
-        frames, vectors = self.vectors(made, captions)
+        clips, vectors = self.vectors(made, captions)
         count = self.candidates
-        return r_precision(frames, vectors, count and min(count, len(vectors)), self.seed)
+        return r_precision(clips, vectors, count and min(count, len(vectors)), self.seed)
 
 
 def vocabulary(file: str) -> Path:

@@ -3,7 +3,7 @@
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -37,10 +37,8 @@ class Measure(typing.Protocol):
         """What samples are held against: the reference, the real clip of each, or nothing."""
         ...
 
-    @property
-    def captioned(self) -> bool:
-        """Whether the captions of samples matter."""
-        ...
+    captioned: ClassVar[bool]
+    """Whether the captions of samples matter."""
 
     def value(self, made: Rows, real: Rows | None, captions: Sequence[str]) -> float: ...
 
@@ -49,20 +47,24 @@ class Measure(typing.Protocol):
         ...
 
 
-class _AllAgainstAll:
-    """Measures that hold the samples against the real clips, all against all."""
+class AllAgainstAll:
+    """What holds all samples against all real clips."""
 
     @property
     def against(self) -> Against | None:
         return "real"
 
+
+class Alone:
+    """What looks at the samples alone."""
+
     @property
-    def captioned(self) -> bool:
-        return False
+    def against(self) -> Against | None:
+        return None
 
 
 @dataclass(frozen=True)
-class Frechet(_AllAgainstAll):
+class Frechet(AllAgainstAll):
     """The Frechet distance between the features of samples and of real clips.
 
     ddof: 1 is the unbiased covariance, 0 that of StyleGAN-V and cd-fvd. bootstrap: None where it
@@ -74,6 +76,7 @@ class Frechet(_AllAgainstAll):
     ddof: int = 1
     name: str = "fvd"
     bootstrap: Bootstrap | None = Bootstrap()
+    captioned: ClassVar[bool] = False
 
     def value(self, made: Rows, real: Rows | None, captions: Sequence[str]) -> float:
         assert real is not None
@@ -90,7 +93,7 @@ class Frechet(_AllAgainstAll):
 
 
 @dataclass(frozen=True)
-class MotionDistance(_AllAgainstAll):
+class MotionDistance(AllAgainstAll):
     """FVMD's distance between histograms of motion (`evaluation.motion`), with its epsilon.
 
     It is FVMD's (Liu et al. 2024) by its histograms and its distance alone: points follow the flow
@@ -101,6 +104,7 @@ class MotionDistance(_AllAgainstAll):
     features: Features = MotionHistograms(pixels=(HalfPixel(256),))
     epsilon: float = 1e-5
     name: str = "motion_distance"
+    captioned: ClassVar[bool] = False
 
     def value(self, made: Rows, real: Rows | None, captions: Sequence[str]) -> float:
         assert real is not None
@@ -111,13 +115,14 @@ class MotionDistance(_AllAgainstAll):
 
 
 @dataclass(frozen=True)
-class KernelDistance(_AllAgainstAll):
+class KernelDistance(AllAgainstAll):
     """The unbiased MMD^2 between the features of samples and of real clips: KVD, KID."""
 
     features: Features
     kernel: Polynomial = CUBIC
     name: str = "kvd"
     bootstrap: Bootstrap = Bootstrap()
+    captioned: ClassVar[bool] = False
 
     def value(self, made: Rows, real: Rows | None, captions: Sequence[str]) -> float:
         assert real is not None
@@ -131,7 +136,7 @@ class KernelDistance(_AllAgainstAll):
 
 
 @dataclass(frozen=True)
-class Inception:
+class Inception(Alone):
     """The inception score of the samples by a classifier's logits.
 
     `std` is the deviation over splits where there are several; the interval is of one split.
@@ -141,14 +146,7 @@ class Inception:
     score: inception_score.InceptionScore = inception_score.MAGVIT
     name: str = "is"
     bootstrap: Bootstrap = Bootstrap()
-
-    @property
-    def against(self) -> Against | None:
-        return None
-
-    @property
-    def captioned(self) -> bool:
-        return False
+    captioned: ClassVar[bool] = False
 
     def value(self, made: Rows, real: Rows | None, captions: Sequence[str]) -> float:
         return self._scores(made)[0]
@@ -181,10 +179,7 @@ class Mean:
     pairs: bool = False
     column: int = 0
     bootstrap: Bootstrap = Bootstrap()
-
-    @property
-    def captioned(self) -> bool:
-        return False
+    captioned: ClassVar[bool] = False
 
     @property
     def against(self) -> Against | None:
@@ -197,8 +192,8 @@ class Mean:
         return told(self.bootstrap.mean(self._clips(made))) if made.clips > 1 else {}
 
     def _clips(self, made: Rows) -> np.ndarray:
-        rows = made.features()[:, self.column].astype(np.float64)
-        return rows.reshape(made.clips, -1).mean(axis=1)
+        parts = [part[:, :, self.column].mean(axis=1, dtype=np.float64) for part in made.by_clip()]
+        return np.concatenate(parts)
 
 
 def told(interval: Interval) -> dict[str, Any]:

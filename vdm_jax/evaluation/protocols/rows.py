@@ -23,16 +23,21 @@ class Rows:
         """How many."""
         return self.stop - self.start
 
-    def __iter__(self) -> Iterator[Float[np.ndarray, "n d"]]:
-        """Chunk by chunk, one in memory at a time."""
+    def by_clip(self) -> Iterator[Float[np.ndarray, "b r d"]]:
+        """Chunk by chunk, one in memory at a time: r rows of each clip, one or one for a frame."""
         first = 0
         for chunk in self.gathered:
             count = len(chunk.keys)
-            each = len(chunk.features) // count  # rows of a clip: one, or one for each frame
             low, high = max(self.start - first, 0), min(self.stop - first, count)
             if low < high:
-                yield chunk.features[low * each : high * each]
+                rows = chunk.features.reshape(count, -1, chunk.features.shape[1])
+                yield rows[low:high]
             first += count
+
+    def __iter__(self) -> Iterator[Float[np.ndarray, "n d"]]:
+        """Chunk by chunk, the rows of all clips one after the other."""
+        for part in self.by_clip():
+            yield part.reshape(-1, part.shape[-1])
 
     def features(self) -> Float[np.ndarray, "n d"]:
         """All rows."""
