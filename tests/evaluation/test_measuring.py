@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from small import Small
 
-from vdm_jax import config, data, evaluation
+from vdm_jax import config, data, evaluation, sampling
 from vdm_jax.evaluation import (
     Antialiased,
     CentreCrop,
@@ -125,6 +125,26 @@ def test_fewer_samples_are_measured_and_said(folders):
     (made / "03.npy").unlink()
     result = measured(made, real)
     assert result.warnings == ["the protocol wants 12 samples, and 11 are here"]
+
+
+def test_another_pace_is_said(folders, tmp_path):
+    """Samples of 10 frames a second against real videos of 25; of each other rate, the rates."""
+    made, real = (tmp_path / name for name in ("slow", "fast"))
+    for folder, fps in ((made, 10), (real, 25)):
+        folder.mkdir()
+        for i in range(4):
+            sampling.write(folder / f"{i}.gif", RNG.integers(0, 256, (4, 16, 16, 3), np.uint8), fps)
+    four = config.override(SMALL, "generated.count=4", "generated.size=16")
+    two_frames = "samples have 4 frames, of which 2 from the first on are measured, 1 apart"
+    assert measured(made, real, four).warnings == [
+        two_frames,
+        "measured frames of samples are 0.1 s apart, and those of real clips 0.04 s, as their "
+        "files tell: motion differs in pace",
+    ]
+    assert measured(real, real, four).warnings == [two_frames]
+    sampling.write(made / "3.gif", RNG.integers(0, 256, (4, 16, 16, 3), np.uint8), 25)
+    assert "samples differ in frames a second, 10 (3) and 25 (1)" in measured(
+        made, real, four).warnings[1]  # fmt: skip
 
 
 def test_a_folder_that_is_needed_is_asked_for(folders):

@@ -23,6 +23,7 @@ from vdm_jax.evaluation import (
     SortedFirst,
     Spread,
 )
+from vdm_jax.evaluation.protocols import PROTOCOLS, asks_of
 from vdm_jax.evaluation.protocols.footage import Collection, Footage
 from vdm_jax.evaluation.protocols.prompts import apportioned
 from vdm_jax.evaluation.protocols.protocol import protocol_hash
@@ -63,6 +64,7 @@ def test_the_classes_are_those_of_the_data_set():
         assert all(c.prompt(prompts) for c in classes)
     pyoco, snap = ({c.prompt(p) for c in classes} for p in ("pyoco", "snap_video"))
     assert len(pyoco) == len(snap) == 101
+    assert sum(c.prompt("pyoco") != c.prompt("snap_video") for c in classes) == 20
 
 
 def test_classes_are_asked_for_as_often_as_they_occur():
@@ -89,6 +91,36 @@ def test_captions_are_drawn_of_each_video_by_itself():
     assert [a.caption for a in RealCaptions("first").asks(5, videos)] == ["a"] * 5
     with pytest.raises(ValueError, match="1 of 41 real videos have no caption, the first is mute"):
         RealCaptions().asks(None, [*videos, footage("mute", 9)])
+
+
+def test_captions_go_on_from_repeat_to_repeat():
+    """VideoPoet's 20 sets of 2,048 samples are of the first 40,960 captions of MSR-VTT."""
+    told = [footage(f"video{7010 + i}", 20, captions=tuple(f"{i} {n}" for n in range(20)))
+            for i in range(2990)]  # fmt: skip
+    everything = PROTOCOLS["msr_vtt_all_captions"]
+    captions = [ask.caption for ask in asks_of(everything, collection(*told))]
+    assert len(captions) == len(set(captions)) == 59_800
+    poet = asks_of(PROTOCOLS["msr_vtt_videopoet"], collection(*told))
+    assert [ask.caption for ask in poet] == captions[:40_960]
+    magvit = asks_of(PROTOCOLS["ucf101_magvit_128"], None)
+    assert len(magvit) == 40_000 and magvit[:10_000] == magvit[30_000:]
+
+
+def test_rows_take_as_many_clips_as_their_papers_say():
+    """BAIR: 256 test videos of 30 frames. Kinetics-600: six clips of each evaluation video."""
+    bair = collection(*(footage(f"v{i:03}", 30) for i in range(256)))
+    for name, clips in (("bair_aux1_64", 256), ("bair_aux1_debiased_64", 3840)):
+        assert len(PROTOCOLS[name].real.clips(bair)) == clips
+        asks = asks_of(PROTOCOLS[name], bair)
+        assert len(asks) == 25_600 and set(Counter(ask.key for ask in asks).values()) == {100}
+    kinetics = PROTOCOLS["kinetics600_magvit_64"]
+    few = collection(*(footage(f"v{i}", 250) for i in range(7)))
+    assert len(kinetics.real.clips(few)) == 6 * 7
+    asks = asks_of(kinetics, few)
+    source = kinetics.generated.source.clips(few)
+    assert len(asks) == 200_000
+    for i in (0, 41, 42, 50_000, 199_999):  # the clip that a sample goes on from is asked for
+        assert asks[i].key == source.videos()[i % len(source)].key
 
 
 def test_which_clips_are_taken(monkeypatch):

@@ -42,15 +42,22 @@ class Generated:
         """From the first measured frame to the last, both counted."""
         return (self.frames - 1) * self.stride + 1
 
-    def asks(self, real: Sequence[Told]) -> list[Ask]:
-        """What each sample is asked to be, in order.
+    def asks(self, real: Sequence[Told], repeats: int = 1) -> list[Ask]:
+        """What each sample is asked to be, in order, of all repeats one after the other.
+
+        What real videos tell goes on from one repeat to the next; classes are the same in each.
 
         Raises:
           ValueError: videos without captions where captions are asked for.
         """
-        count = None if self.count is None else -(-self.count // self.each)
-        asks = [ask for ask in self.asked.asks(count, real) for _ in range(self.each)]
-        return asks[: self.count]
+        if self.count is None or not self.asked.of_real:
+            return self._some(self.count, real) * repeats
+        return self._some(self.count * repeats, real)
+
+    def _some(self, count: int | None, real: Sequence[Told]) -> list[Ask]:
+        different = None if count is None else -(-count // self.each)
+        asks = [ask for ask in self.asked.asks(different, real) for _ in range(self.each)]
+        return asks[:count]
 
     def clips(self, collection: Collection, most: int | None = None) -> "GeneratedClips":
         """The clips of samples in files, at `most` so many, in the order of their names.
@@ -142,6 +149,9 @@ class GeneratedClips:
                 f"samples are {first.height} x {first.width}, and those of the protocol "
                 f"{size[0]} x {size[1]}"
             )
+        if len(self.collection.rates) > 1:
+            rates = " and ".join(f"{rate:g} ({n})" for rate, n in self.collection.rates.items())
+            said.append(f"samples differ in frames a second, {rates}: they are measured by frame")
         return said
 
 

@@ -154,9 +154,9 @@ def study(
         assert isinstance(distance, Frechet)
         quick = replace(one.protocol, measures=(replace(distance, bootstrap=None),))
         try:
-            changed = clips if quick.generated.pixels == base.generated.pixels else None
-            if changed is None or quick.generated.frames != base.generated.frames:
-                changed = quick.generated.clips(made, base.samples)
+            rules = quick.generated
+            same = (rules.pixels, rules.frames) == (base.generated.pixels, base.generated.frames)
+            changed = clips if same else rules.clips(made, base.samples)
             value = measure(quick, "samples", changed, real).values[distance.name]["value"]
             found.append(Found(one.knob, one.setting, float(value)))
         except CheckpointError:

@@ -23,6 +23,7 @@ from vdm_jax.evaluation.protocols.prompts import Nothing
 from vdm_jax.evaluation.protocols.protocol import Protocol, protocol_hash
 from vdm_jax.evaluation.protocols.real import RealClips
 from vdm_jax.evaluation.protocols.rows import Rows
+from vdm_jax.evaluation.protocols.samples import asks_of
 from vdm_jax.evaluation.ranges import MinusVolume
 from vdm_jax.evaluation.result import Result, Value
 from vdm_jax.evaluation.statistics import Gathered, cached, fingerprint
@@ -85,7 +86,9 @@ def measure(
     if protocol.compared and real is None:
         raise ValueError(f"{protocol.name} compares with real clips: say where by --real DIR")
     reference = protocol.real.clips(real) if real is not None and protocol.compared else None
-    warnings = made.warnings(protocol.samples) + (reference.warnings() if reference else [])
+    warnings = made.warnings(protocol.samples)
+    if reference is not None:
+        warnings += reference.warnings() + _paces(made, reference)
     values = {}
     for one in protocol.measures:
         if one.against == "pairs":
@@ -185,6 +188,23 @@ def weights_of(node: Any) -> dict[str, Mapping[str, Any]]:
     return {}
 
 
+def _paces(made: GeneratedClips, real: RealClips) -> list[str]:
+    """Whether files tell that measured frames of samples and of real clips are as far apart."""
+    mine = [rate / made.rules.stride for rate in made.collection.rates if rate]
+    rates = real.collection.rates if real.real.fps is None else (real.real.fps,)
+    theirs = [rate / real.real.stride for rate in rates if rate]
+    if (
+        not mine
+        or not theirs
+        or (min(mine) <= 1.05 * max(theirs) and min(theirs) <= 1.05 * max(mine))
+    ):
+        return []
+    return [
+        f"measured frames of samples are {1 / min(mine):.3g} s apart, and those of real clips "
+        f"{1 / min(theirs):.3g} s, as their files tell: motion differs in pace"
+    ]
+
+
 def _sha256(path: Path) -> str:
     status = path.stat()
     return _digest(path, status.st_size, status.st_mtime_ns)
@@ -203,7 +223,7 @@ def _prompts(protocol: Protocol, made: GeneratedClips, real: Collection | None) 
         return []
     if asked.of_real and (real is None or not all(v.captions for v in real.videos)):
         return []
-    wanted = Counter(a.caption for a in protocol.generated.asks(real.videos if real else ()))
+    wanted = Counter(ask.caption for ask in asks_of(protocol, real))
     if set(wanted) == {""}:
         return []
     extra = Counter(made.captions) - wanted

@@ -44,7 +44,7 @@ def asks_of(protocol: Protocol, real: Collection | None) -> list[Ask]:
     videos = () if real is None else real.videos
     if rules.source is not None and real is not None:
         videos = rules.source.clips(real).videos()
-    return rules.asks(videos) * protocol.repeats
+    return rules.asks(videos, protocol.repeats)
 
 
 def generate(
