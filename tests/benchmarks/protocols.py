@@ -5,10 +5,10 @@
         --keep features ucf101_tats_128
 
 So many samples are measured against as many real clips, drawn from all windows of the videos there
-are. Prints the seconds until the networks are compiled, then those of a clip, the peak memory, the
-numbers (which say nothing), and what 2,048 clips against 2,048 would take, extrapolated. Samples
-are files of noise, sixteen different ones, of the size that the protocol states or of 64 pixels.
-With --keep, features stay, and what was interrupted goes on.
+are. Prints the seconds until the networks are compiled, then those of a clip, those of all cores
+together, the peak memory, the numbers (which say nothing), and what 2,048 clips against 2,048 would
+take, extrapolated. Samples are files of noise, sixteen different ones, of the size that the
+protocol states or of 64 pixels. With --keep, features stay, and what was interrupted goes on.
 """
 
 import argparse
@@ -95,9 +95,9 @@ def main() -> None:
                 made = protocol.generated.clips(collect(samples), args.clips)
                 began = time.monotonic()
                 compile_all(protocol, made, real)
-                compiled = time.monotonic()
+                compiled, before = time.monotonic(), time.process_time()
                 result = measure(protocol, "noise", made, real, Path(folder) / "statistics")
-                spent = time.monotonic() - compiled
+                spent, used = time.monotonic() - compiled, time.process_time() - before
             except (ValueError, OSError) as error:
                 print(f"{name:<44} FAILED: {error}", flush=True)
                 continue
@@ -107,7 +107,8 @@ def main() -> None:
         told = "  ".join(f"{k} {v['value']:.4g}" for k, v in result.values.items())
         print(
             f"{name:<44} compiled in {compiled - began:.0f} s, {spent / looked:.2f} s a clip, "
-            f"{WANTED:,} each {wanted} (extrapolated), peak {peak:.2f} GiB  {told}", flush=True,
+            f"{used / looked:.2f} s of CPU, {WANTED:,} each {wanted} (extrapolated), "
+            f"peak {peak:.2f} GiB  {told}", flush=True,
         )  # fmt: skip
 
 

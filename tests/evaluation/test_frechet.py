@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+from scipy import linalg
 
 from vdm_jax import data
 from vdm_jax.evaluation import FrechetDistance, Moments, PixelFeatures, frechet_distance
@@ -30,8 +31,27 @@ def test_three_dimensions():
 
 
 def test_equal_covariances_leave_the_means():
-    a, b = gaussian(np.zeros(64), np.eye(64)), gaussian(np.ones(64), np.eye(64))
-    assert frechet_distance(a, b) == pytest.approx(64)
+    """2048 features of which each mean is off by one: pytorch-fid's own test."""
+    a, b = gaussian(np.zeros(2048), np.eye(2048)), gaussian(np.ones(2048), np.eye(2048))
+    assert frechet_distance(a, b) == pytest.approx(2048)
+
+
+def test_diagonal_covariances_are_a_distance_of_deviations():
+    a, b = np.random.default_rng(0).uniform(0, 4, (2, 12))
+    shift = np.linspace(-1, 1, 12)
+    expected = np.square(shift).sum() + np.square(np.sqrt(a) - np.sqrt(b)).sum()
+    found = frechet_distance(gaussian(np.zeros(12), np.diag(a)), gaussian(shift, np.diag(b)))
+    assert found == pytest.approx(expected, rel=1e-9)
+
+
+def test_two_dimensions_have_a_closed_form():
+    """tr (A B)^(1/2) = (tr A B + 2 (det A det B)^(1/2))^(1/2) of 2 x 2 matrices."""
+    for roots in np.random.default_rng(0).normal(size=(20, 2, 2, 2)):
+        a, b = (r @ r.T for r in roots)
+        inside = np.trace(a @ b) + 2 * np.sqrt(np.linalg.det(a) * np.linalg.det(b))
+        expected = np.trace(a) + np.trace(b) - 2 * np.sqrt(inside)
+        found = frechet_distance(gaussian([0, 0], a), gaussian([0, 0], b))
+        assert found == pytest.approx(expected, rel=1e-6, abs=1e-7)
 
 
 def test_covariances_that_do_not_commute():
@@ -67,6 +87,9 @@ def test_fewer_clips_than_features():
     root = np.linalg.norm(a @ b.T, "nuc")
     expected = np.square(x.mean(0) - y.mean(0)).sum() + (a**2).sum() + (b**2).sum() - 2 * root
     assert frechet_distance(Moments.of(x), Moments.of(y)) == pytest.approx(expected, rel=1e-5)
+    product = linalg.sqrtm(np.cov(x.T) @ np.cov(y.T))  # as StyleGAN-V and pytorch-fid have it
+    by_product = expected + 2 * root - 2 * np.trace(product).real
+    assert by_product == pytest.approx(expected, rel=1e-5)
 
 
 def test_streaming_equals_whole_in_any_parts_and_far_from_zero():

@@ -50,6 +50,24 @@ def test_presets_are_named_and_can_be_stored():
     assert len({f.name for f in NETWORKS.values()}) == len(NETWORKS)
 
 
+@pytest.mark.parametrize(
+    ("name", "epsilon", "ddof", "real", "generated", "repeats"),
+    [
+        ("fvd_tf", 1e-3, 1, None, None, 1),
+        ("fvd_magvit_10k", 1e-3, 1, None, 10_000, 4),
+        ("fvd_sgv_2048_16f", 1e-3, 0, 2048, 2048, 1),
+        ("fvd_tats_2048", 1e-5, 1, 2048, 2048, 1),
+        ("fvd_videogpt_256", 1e-5, 1, 256, 256, 1),
+    ],
+)
+def test_presets_have_the_numbers_of_their_code(name, epsilon, ddof, real, generated, repeats):
+    """The ports keep PyTorch's epsilon of batch norm, where TensorFlow's network had 1e-3."""
+    preset = FVD[name]
+    assert preset.features.network.norm.epsilon == epsilon
+    assert (preset.ddof, preset.real, preset.generated, preset.repeats) == (
+        ddof, real, generated, repeats)  # fmt: skip
+
+
 def inputs(features: NetworkFeatures, video: np.ndarray) -> np.ndarray:
     return np.asarray(features._input(jnp.asarray(video)))
 
