@@ -150,7 +150,7 @@ def test_what_levels_compute_again_is_tried_in_every_other_way():
     experiment = tiny.experiment(task=task)
     tried = planning.works(experiment, Topology.parse("v5e:2x2"))
     found = [
-        {level.recompute for level in config.override(experiment, *settings).task.model.levels}
+        {level.remat for level in config.override(experiment, *settings).task.model.levels}
         for settings in tried
         if "remat" in settings[0]
     ]

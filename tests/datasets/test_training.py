@@ -24,7 +24,7 @@ LEVELS = [
             ("blocks=0", "mixers.0.head=8", "mixers.1.head=8"),
         ]
     )
-    for setting in (*settings, "remat=False")
+    for setting in (*settings, "remat=nn.Never()")
 ]
 SMALL = [
     *LEVELS,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from arbitrary import normal, parameters
 
+from vdm_jax import nn
 from vdm_jax.models import Conditioning, LatentLevel, UNet
 from vdm_jax.nn import Embedding, SpatialAttention, TemporalAttention
 
@@ -13,7 +14,7 @@ z, logsnr = normal(2, 3, 4, 4, 2), jnp.array([-1.0, 2.0])
 space, time = SpatialAttention(head=4), TemporalAttention(head=4)
 
 
-def unet(*mixers, remat=False):
+def unet(*mixers, remat=nn.Never()):
     levels = (
         LatentLevel(1, mixers, blocks=1, remat=remat),
         LatentLevel(2, blocks=1, bottom=mixers),
@@ -44,7 +45,7 @@ def test_an_image_model_with_new_temporal_layers_is_the_image_model():
 
 
 def test_computing_a_level_again_changes_no_name_and_no_output():
-    once, again = unet(space), unet(space, remat=True)
+    once, again = unet(space), unet(space, remat=nn.ByLevel())
     variables = parameters(once, z, logsnr)
     assert names(variables) == names(parameters(again, z, logsnr))
     apply = jax.jit(lambda network: network.apply(variables, z, logsnr), static_argnums=0)

@@ -30,7 +30,7 @@ KINDS = {  # a level, its mixers, and of each part which of its blocks are in th
 }
 
 
-def network(kind, chain, remat=False, blocks=2):
+def network(kind, chain, remat=nn.Never(), blocks=2):
     level, mixers, _ = KINDS[kind]
     levels = tuple(level(w, mixers, blocks, remat=remat, chain=chain) for w in (1, 2))
     # Two channels a group: of one, the gradient of a bias before a norm is rounding alone.

@@ -23,7 +23,7 @@ def output(remat, kind=models.Level, blocks=1):
     return lambda params: apply({"params": params}, Z, jnp.zeros(1))
 
 
-def parameters(kind=models.Level, blocks=1, remat=False):
+def parameters(kind=models.Level, blocks=1, remat=nn.Never()):
     init = network(remat, kind, blocks).init
     return jax.eval_shape(init, jax.random.key(0), Z, jnp.zeros(1))["params"]
 
@@ -37,14 +37,14 @@ def kept(remat) -> int:
 
 
 def test_the_less_is_kept_the_less_waits():
-    all_, level, level_products, layer_products, layer = map(kept, (False, *WAYS))
+    all_, level, level_products, layer_products, layer = map(kept, (nn.Never(), *WAYS))
     assert level < layer < layer_products < all_
     assert level < level_products < all_
 
 
 @pytest.mark.parametrize("kind", [models.Level, models.EfficientLevel, models.LatentLevel])
 def test_parameters_have_the_same_names(kind):
-    names = [parameters(kind, 2, remat) for remat in (False, *WAYS)]
+    names = [parameters(kind, 2, remat) for remat in (nn.Never(), *WAYS)]
     assert all(jax.tree.structure(found) == jax.tree.structure(names[0]) for found in names)
 
 
@@ -56,5 +56,5 @@ def test_gradients_are_the_same(way):
     def gradient(remat):
         return jax.jit(jax.grad(lambda p: jnp.square(output(remat)(p)).mean()))(params)
 
-    for a, b in zip(*map(jax.tree.leaves, (gradient(way), gradient(False))), strict=True):
+    for a, b in zip(*map(jax.tree.leaves, (gradient(way), gradient(nn.Never()))), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5 * max(float(np.abs(b).max()), 1e-3))

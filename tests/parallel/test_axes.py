@@ -36,7 +36,7 @@ READS = (nn.LogSNR(), nn.PooledText())
 NETWORKS = {
     "unet": unet(
         models.Level(1, (TIME,), blocks=1),
-        models.Level(2, (SPACE,), blocks=1, remat=True),
+        models.Level(2, (SPACE,), blocks=1, remat=nn.ByLevel()),
     ),
     "super-resolution": models.SuperResolution(
         unet(

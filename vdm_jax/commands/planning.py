@@ -182,7 +182,7 @@ def works(experiment: training.Experiment, topology: parallel.Topology) -> list[
 def recomputed(node: Any, path: str = "") -> Iterator[tuple[str, nn.Recompute]]:
     """Where a tree says what its backward pass computes again, and what it says."""
     if isinstance(node, models.Level):
-        yield f"{path}.remat", node.recompute
+        yield f"{path}.remat", node.remat
     elif isinstance(node, tuple):
         for i, child in enumerate(node):
             yield from recomputed(child, f"{path}.{i}")

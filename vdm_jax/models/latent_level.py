@@ -48,7 +48,7 @@ class _Blocks(nn.Module):
 
     def run(self, h, emb, cond, train, inputs, mixers):
         """(h, what each block gives), of as many blocks as inputs, which they read if not None."""
-        width, layer = self.level.width * self.base, self.level.recompute.layer
+        width, layer = self.level.width * self.base, self.level.remat.layer
 
         def step(owner, counts, h, x):
             h = h if x is None else jnp.concatenate([h, x], axis=-1)

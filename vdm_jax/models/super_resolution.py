@@ -56,7 +56,7 @@ class _Blocks(nn.Module):
     dropout: float
 
     def run(self, h, emb, cond, train):
-        width, layer = self.level.width * self.base, self.level.recompute.layer
+        width, layer = self.level.width * self.base, self.level.remat.layer
 
         def step(owner, counts, h, x):
             return layer(ResBlock(width, self.dropout), h, emb, train=train)  # linen numbers it

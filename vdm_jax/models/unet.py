@@ -10,7 +10,6 @@ from jaxtyping import Array, Float
 
 from vdm_jax.models.conditioning import Conditioning
 from vdm_jax.nn import (
-    ByLevel,
     Chain,
     Embedding,
     GroupNorm,
@@ -36,7 +35,7 @@ class Level:
     blocks: residual blocks on the way down; one more on the way up.
     stride: how many frames, rows and columns become one on the way to the next level.
     remat: what the backward pass computes again instead of keeping it, such as
-      `nn.ByLayer(nn.Products())`; True is `nn.ByLevel()`, False is nothing.
+      `nn.ByLayer(nn.Products())`.
     chain: how blocks follow one another; in an `nn.Scanned()` level equal ones are a loop, which
       compiles faster and has other parameters.
     """
@@ -45,15 +44,8 @@ class Level:
     mixers: tuple[nn.Module, ...] = ()
     blocks: int = 2
     stride: Stride = (1, 2, 2)
-    remat: bool | Recompute = False
+    remat: Recompute = Never()
     chain: Chain = Unrolled()
-
-    @property
-    def recompute(self) -> Recompute:
-        """`remat` as an object."""
-        if isinstance(self.remat, bool):
-            return ByLevel() if self.remat else Never()
-        return self.remat
 
     @property
     def skips(self) -> int:
@@ -76,7 +68,7 @@ class Level:
 
     def part(self, kind: type[nn.Module]) -> type[nn.Module]:
         """A part, computed again in the backward pass where the level asks for it."""
-        return self.recompute.part(kind)
+        return self.remat.part(kind)
 
 
 class UNet(nn.Module):
@@ -147,11 +139,11 @@ class _Blocks(nn.Module):
     @nn.nowrap  # of whoever calls it, where linen numbers it
     def block(self, h, emb, train, resample=None):
         block = ResBlock(self.channels, self.dropout)
-        return self.level.recompute.layer(block, h, emb, resample=resample, train=train)
+        return self.level.remat.layer(block, h, emb, resample=resample, train=train)
 
     def run(self, h, emb, cond, train, inputs):
         """(h, what each block gives), of as many blocks as inputs, which they read if not None."""
-        layer = self.level.recompute.layer
+        layer = self.level.remat.layer
 
         def step(owner, counts, h, x):
             h = self.block(h if x is None else jnp.concatenate([h, x], axis=-1), emb, train)

@@ -26,7 +26,7 @@ def base(
     frames: int = 16,
     embedding: nn.Embedding = nn.Embedding(width=1024, inputs=(nn.LogSNR(), nn.PooledText())),
     text: models.WordEncoder | None = None,
-    remat: bool | nn.Recompute = nn.ByLayer(),
+    remat: nn.Recompute = nn.ByLayer(),
     chain: nn.Chain = nn.Scanned(),
 ) -> models.UNet:
     """The base model: Imagen's 64x64 U-Net, with temporal attention (figure 7).
@@ -64,7 +64,7 @@ def super_resolution(
         width=1024, inputs=(nn.LogSNR(), nn.LowresLogSNR(), nn.PooledText())
     ),
     words: models.WordEncoder | None = None,
-    remat: bool | nn.Recompute = nn.ByLayer(),
+    remat: nn.Recompute = nn.ByLayer(),
     chain: nn.Chain = nn.Scanned(),
 ) -> models.SuperResolution:
     """A super-resolution model: Imagen's Efficient U-Net, with temporal convolution (figure 7).
