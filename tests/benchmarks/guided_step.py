@@ -36,6 +36,7 @@ CHOSEN = {
     "plain": None,
     "guided": diffusion.Gradient(10.0),
     "pseudo-inverse": diffusion.PseudoInverse(2),
+    "secant": diffusion.Secant(10.0),
 }
 WAYS = {
     "all kept": (nn.Never(), nn.AtOnce()),
@@ -60,7 +61,7 @@ def main() -> None:
     estimates = {}
     for way, how in WAYS.items():
         for name, correction in CHOSEN.items():
-            if name == "plain" and estimates:  # nothing waits for a backward pass
+            if name in ("plain", "secant") and estimates:  # nothing waits for a backward pass
                 continue
             step = partial(guided_step, recomputed(task, *how), correction)
             label = f"{name}, {way}"

@@ -76,8 +76,10 @@ def test_what_is_not_given_is_shown_as_the_truth(folder):
 
 def test_pictures_are_joined(folder):
     pictures = [folder / "a.png", folder / "b.png", folder / "a.png"]
-    record, videos = sample(folder, "--between", *pictures, "--fps", 10)
+    how = ("--correction", "diffusion.Secant(2.0)")
+    record, videos = sample(folder, "--between", *pictures, "--fps", 10, *how)
     assert record["frames"] == 7 and record["fps"] == 10
+    assert record["correction"] == {"class": "diffusion.Secant", "weight": 2.0, "step": 1.0}
     means = videos[0][[0, 3, 6]].mean(axis=(1, 2, 3))
     np.testing.assert_allclose(means, [30, 220, 30], atol=3)
 
@@ -85,6 +87,13 @@ def test_pictures_are_joined(folder):
 def test_a_small_clip_is_enlarged_and_filled_in(folder):
     record, videos = sample(folder, "--upscale", folder / "small.mp4", "--every", 2)
     assert videos[0].shape == (11, 16, 16, 3) and record["fps"] == pytest.approx(24)
+
+
+def test_a_correction_that_there_is_not_is_named(folder, capsys):
+    argv = ["--continue", str(folder / "clip.mp4"), "--correction", "diffusion.Secnt(2)"]
+    with pytest.raises(SystemExit):
+        commands.main(["sample", str(folder / "run"), *argv])
+    assert "no class 'diffusion.Secnt'; did you mean 'Secant'?" in capsys.readouterr().err
 
 
 def test_a_plan_is_drawn_and_nothing_made(folder, capsys):

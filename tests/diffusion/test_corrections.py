@@ -27,6 +27,7 @@ from vdm_jax.diffusion import (
     PredictorCorrector,
     Process,
     PseudoInverse,
+    Secant,
     VarianceExploding,
     reconstruction,
     replacement,
@@ -312,6 +313,55 @@ def test_one_forward_pass_however_many_pull_backs(correction):
     jax.block_until_ready(found(frames([0.2, 0.1]), jnp.zeros(())))
     jax.effects_barrier()
     assert len(count) == 1
+
+
+@pytest.mark.parametrize("step", [1.0, 0.1])
+def test_the_secant_of_gaussian_data_is_the_gradient(step):
+    secant, gradient = (
+        guided(correction, [0.2, -0.4]) for correction in (Secant(2.0, step), Gradient(2.0))
+    )
+    np.testing.assert_allclose(secant, gradient, atol=1e-12)
+    small = [
+        reconstruction(gaussian(ar1(2, 0.9), 3), [mean_of_two()], correction, PROCESS)
+        for correction in (Secant(3.0, step), Gradient(3.0))
+    ]
+    secant, gradient = (d(pixels([0.2, -0.4]), jnp.asarray(0.0)) for d in small)
+    np.testing.assert_allclose(secant, gradient, atol=1e-12)
+
+
+def alike(z, logsnr):
+    """E[x | z] of frames that are all -1 or all 1."""
+    alpha, sigma = PROCESS.alpha_sigma(logsnr)
+    return jnp.tanh(alpha / sigma**2 * z.sum(axis=1, keepdims=True)) * jnp.ones_like(z)
+
+
+def test_a_short_secant_of_any_data_is_the_gradient():
+    """The Jacobian of a posterior mean is symmetric."""
+    known = first_known(1, 3)
+    secant, gradient = (
+        reconstruction(alike, [known], correction, PROCESS)(
+            frames([0.3, -0.5, 0.1]), jnp.asarray(-1.0)
+        )
+        for correction in (Secant(2.0, 1e-6), Gradient(2.0))
+    )
+    np.testing.assert_allclose(secant, gradient, atol=1e-6)
+    assert float(gradient[0, 1, 0, 0, 0]) > 0.5  # and not what it was without, -.06
+
+
+def test_a_secant_has_no_backward_pass():
+    @jax.custom_vjp
+    def network(z):
+        return jnp.tanh(z)
+
+    network.defvjp(lambda z: (jnp.tanh(z), z), lambda z, g: 1 / 0)
+    found = reconstruction(lambda z, _: network(z), [first_known(1, 2)], Secant(2.0), PROCESS)
+    count = str(jax.make_jaxpr(jax.jit(found))(frames([0.2, 0.1]), jnp.zeros(()))).count("tanh")
+    assert count == 2
+
+
+def test_a_secant_without_a_step():
+    with pytest.raises(ValueError, match="step=0"):
+        Secant(1.0, step=0)
 
 
 def test_an_impossible_number_of_iterations():

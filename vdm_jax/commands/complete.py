@@ -46,10 +46,27 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--overlap", type=int, help="frames blocks share (default: half a block)")
     group.add_argument("--crop", action="store_true", help="take the middle of what is not square")
     group.add_argument(
-        "--weight", type=float, default=sampling.GUIDANCE.weight,
-        help="of reconstruction guidance; 0 is replacement (default: %(default)g)",
+        "--correction", default=sampling.GUIDANCE, type=correction,
+        help="how new frames follow known ones: diffusion.Gradient(WEIGHT), guidance;"
+        " diffusion.Secant(WEIGHT), the same in the memory of plain sampling; None, replacement "
+        "(default: diffusion.Gradient(10.0))",
     )  # fmt: skip
     group.add_argument("--plan", action="store_true", help="draw the blocks, and stop")
+
+
+@dataclasses.dataclass(frozen=True)
+class Correct:
+    """What `--correction` sets."""
+
+    correction: diffusion.Correction | None = None
+
+
+def correction(text: str) -> diffusion.Correction | None:
+    """The object that `--correction` names."""
+    try:
+        return config.override(Correct(), f"correction={text}").correction
+    except config.ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def asked(args: argparse.Namespace) -> bool:
@@ -118,12 +135,12 @@ def make(
     args: argparse.Namespace, what: Job, trained: sampling.Trained, cond, count: int, out: Path
 ) -> UInt8[np.ndarray, "b f h w c"]:
     """`count` results of a job. Frames are kept in `out` while it runs, so that it can go on."""
-    correction = diffusion.Gradient(args.weight) if args.weight else None
     size = trained.data.size
     shape = (count, what.plan.length, size, size, 3)
     facts = {
         "plan": what.plan.blocks,
         "sampling": config.to_json(trained.generator),
+        "correction": config.to_json(args.correction),
         "asked": {k: v for k, v in vars(args).items() if isinstance(v, str | int | float | list)},
     }
     folder = out / "unfinished"
@@ -135,7 +152,7 @@ def make(
         video, places = what.small
         small = sampling.Small(np.broadcast_to(video, (count, *video.shape)), places)
     sampling.roll(
-        partial(trained.complete, correction=correction), what.plan, canvas,
+        partial(trained.complete, correction=args.correction), what.plan, canvas,
         jax.random.key(args.seed), cond, small,
     )  # fmt: skip
     return canvas.frames
@@ -154,5 +171,5 @@ def record(what: Job, args: argparse.Namespace) -> dict:
         "frames": what.plan.length,
         "fps": what.fps,
         "blocks": json.loads(json.dumps(what.plan.blocks)),
-        "weight": args.weight,
+        "correction": config.to_json(args.correction),
     }

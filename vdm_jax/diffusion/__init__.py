@@ -5,6 +5,7 @@ from vdm_jax.diffusion.corrections import (
     Gradient,
     Matched,
     PseudoInverse,
+    Secant,
     reconstruction,
 )
 from vdm_jax.diffusion.denoisers import Clip, DynamicThreshold, from_network
@@ -127,6 +128,7 @@ __all__ = [
     "SNRPlusOne",
     "Sampler",
     "Schedule",
+    "Secant",
     "ShiftedCosine",
     "Sigmoid",
     "Single",

@@ -4,8 +4,9 @@ y = A x is known: frames (`Known`) or a smaller video (`LowResolution`). With J 
 
     E[x | z, y] = x_hat + J A' (A J A')^-1 (y - A x_hat)
 
-for Gaussian data, where J is symmetric; the corrections below approximate it. All need the
-pull-back J' A' u alone, one vector-Jacobian product through whatever denoiser is given.
+for Gaussian data; the corrections below approximate it. Most need the pull-back J' A' u alone, one
+vector-Jacobian product through whatever denoiser is given. J of a posterior mean is symmetric:
+alpha / sigma^2 times the covariance of x given z. So `Secant` can do without the backward pass.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,12 +28,15 @@ from vdm_jax.types import Denoiser, LogSNR, Video
 class Seen:
     """What a correction works on, for one z.
 
-    `residual`: y - A x_hat, for each measurement. `measure`: A. `pull`: u -> J' A' u.
+    `x_hat`: the prediction. `residual`: y - A x_hat, for each measurement. `measure`: A.
+    `pull`: u -> J' A' u. `predict`: x_hat at another z, of the same noise level.
     """
 
+    x_hat: Video
     residual: PyTree
     measure: Callable[[Video], PyTree]
     pull: Callable[[PyTree], Video]
+    predict: Callable[[Video], Video]
 
 
 @runtime_checkable
@@ -58,13 +62,16 @@ def reconstruction(
         return [measurement(x) for measurement in measurements]
 
     def guided(z: Video, logsnr: LogSNR) -> Video:
-        def predict(z: Video) -> tuple[list[Array], Video]:
-            x_hat = denoiser(z, logsnr)
+        def predict(z: Video) -> Video:
+            return denoiser(z, logsnr)
+
+        def measured(z: Video) -> tuple[list[Array], Video]:
+            x_hat = predict(z)
             return measure(x_hat), x_hat
 
-        found, pull, x_hat = jax.vjp(predict, z, has_aux=True)
+        found, pull, x_hat = jax.vjp(measured, z, has_aux=True)
         residual = [m.value - y for m, y in zip(measurements, found, strict=True)]
-        seen = Seen(residual, measure, lambda u: pull(u)[0])
+        seen = Seen(x_hat, residual, measure, lambda u: pull(u)[0], predict)
         return x_hat + correction(seen, z, logsnr, process)
 
     return guided
@@ -86,6 +93,31 @@ class Gradient:
         alpha, _ = process.alpha_sigma(logsnr)
         w = self.weight(logsnr, process, z.shape[1]) if callable(self.weight) else self.weight
         return expand(jnp.asarray(w * alpha, z.dtype), z) * seen.pull(seen.residual)
+
+
+@dataclass(frozen=True)
+class Secant:
+    """(x_hat(z + step v) - x_hat(z)) / step with v = w alpha A' (y - A x_hat).
+
+    `Gradient` without a backward pass, in the memory of plain sampling and two forward passes: v is
+    multiplied by J, where `Gradient` multiplies it by J', by a finite difference. The same for the
+    denoiser of Gaussian data, at any step.
+    """
+
+    weight: float | GuidanceWeight = 1.0
+    step: float = 1.0
+
+    def __post_init__(self):
+        if not self.step > 0:
+            raise ValueError(f"Secant: step={self.step} must be above 0")
+
+    def __call__(self, seen: Seen, z: Video, logsnr: LogSNR, process: Process) -> Video:
+        """One more forward pass."""
+        alpha, _ = process.alpha_sigma(logsnr)
+        w = self.weight(logsnr, process, z.shape[1]) if callable(self.weight) else self.weight
+        (v,) = jax.linear_transpose(seen.measure, z)(seen.residual)
+        v = expand(jnp.asarray(w * alpha, z.dtype), z) * v
+        return (seen.predict(z + self.step * v) - seen.x_hat) / self.step
 
 
 @dataclass(frozen=True)
