@@ -5,10 +5,11 @@
         --keep features ucf101_tats_128
 
 So many samples are measured against as many real clips, drawn from all windows of the videos there
-are. Prints the seconds until the networks are compiled, then those of a clip, those of all cores
-together, the peak memory, the numbers (which say nothing), and what 2,048 clips against 2,048 would
-take, extrapolated. Samples are files of noise, sixteen different ones, of the size that the
-protocol states or of 64 pixels. With --keep, features stay, and what was interrupted goes on.
+are, none twice while there are enough. Prints the seconds until the networks are compiled, then
+those of a clip, those of all cores together, the peak memory, the numbers (which say nothing), and
+what 2,048 clips against 2,048 would take, extrapolated. Samples, unless they are --generated, are
+files of noise, sixteen different ones, of the size that the protocol states or of 64 pixels. With
+--keep, features stay, and what was interrupted goes on.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from vdm_jax.data import EveryWindow, sides
-from vdm_jax.evaluation import Frechet, SampleAgain
+from vdm_jax.evaluation import Every, Frechet, Sample, SampleAgain
 from vdm_jax.evaluation.protocols import PROTOCOLS, Pairs, collect, measure
 from vdm_jax.progress import clock
 
@@ -30,12 +31,14 @@ DIFFERENT = 16
 WANTED = 2048
 
 
-def few(protocol, count: int, metrics: list[str]):
+def few(protocol, real, count: int, metrics: list[str]):
     """The protocol with so many samples and real clips, without weights.
 
     The bootstrap of a Frechet distance takes as long for few clips as for many, and is left out.
     """
-    drawn = {"take": SampleAgain(count), "windows": EveryWindow(step=1), "rates": ()}
+    every = {"windows": EveryWindow(step=1), "rates": ()}
+    there = len(dataclasses.replace(protocol.real, take=Every(), **every).clips(real))
+    drawn = {"take": Sample(count) if count <= there else SampleAgain(count), **every}
     rules = protocol.generated
     source = rules.source and dataclasses.replace(rules.source, **drawn)
     return dataclasses.replace(
@@ -81,15 +84,16 @@ def main() -> None:
     parser.add_argument("--real", required=True, help="a folder of videos")
     parser.add_argument("--clips", type=int, default=4, help="samples, and real clips")
     parser.add_argument("--metric", action="append", default=[], help="only this one of each")
+    parser.add_argument("--generated", help="a folder of samples (default: noise)")
     parser.add_argument("--keep", type=Path, help="a folder for samples and features")
     args = parser.parse_args()
     real = collect(args.real)
     for name in args.names or PROTOCOLS:
-        protocol = few(PROTOCOLS[name], args.clips, args.metric)
         keep = nullcontext(args.keep) if args.keep else tempfile.TemporaryDirectory()
         with keep as folder:
-            samples = Path(folder) / name / str(args.clips)
+            samples = Path(args.generated or Path(folder) / name / str(args.clips))
             try:
+                protocol = few(PROTOCOLS[name], real, args.clips, args.metric)
                 if not samples.exists():
                     write(samples, protocol.generated, args.clips)
                 made = protocol.generated.clips(collect(samples), args.clips)
