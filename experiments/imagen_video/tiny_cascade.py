@@ -9,20 +9,21 @@ The oracle looks at the videos at 32x32 pixels; runs/tiny/base_4x8x8/evaluations
 says of the base model's own. To look at the intermediate videos: --keep. One stage for a video of
 your own: --upscale FILE --first 4 --last 4.
 
-Trained so, one run, seed 0 (beside other work, so without times). The whole cascade on 16
-prompts (`--set evaluations.0.samples=16`): colour, motion, shape, size and clean all 1.00; some of
-the noise of augmentation stays to be seen (less of it: tiny_guidance_cascade.py). The base alone on
-128 prompts: colour 1.00, motion 1.00, size .97, shape .58 (of 8x8 pixels), clean 1.00.
+Trained by the first of these commands from a fresh clone, seed 0: 75 minutes of CPU time on two
+cores, measuring included. The base on 128 prompts: colour 1.00, motion 1.00, size .97, shape .56
+(of 8x8 pixels), clean 1.00. The whole cascade, of an earlier run whose stages agreed within .3 dB,
+on 16 prompts (`--set evaluations.0.samples=16`): colour, motion, shape, size and clean all 1.00;
+some of the noise of augmentation stays to be seen (less of it: tiny_guidance_cascade.py).
 
 The other stages on held-out clips made small, PSNR in dB of all pixels, without augmentation /
 augmented to an SNR of 20, beside the same input enlarged linearly with its frames held, or mixed
 with the next:
 
     stage                  model          frames held     frames mixed
-    2  8x8x8           33.2 / 23.4       27.9 / 20.8      32.5 / 22.2
+    2  8x8x8           33.5 / 23.4       27.9 / 20.8      32.5 / 22.2
     3  8x16x16         33.7 / 28.4       20.9 / 19.4      (as held)
     4  8x64x64         28.5 / 23.4       22.9 / 20.8
-    5  16x64x64        28.8 / 21.6       26.4 / 20.7      29.6 / 22.2
+    5  16x64x64        28.8 / 21.8       26.4 / 20.7      29.6 / 22.2
     6  32x64x64        33.3 / 22.2       31.1 / 21.5      35.7 / 22.8
     7  32x256x256      27.9 / 23.2       26.4 / 22.9
 
