@@ -3,7 +3,8 @@
 CAPTIONS is the folder of a built data set (datasets/NAME) or a text file with a caption a line.
 Every caption is embedded once, in bfloat16. Training reads the folder --out by `data.Embeddings`;
 sampling encodes prompts that are not in it. What was stopped goes on when the same command is run
-again. The weights are files of huggingface.co: --weights names one, or a folder of several.
+again (in a bucket, unless it was killed before it could send what it had). The weights are files of
+huggingface.co: --weights names one, or a folder of several.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+from etils import epath
 
 from vdm_jax import buckets, config, data, models, parallel, sampling
 from vdm_jax.data.shards import find
@@ -37,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
     encoder = sampling.TextEncoder(
         model(args.encoder), args.weights, data.SentencePiece(args.tokenizer, args.length)
     )
-    captions = sorted(set(told(Path(args.captions))) - {""})
+    captions = sorted(set(told(epath.Path(args.captions))) - {""})
     if not captions:
         raise config.ConfigError(f"{args.captions} holds no captions")
     with buckets.resumed(args.out) as out:
@@ -57,7 +59,7 @@ def model(name: str) -> models.T5:
     return makers[version](size)
 
 
-def told(path: Path) -> Iterator[str]:
+def told(path: epath.Path) -> Iterator[str]:
     """The captions of a text file or of all splits of a built data set."""
     if path.is_file():
         yield from map(str.strip, path.read_text().splitlines())
