@@ -33,28 +33,6 @@ both = network(EfficientLevel(1, (time,), blocks=1), EfficientLevel(2, (space, t
 apply = jax.jit(lambda module, variables, *args: module.apply(variables, *args), static_argnums=0)
 
 
-def test_repeated_frames_are_the_frames():
-    up = Repeat()(low, 4 * low.shape[1])
-    for offset in range(4):
-        np.testing.assert_array_equal(up[:, offset::4], low)
-
-
-def test_between_frames_is_their_mixture():
-    filled = models.Blend()(low, F)
-    np.testing.assert_array_equal(filled[:, ::2], low)
-    np.testing.assert_allclose(filled[:, 1], (low[:, 0] + low[:, 1]) / 2, rtol=1e-6)
-    np.testing.assert_array_equal(filled[:, 3], low[:, 1])
-
-
-def test_blank_frames_are_known_to_be_blank():
-    up = Blank()(low, 3 * low.shape[1])
-    np.testing.assert_array_equal(up[:, ::3, ..., :3], low)
-    np.testing.assert_array_equal(up[..., 3], jnp.broadcast_to(
-        jnp.tile(jnp.array([1.0, 0.0, 0.0]), 2).reshape(1, 6, 1, 1), up.shape[:-1]
-    ))  # fmt: skip
-    assert not up[:, 1::3].any() and not up[:, 2::3].any()
-
-
 @pytest.mark.parametrize("fill", [Repeat(), Blank()])
 def test_a_new_network_says_zero_in_the_shape_of_z(fill):
     module = network(EfficientLevel(1, (time,), blocks=1), fill=fill)
@@ -68,13 +46,14 @@ def test_a_new_network_says_zero_in_the_shape_of_z(fill):
     np.testing.assert_array_equal(out, 0.0)
 
 
-def test_a_new_residual_network_is_the_linear_filter_of_what_is_missing():
+@pytest.mark.parametrize("fill", [Repeat(), models.Compensate(reach=1)])
+def test_a_new_residual_network_is_the_linear_filter_of_what_is_missing(fill):
     """v of x_hat = m + Wiener(z - alpha m): m in noise alone, z / alpha without any."""
-    module = models.Residual(both.network, std=0.2)
+    module = models.Residual(both.network, fill, std=0.2)
     process = diffusion.Process(diffusion.Cosine())
-    m = Repeat()(jax.image.resize(low, (*low.shape[:2], SIDE, SIDE, 3), "linear"), F)
+    m = fill(jax.image.resize(low, (*low.shape[:2], SIDE, SIDE, 3), "linear"), F)[..., :3]
     levels = jnp.array([-20.0, 3.0])
-    out = module.init_with_output(jax.random.key(0), z, levels, cond)[0]
+    out = jax.jit(module.init_with_output)(jax.random.key(0), z, levels, cond)[0]
     x_hat = process.x(out, z, levels)
     alpha, sigma = (diffusion.expand(a, z) for a in process.alpha_sigma(levels))
     gain = alpha * 0.2**2 / (alpha**2 * 0.2**2 + sigma**2)

@@ -23,17 +23,10 @@ from vdm_jax.models.features import (
     SqueezeNet,
     VideoMAE,
 )
+from vdm_jax.models.fills import Blank, Blend, Compensate, Fill, Repeat
 from vdm_jax.models.latent_level import LatentLevel
 from vdm_jax.models.patched import Patched
-from vdm_jax.models.super_resolution import (
-    Blank,
-    Blend,
-    EfficientLevel,
-    Fill,
-    Repeat,
-    Residual,
-    SuperResolution,
-)
+from vdm_jax.models.super_resolution import EfficientLevel, Residual, SuperResolution
 from vdm_jax.models.text import T5, ClipText, Gated, Plain, WordEncoder
 from vdm_jax.models.unet import Level, UNet
 
@@ -52,6 +45,7 @@ __all__ = [
     "C3DOutputs",
     "ClipImage",
     "ClipText",
+    "Compensate",
     "Conditioning",
     "ConvexFlow",
     "EfficientLevel",

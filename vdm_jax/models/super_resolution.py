@@ -6,7 +6,6 @@ sees `cond.lowres` and knows from `cond.lowres_logsnr` how noisy that is.
 
 import dataclasses
 from collections import Counter
-from typing import Protocol
 
 import flax.linen as nn
 import jax
@@ -14,10 +13,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from vdm_jax.models.conditioning import Conditioning
+from vdm_jax.models.fills import Fill, Repeat, Video
 from vdm_jax.models.unet import Level
 from vdm_jax.nn import ResBlock, adopt, convolution, enlarge
-
-Video = Float[Array, "b f h w c"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,60 +90,6 @@ class _Up(_Blocks):
         return convolution(self.width, name="resample")(enlarge(h, self.level.stride))
 
 
-class Fill(Protocol):
-    """Where the frames come from that the low-resolution video lacks: `f` frames to `frames`."""
-
-    def __call__(self, low: Video, frames: int) -> Video: ...
-
-
-@dataclasses.dataclass(frozen=True)
-class Repeat:
-    """Every frame is shown until the next one. (Ho et al. 2022, Imagen Video, section 2.3)"""
-
-    def __call__(self, low: Video, frames: int) -> Video:
-        return enlarge(low, (_times(low, frames), 1, 1))
-
-
-@dataclasses.dataclass(frozen=True)
-class Blank:
-    """Zeros between the frames, and one more channel that says where frames are (1) and not (0).
-
-    (Ho et al. 2022, Imagen Video, section 2.3)
-    """
-
-    def __call__(self, low: Video, frames: int) -> Video:
-        times = _times(low, frames)
-        low = jnp.concatenate([low, jnp.ones_like(low[..., :1])], axis=-1)
-        gaps = jnp.zeros((low.shape[0], low.shape[1], times - 1, *low.shape[2:]), low.dtype)
-        return jnp.concatenate([low[:, :, None], gaps], axis=2).reshape(
-            low.shape[0], frames, *low.shape[2:]
-        )
-
-
-@dataclasses.dataclass(frozen=True)
-class Blend:
-    """Between two frames their mixture, linear in time; the last one is shown to the end.
-
-    For clips, not for packs of images, which it would mix. Not of the paper.
-    """
-
-    def __call__(self, low: Video, frames: int) -> Video:
-        times = _times(low, frames)
-        share = (jnp.arange(times, dtype=low.dtype) / times).reshape(1, 1, times, 1, 1, 1)
-        later = jnp.concatenate([low[:, 1:], low[:, -1:]], axis=1)
-        mixed = low[:, :, None] * (1 - share) + later[:, :, None] * share
-        return mixed.reshape(low.shape[0], frames, *low.shape[2:])
-
-
-def _times(low: Video, frames: int) -> int:
-    if frames % low.shape[1]:
-        raise ValueError(
-            f"cond.lowres has {low.shape[1]} frames, of which {frames} cannot be made: a multiple "
-            "is wanted"
-        )
-    return frames // low.shape[1]
-
-
 class SuperResolution(nn.Module):
     """`network` on z and the low-resolution video, enlarged, as channels of one input.
 
@@ -186,12 +130,13 @@ class Residual(SuperResolution):
 
     With z_r = z - alpha m, s = `std` of r and n^2 = alpha^2 s^2 + sigma^2, the v of x is
 
-        alpha sigma (1 - s^2) / n^2 z_r - s / n network([z_r / n, m]) - sigma m,
+        alpha sigma (1 - s^2) / n^2 z_r - s / n network([z_r / n, m, d / s]) - sigma m,
 
-    Karras et al. 2022 (EDM), eq. 7, for r, written as v. A new network, which says 0, filters
-    independent pixels linearly: m where all is noise, z where none is. What a small network cannot
-    carry from its input to its output is so not asked of it. Only for v-prediction, variance
-    preserving: `alpha^2 = sigmoid(logsnr)`. Not of the Imagen papers.
+    Karras et al. 2022 (EDM), eq. 7, for r, written as v; d is what `fill` gives beside m, of the
+    size of r. A new network, which says 0, filters independent pixels linearly: m where all is
+    noise, z where none is. What a small network cannot carry from its input to its output is so
+    not asked of it. Only for v-prediction, variance preserving: `alpha^2 = sigmoid(logsnr)`. Not of
+    the Imagen papers.
     """
 
     std: float = 0.1
@@ -206,10 +151,11 @@ class Residual(SuperResolution):
         train: bool = False,
     ) -> Float[Array, "b f h w c"]:
         large = self.enlarged(z, cond)
-        m, level = large[..., : z.shape[-1]], logsnr.reshape(len(logsnr), -1, 1, 1, 1)
+        m, beside = jnp.split(large, [z.shape[-1]], axis=-1)
+        level = logsnr.reshape(len(logsnr), -1, 1, 1, 1)
         alpha, sigma = (jnp.sqrt(nn.sigmoid(a)).astype(z.dtype) for a in (level, -level))
         n, rest = jnp.hypot(alpha * self.std, sigma), z - alpha * m
-        seen = jnp.concatenate([rest / n, large], axis=-1)
+        seen = jnp.concatenate([rest / n, m, beside / self.std], axis=-1)
         output = self.network(seen, logsnr, cond, train=train)
         linear = alpha * sigma * (1 - self.std**2) / n**2 * rest
         return linear - self.std / n * output - sigma * m
