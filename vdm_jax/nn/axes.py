@@ -68,26 +68,27 @@ def use(kernel: Shaped[Array, "..."], axes: str) -> Shaped[Array, "..."]:
     return kernel if places is None else places.use(kernel, _named(kernel, axes))
 
 
-def fold(h: Shaped[Array, "b f ..."], axes: str) -> Shaped[Array, "n ..."]:
-    """The first two axes as one, those of one device next to each other, so that nothing moves."""
-    places = _PLACES.get()
+def fold(h: Shaped[Array, "b f ..."]) -> Shaped[Array, "n ..."]:
+    """Frames as pictures in a batch, those of one device next to each other: nothing moves.
+
+    What is kept or carried round a loop is best kept so, as convolutions have it: of clips, with
+    one axis more, the compiler for TPUs may put the rows of the batch side by side, two or so where
+    eight are read at once.
+    """
+    places, (b, f, *rest) = _PLACES.get(), h.shape
     if places is None:
-        return h.reshape(-1, *h.shape[2:])
-    named = _named(h, axes)
-    (s, t, *_), (b, f, *rest) = places.parts(h.shape, named), h.shape
+        return h.reshape(b * f, *rest)
+    s, t = places.parts((b, f), ("b", "f"))
     h = h.reshape(s, b // s, t, f // t, *rest)
     return h.swapaxes(1, 2).reshape(b * f, *rest)
 
 
-def unfold(h: Shaped[Array, "n ..."], b: int, f: int, axes: str) -> Shaped[Array, "b f ..."]:
-    """The inverse of `fold`; `b` and `f` are the first two axes, `axes` the names of all.
-
-    Axes after them may have changed their length.
-    """
-    places, rest = _PLACES.get(), h.shape[1:]
+def unfold(h: Shaped[Array, "n ..."], b: int) -> Shaped[Array, "b f ..."]:
+    """The inverse of `fold`: clips, `b` of them."""
+    places, f, rest = _PLACES.get(), len(h) // b, h.shape[1:]
     if places is None:
         return h.reshape(b, f, *rest)
-    s, t, *_ = places.parts((b, f, *rest), tuple(axes.split()))
+    s, t = places.parts((b, f), ("b", "f"))
     h = h.reshape(s, t, b // s, f // t, *rest)
     return h.swapaxes(1, 2).reshape(b, f, *rest)
 

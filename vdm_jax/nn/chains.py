@@ -11,11 +11,13 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from vdm_jax.nn.axes import fold, unfold
+
 Video = Float[Array, "b f h w _"]
+Pictures = Float[Array, "n h w _"]
 Step = Callable[[nn.Module, Counter, Video, Video | None], Video]
 """`(owner, counts, h, x) -> h`: a block, whose layers are made as children of `owner`."""
 
@@ -77,19 +79,23 @@ class Scanned:
                 split_rngs={"params": True, "dropout": True},
                 length=len(xs),
             )
-            stacked = None if xs[0] is None else jnp.stack(xs)
-            h, each = loop(step, name=f"Loop_{counts['Loop']}")(h, stacked)
+            rows, name = len(h), f"Loop_{counts['Loop']}"
+            stacked = None if xs[0] is None else jnp.stack([fold(x) for x in xs])
+            last, each = loop(step, rows, name=name)(fold(h), stacked)
             counts["Loop"] += 1
-            found += list(each)
+            h = unfold(last, rows)
+            found += [unfold(x, rows) for x in each]
         return h, found
 
 
 class _Loop(nn.Module):
-    """One turn: a block whose layers are this module's."""
+    """One turn: a block whose layers are this module's. Frames go round as pictures in a batch."""
 
     step: Step
+    rows: int
 
     @nn.compact
-    def __call__(self, h: Video, x: Video | None) -> tuple[Video, jax.Array]:
-        h = self.step(self, Counter(), h, x)
+    def __call__(self, h: Pictures, x: Pictures | None) -> tuple[Pictures, Pictures]:
+        x = None if x is None else unfold(x, self.rows)
+        h = fold(self.step(self, Counter(), unfold(h, self.rows), x))
         return h, h

@@ -93,8 +93,7 @@ class Conv(nn.Conv):
     def __call__(self, inputs: Float[Array, "*n h w c"]) -> Float[Array, "*n h w d"]:
         if inputs.ndim != 5:
             return super().__call__(inputs)
-        out = super().__call__(fold(inputs, "b f h w c"))
-        out = unfold(out, inputs.shape[0], inputs.shape[1], "b f h w c")
+        out = unfold(super().__call__(fold(inputs)), len(inputs))
         return place(out, f"b f h w {self.output}")
 
 

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from vdm_jax.nn.axes import fold, unfold
+
 
 class GroupNorm(nn.Module):
     """Group normalisation of every frame by itself, optionally with a conditional scale and shift.
@@ -28,25 +30,26 @@ class GroupNorm(nn.Module):
         modulation: tuple[Float[Array, "b #f c"], Float[Array, "b #f c"]] | None = None,
     ) -> Float[Array, "b f h w c"]:
         """modulation: the pair (a, b)."""
-        channels = h.shape[-1]
+        rows, frames, channels = len(h), h.shape[1], h.shape[-1]
         scale = self.param("scale", nn.initializers.ones, (channels,))
         bias = self.param("bias", nn.initializers.zeros, (channels,))
-        scale, bias = (jnp.asarray(p, jnp.float32).reshape(1, 1, channels) for p in (scale, bias))
+        scale, bias = (jnp.asarray(p, jnp.float32).reshape(1, channels) for p in (scale, bias))
         if modulation is not None:
-            a, b = (jnp.asarray(m, jnp.float32) for m in modulation)
+            every = (rows, frames, channels)
+            a, b = (fold(jnp.broadcast_to(m, every).astype(jnp.float32)) for m in modulation)
             scale, bias = scale * (1 + a), bias * (1 + a) + b
 
         groups = math.gcd(self.groups, channels)
         member = np.repeat(np.eye(groups, dtype=np.float32), channels // groups, axis=0)  # c g
-        pixels = h.astype(jnp.float32).reshape(*h.shape[:2], -1, channels)
-        moments = jnp.stack([pixels.mean(axis=2), jnp.square(pixels).mean(axis=2)])
+        pictures = fold(h).astype(jnp.float32)
+        moments = jnp.stack([pictures.mean(axis=(1, 2)), jnp.square(pictures).mean(axis=(1, 2))])
         mean, square = jnp.dot(moments, member * (groups / channels), precision="highest")
         inverse = jax.lax.rsqrt(jnp.maximum(square - jnp.square(mean), 0) + self.epsilon)
         mean, inverse = jnp.dot(jnp.stack([mean, inverse]), member.T, precision="highest")
         gain = scale * inverse
         offset = bias - mean * gain
-        y = pixels * gain[:, :, None] + offset[:, :, None]
-        return y.reshape(h.shape).astype(h.dtype)
+        y = pictures * gain[:, None, None] + offset[:, None, None]
+        return unfold(y.astype(h.dtype), rows)
 
 
 class RMSNorm(nn.Module):

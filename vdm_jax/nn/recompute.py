@@ -7,6 +7,8 @@ from typing import Any, Protocol
 import flax.linen as nn
 import jax
 
+from vdm_jax.nn.axes import fold, unfold
+
 
 class Keep(Protocol):
     """What stays of a layer that is computed again."""
@@ -40,8 +42,8 @@ class Recompute(Protocol):
         """The part of a network in one level, called as `(h, emb, cond, train, ...)`."""
         ...
 
-    def layer(self, module: nn.Module, *arrays: Any, **how: Any) -> Any:
-        """`module(*arrays, **how)`, one layer of a part."""
+    def layer(self, module: nn.Module, h: Any, *arrays: Any, **how: Any) -> Any:
+        """`module(h, *arrays, **how)`, one layer of a part; h is `b f h w c`."""
         ...
 
 
@@ -52,8 +54,8 @@ class Never:
     def part(self, kind: type[nn.Module]) -> type[nn.Module]:
         return kind
 
-    def layer(self, module: Any, *arrays: Any, **how: Any) -> Any:
-        return module(*arrays, **how)
+    def layer(self, module: Any, h: Any, *arrays: Any, **how: Any) -> Any:
+        return module(h, *arrays, **how)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,8 +77,10 @@ class ByLayer(Never):
 
     keep: Keep = Nothing()
 
-    def layer(self, module: Any, *arrays: Any, **how: Any) -> Any:
-        def call(module, *arrays):
-            return module(*arrays, **how)
+    def layer(self, module: Any, h: Any, *arrays: Any, **how: Any) -> Any:
+        rows = len(h)
 
-        return nn.remat(call, policy=self.keep.policy)(module, *arrays)
+        def call(module, pictures, *arrays):
+            return fold(module(unfold(pictures, rows), *arrays, **how))
+
+        return unfold(nn.remat(call, policy=self.keep.policy)(module, fold(h), *arrays), rows)
