@@ -207,13 +207,17 @@ def test_rows_of_pixels_are_split_where_frames_do_not_divide():
     assert collectives(compiled)["collective-permute"]
 
 
-def test_a_text_encoder_is_split_by_heads():
-    (params, batch), where = of("t5"), grid("tensor")
+@pytest.mark.parametrize("name", ["t5", "clip"])
+def test_a_text_encoder_is_split_by_heads_and_wide_layers(name):
+    """Two sums a layer; else only kernels move: several side by side are kept split as one."""
+    (params, batch), where = of(name), grid("tensor")
     forward = nn.placing(parallel.Places(where))(
-        lambda params, *batch: NETWORKS["t5"].apply({"params": params}, *batch)
+        lambda params, *batch: NETWORKS[name].apply({"params": params}, *batch)
     )
     found = collectives(jax.jit(forward).lower(*on(where, params, batch)).compile())
-    assert found["all-reduce"]
+    kernels = {part for x in jax.tree.leaves(params) for part in (x.size, x.size // 2)}
+    assert len(found.pop("all-reduce")) == 2
+    assert kernels.issuperset(size for sizes in found.values() for size in sizes)
 
 
 def test_samples_are_those_of_one_device():

@@ -1,15 +1,16 @@
 """A block of an encoder: attention among all tokens and a feed-forward layer, each after a norm."""
 
+import math
 from collections.abc import Callable
 
 import flax.linen as nn
-import jax.numpy as jnp
 from einops import rearrange
 from jaxtyping import Array, Bool, Float
 
 from vdm_jax.nn.activations import GELU, Activation
 from vdm_jax.nn.attention import attend
-from vdm_jax.nn.linear import dense
+from vdm_jax.nn.axes import place
+from vdm_jax.nn.linear import Projections, dense
 
 
 class EncoderBlock(nn.Module):
@@ -19,14 +20,14 @@ class EncoderBlock(nn.Module):
     (Dosovitskiy et al. 2020, eq. 2 and 3; Radford et al. 2019, section 2.3)
 
     inner: features inside the feed-forward layer, four times those outside where none are named.
-    qkv: makes the layer of that name, which gives queries, keys and values at once.
+    qkv: makes the layer of that name, which gives queries, keys and values, as `Projections` does.
     """
 
     heads: int
     activation: Activation = GELU()
     inner: int | None = None
     epsilon: float = 1e-5
-    qkv: Callable[..., nn.Module] = dense
+    qkv: Callable[..., nn.Module] = Projections
 
     @nn.compact
     def __call__(
@@ -35,32 +36,38 @@ class EncoderBlock(nn.Module):
         features = h.shape[-1]
         if features % self.heads:
             raise ValueError(f"{features} features cannot be divided among {self.heads} heads")
-        qkv = self.qkv(3 * features, name="qkv")(layer_norm("norm_0", self.epsilon)(h))
-        q, key, value = rearrange(qkv, "b l (s k d) -> s b k l d", s=3, k=self.heads)
-        out = rearrange(attend(q, key, value, mask), "b k l d -> b l (k d)")
-        h = h + dense(features, name="out")(out)
+        qkv = self.qkv(3, (self.heads, features // self.heads), "k _", name="qkv")
+        q, key, value = (
+            place(rearrange(part, "b l k d -> b k l d"), "b k l _")
+            for part in qkv(layer_norm("norm_0", self.epsilon)(h))
+        )
+        out = rearrange(place(attend(q, key, value, mask), "b k l _"), "b k l d -> b l (k d)")
+        h = place(h + dense(features, axes="k d", name="out")(out), "b l d")
         normed = layer_norm("norm_1", self.epsilon)(h)
-        inner = dense(self.inner or 4 * features, name="inner")(normed)
-        return h + dense(features, name="outer")(self.activation(inner))
+        inner = dense(self.inner or 4 * features, axes="d e", name="inner")(normed)
+        inner = place(self.activation(inner), "b l e")
+        return place(h + dense(features, axes="e d", name="outer")(inner), "b l d")
 
 
 class KeysWithoutBias(nn.Module):
-    """A linear map to queries, keys and values, of which the keys have no bias.
+    """`Projections` to queries, keys and values, of which the keys have no bias.
 
     Softmax does not see one: it adds the same to all scores of a query. (Bao et al. 2021)
     """
 
-    features: int
+    parts: int
+    features: tuple[int, int]
+    axes: str
 
     @nn.compact
-    def __call__(self, h: Float[Array, "*n d"]) -> Float[Array, "*n e"]:
-        width = self.features // 3
-        q, value = (
-            self.param(name, nn.initializers.zeros, (width,)) for name in ("q_bias", "value_bias")
+    def __call__(self, h: Float[Array, "b l c"]) -> tuple[Float[Array, "b l k d"], ...]:
+        q, key, value = Projections(self.parts, self.features, self.axes, bias=False, name="all")(h)
+        biases = (
+            self.param(name, nn.initializers.zeros, (math.prod(self.features),))
+            for name in ("q_bias", "value_bias")
         )
-        bias = jnp.concatenate([q, jnp.zeros_like(q), value]).astype(h.dtype)
-        y = dense(self.features, bias=False, name="all")(h)
-        return y + bias.reshape((1,) * (y.ndim - 1) + bias.shape)
+        q_bias, value_bias = (b.astype(h.dtype).reshape(1, 1, *self.features) for b in biases)
+        return q + q_bias, key, value + value_bias
 
 
 def layer_norm(name: str, epsilon: float = 1e-5) -> nn.LayerNorm:
