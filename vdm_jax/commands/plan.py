@@ -27,7 +27,7 @@ from typing import Any
 
 import jax
 
-from vdm_jax import __version__, config, parallel, training
+from vdm_jax import config, parallel, training
 from vdm_jax.commands import options, planning
 from vdm_jax.commands.describe import members, size
 
@@ -53,7 +53,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--shapes", action="store_true", help="compile nothing: say what shapes alone say"
     )
     parser.add_argument("--json", metavar="FILE", help="write the numbers; - prints them alone")
-    parser.add_argument("--save", metavar="FILE", help="write the executable of the training step")
+    parser.add_argument(
+        "--save", metavar="FILE", help="write the compiled step, for `vdm-jax train --executable`"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -111,7 +113,7 @@ def planned(
     if not step.fits:
         facts["nearest"] = nearest(experiment, topology, step.hbm_bytes)
     if args.save and step.fits:
-        parallel.write_executable(args.save, step.compiled, identity(experiment, topology))
+        training.write_step(args.save, step.compiled, experiment, mesh)
     drawn = planning.sampler(experiment, mesh) if args.sampler else None
     if drawn is not None:
         program, count = drawn
@@ -173,16 +175,6 @@ def course(
         return {"hours": None, "chip_hours": None}
     hours = step.step_seconds * experiment.ends[-1] / 3600
     return {"hours": hours, "chip_hours": hours * topology.chips}
-
-
-def identity(experiment: training.Experiment, topology: parallel.Topology) -> dict[str, Any]:
-    """What an executable is of."""
-    return {
-        "experiment": config.to_json(experiment),
-        "topology": str(topology),
-        "mesh": topology.shape(experiment.mesh),
-        "vdm_jax": __version__,
-    }
 
 
 def nearest(

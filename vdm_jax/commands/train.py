@@ -35,6 +35,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--profile", type=int, default=0, metavar="STEPS",
         help="trace so many steps for TensorBoard's profile page (XProf), in WORKDIR/tensorboard",
     )  # fmt: skip
+    parser.add_argument(
+        "--executable", metavar="FILE",
+        help="the compiled step, of `vdm-jax plan --save`: only of files that you have written",
+    )  # fmt: skip
     several = parser.add_argument_group("several processes, on one machine or many")
     several.add_argument("--coordinator", metavar="HOST:PORT", help="where the first of them is")
     several.add_argument("--processes", type=int, metavar="N", help="how many there are")
@@ -58,6 +62,6 @@ def run(args: argparse.Namespace) -> None:
     for path, experiment in runs.items():
         if len(runs) > 1 and parallel.first():
             print(f"{path}: {experiment.steps:,} steps in {folders[path]}")
-        training.train(experiment, folders[path], args.profile)
+        training.train(experiment, folders[path], args.profile, args.executable)
         if parallel.first():
             print(f"done: {folders[path]}; next: vdm-jax sample {folders[path]}")

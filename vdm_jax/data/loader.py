@@ -63,8 +63,8 @@ class Loader:
                     f"Loader.{field} is {getattr(self, field)}: it is at least {least}"
                 )
 
-    def shapes(self, source: Source) -> dict[str, jax.ShapeDtypeStruct]:
-        """A global batch as shapes, without opening the data (labels, which data may lack, aside).
+    def shapes(self, source: Source, *, labels: bool = False) -> dict[str, jax.ShapeDtypeStruct]:
+        """A global batch as shapes, without opening the data, which may have `labels` or not.
 
         It is all that a network's parameters and a step's cost depend on.
         """
@@ -77,6 +77,8 @@ class Loader:
         if self.text is not None:
             for name, row in self.text.batch([""]).items():
                 found[name] = jax.ShapeDtypeStruct((*clips, *row.shape[1:]), row.dtype)
+        if labels:
+            found["label"] = jax.ShapeDtypeStruct(clips, np.int32)
         return found
 
     def __call__(

@@ -1,7 +1,12 @@
 """Meshes of devices, and what lives where on them."""
 
 from vdm_jax.parallel.chips import CHIPS, Chip
-from vdm_jax.parallel.executables import Misfit, read_executable, write_executable
+from vdm_jax.parallel.executables import (
+    Misfit,
+    check_executable,
+    read_executable,
+    write_executable,
+)
 from vdm_jax.parallel.hosts import Agreement, Hosts, first, follow, meet, preempted
 from vdm_jax.parallel.mesh import Mesh, batch_sharding, rows, share
 from vdm_jax.parallel.operations import Operations, operations
@@ -25,6 +30,7 @@ __all__ = [
     "Topology",
     "Unavailable",
     "batch_sharding",
+    "check_executable",
     "estimate",
     "first",
     "follow",

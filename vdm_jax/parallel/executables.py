@@ -7,7 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
+from etils import epath
 from jax.experimental import serialize_executable
+
+from vdm_jax import config
 
 FACTS, PROGRAM = "facts.json", "program"
 
@@ -22,9 +25,31 @@ def write_executable(path: str | os.PathLike, compiled: Any, facts: Mapping[str,
     facts: whatever says which program it is, as JSON; versions and devices are added.
     """
     program, _, _ = serialize_executable.serialize(compiled)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
-        file.writestr(FACTS, json.dumps({**facts, "jax": jax.__version__}, indent=2))
-        file.writestr(PROGRAM, program)
+    with (
+        epath.Path(path).open("wb") as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        archive.writestr(FACTS, json.dumps({**facts, "jax": jax.__version__}, indent=2))
+        archive.writestr(PROGRAM, program)
+
+
+def check_executable(path: str | os.PathLike, facts: Mapping[str, Any]) -> None:
+    """Nothing, where the executable in a file is of these facts and of this version of JAX.
+
+    Raises:
+      Misfit: it is of others; what differs is said.
+    """
+    with epath.Path(path).open("rb") as file, zipfile.ZipFile(file) as archive:
+        found = json.loads(archive.read(FACTS))
+    wanted = {**json.loads(json.dumps(dict(facts))), "jax": jax.__version__}
+    other = config.differences(wanted, found)
+    if other:
+        raise Misfit(
+            f"{path} is the executable of another program than this run wants:\n  "
+            + "\n  ".join(other[:8])
+            + "\nwrite it again with `vdm-jax plan --save`, from the same experiment, mesh, chips "
+            "and versions"
+        )
 
 
 def read_executable(
@@ -43,16 +68,9 @@ def read_executable(
     Raises:
       Misfit: it is of other facts than these, or of another version of JAX.
     """
-    with zipfile.ZipFile(path) as file:
-        found = json.loads(file.read(FACTS))
-        wanted = {**json.loads(json.dumps(dict(facts))), "jax": jax.__version__}
-        other = [name for name in wanted if wanted[name] != found.get(name)]
-        if other:
-            raise Misfit(
-                f"{path} is an executable with other {', '.join(other)} than this run has; write "
-                "it again with `vdm-jax plan --save`, from the same experiment and versions"
-            )
-        program = file.read(PROGRAM)
+    check_executable(path, facts)
+    with epath.Path(path).open("rb") as file, zipfile.ZipFile(file) as archive:
+        program = archive.read(PROGRAM)
     return serialize_executable.deserialize_and_load(
         program,
         jax.tree.structure((tuple(arguments), {})),

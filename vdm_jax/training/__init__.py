@@ -3,6 +3,7 @@
 from vdm_jax.training.consistency import Consistency
 from vdm_jax.training.denoising import Denoising
 from vdm_jax.training.distillation import Distillation
+from vdm_jax.training.executables import read_step, write_step
 from vdm_jax.training.experiment import Evaluation, Experiment, Sampling, load
 from vdm_jax.training.guided import GuidedDistillation
 from vdm_jax.training.log import flatten
@@ -38,5 +39,7 @@ __all__ = [
     "load",
     "make_step",
     "placed_step",
+    "read_step",
     "train",
+    "write_step",
 ]

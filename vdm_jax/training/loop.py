@@ -23,6 +23,7 @@ from vdm_jax.checkpoints import (
     write_experiment,
 )
 from vdm_jax.checkpoints.store import EXPERIMENT, steps_in
+from vdm_jax.training import executables
 from vdm_jax.training import state as states
 from vdm_jax.training.experiment import FREE, Experiment
 from vdm_jax.training.log import Log
@@ -46,8 +47,16 @@ class NotFinite(FloatingPointError):
     """Too many updates in a row had a gradient that is not finite."""
 
 
-def train(experiment: Experiment, workdir: str | os.PathLike, profile: int = 0) -> State:
+def train(
+    experiment: Experiment,
+    workdir: str | os.PathLike,
+    profile: int = 0,
+    executable: str | os.PathLike | None = None,
+) -> State:
     """Runs an experiment to its last step, from its newest checkpoint where there is one.
+
+    The step is not compiled where `executable`, a file of `plan --save`, has it; batches of other
+    shapes are.
 
     Of so many steps as `profile` says there is a trace beside the log, in `tensorboard`.
 
@@ -59,6 +68,7 @@ def train(experiment: Experiment, workdir: str | os.PathLike, profile: int = 0) 
 
     Raises:
       CheckpointError: the folder holds a run of another experiment.
+      Misfit: the executable is of another experiment, mesh, grid of chips or version.
       Interrupted: SIGTERM or SIGINT came, or the platform has announced that it takes the
         machines away; the state at that step is saved.
       NotFinite: `patience` updates in a row were refused.
@@ -67,6 +77,8 @@ def train(experiment: Experiment, workdir: str | os.PathLike, profile: int = 0) 
     given = None if steps_in(workdir) else export_of(workdir)
     claim(experiment, workdir, given)
     mesh = experiment.mesh.build()
+    if executable is not None:
+        executables.check_step(executable, experiment, mesh)
     clips = experiment.data.clips("train")
     store = experiment.checkpoints.open(workdir, stay=experiment.ends)
     state, frozen, next_batch = start(experiment, mesh, store, given)
@@ -79,7 +91,7 @@ def train(experiment: Experiment, workdir: str | os.PathLike, profile: int = 0) 
         clips, seed=experiment.seed, start=next_batch, host=host, hosts=hosts
     )
     trace = Trace(log_folder(workdir) / "tensorboard", profile)
-    run = Run(experiment, workdir, mesh, store, log, trace, frozen, batches)
+    run = Run(experiment, workdir, mesh, store, log, trace, frozen, batches, executable)
     try:
         with Stop() as stop:
             return run.steps(state, stop)
@@ -228,6 +240,7 @@ class Run:
     trace: Trace
     frozen: Any
     batches: Any
+    executable: str | os.PathLike | None = None
     pace: Pace = dataclasses.field(default_factory=Pace)
     entered: Callable[[State, Any], tuple[State, Any]] | None = None
 
@@ -299,16 +312,28 @@ class Run:
         return state
 
     def compile(self, state: State, batch: dict[str, jax.Array]):
-        """The step, compiled for these shapes and places."""
+        """The step for these shapes and places: compiled, or read where that has been done."""
         began, run = time.monotonic(), self.experiment
         step = states.placed_step(run.task, run.optimizer, run.steps, state, self.mesh)
-        compiled = step.lower(state, self.frozen, batch).compile()
-        self.log.say(f"compiled in {time.monotonic() - began:.1f} s")
+        shapes = {name: x.shape for name, x in batch.items()}
+        if self.executable and shapes == {name: x.shape for name, x in self.shapes().items()}:
+            arguments = (state, self.frozen, batch)
+            compiled = executables.read_step(self.executable, run, self.mesh, step, arguments)
+            self.log.say(f"read {self.executable} in {time.monotonic() - began:.1f} s")
+        else:
+            compiled = step.lower(state, self.frozen, batch).compile()
+            self.log.say(f"compiled in {time.monotonic() - began:.1f} s")
         self.log.start_clock(int(state.step))
         return compiled
 
+    def shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
+        """Of a global batch with labels."""
+        return self.experiment.loader.shapes(self.experiment.data, labels=True)
+
     def put(self, batch: dict[str, np.ndarray]) -> dict[str, jax.Array]:
         """A host's rows as its part of the global batch."""
+        if self.executable:
+            batch = executables.labelled(batch, self.shapes())
         sharding = parallel.batch_sharding(self.mesh)
         return {k: jax.make_array_from_process_local_data(sharding, v) for k, v in batch.items()}
 
