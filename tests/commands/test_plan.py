@@ -145,7 +145,7 @@ def test_meshes_to_try_share_the_devices_and_the_batch():
 
 
 def test_what_levels_compute_again_is_tried_in_every_other_way():
-    model = tiny.network(levels=2 * (models.Level(1, (), blocks=1, remat=True),))
+    model = tiny.network(levels=2 * (models.Level(1, (), blocks=1, remat=nn.ByLevel()),))
     task = dataclasses.replace(tiny.denoising().task, model=model)
     experiment = tiny.experiment(task=task)
     tried = planning.works(experiment, Topology.parse("v5e:2x2"))
