@@ -20,6 +20,14 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 
+@pytest.fixture
+def libtpu(monkeypatch):
+    """The compiler for TPUs, which ends the process at flags that only the CPU's knows."""
+    pytest.importorskip("libtpu", reason="libtpu is not installed: pip install libtpu")
+    jax.devices()  # by now they have been read
+    monkeypatch.delenv("XLA_FLAGS")
+
+
 @pytest.fixture(scope="session")
 def real_clips() -> Path:
     """The folder of real development clips, which is no part of this repository."""

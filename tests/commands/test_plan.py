@@ -57,11 +57,6 @@ def plan(*arguments) -> int:
     return main(["plan", *map(str, arguments)])
 
 
-@pytest.fixture
-def libtpu():
-    pytest.importorskip("libtpu", reason="libtpu is not installed: pip install libtpu")
-
-
 def test_without_a_compiler_shapes_say_what_they_can(file, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     out = tmp_path / "plan.json"

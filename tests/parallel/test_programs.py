@@ -198,12 +198,9 @@ def test_a_compilers_refusal_says_how_much_is_lacking():
         overflow("another error", chip)
 
 
+@pytest.mark.usefixtures("libtpu")
 class TestTPU:
     """Programs compiled for TPUs that are not there."""
-
-    @pytest.fixture(autouse=True)
-    def _libtpu(self):
-        pytest.importorskip("libtpu", reason="libtpu is not installed: pip install libtpu")
 
     def product(self, rows):
         topology = Topology.parse("v5e:2x2")
