@@ -34,7 +34,7 @@ WANTED = 2048
 def few(protocol, real, count: int, metrics: list[str]):
     """The protocol with so many samples and real clips, without weights.
 
-    The bootstrap of a Frechet distance takes as long for few clips as for many, and is left out.
+    The bootstrap of a Frechet distance, nearly as long for few clips as for many, is left out.
     """
     every = {"windows": EveryWindow(step=1), "rates": ()}
     there = len(dataclasses.replace(protocol.real, take=Every(), **every).clips(real))
