@@ -48,17 +48,21 @@ def super_resolution(
     *,
     channels: int = 48,
     patch: int = 1,
-    strides: tuple[int, int] = (1, 2),
+    strides: tuple[int, ...] = (1, 2),
     fill: models.Fill = models.Blend(),
+    std: float = 0.1,
     text: models.WordEncoder | None = None,
 ) -> models.Residual:
-    """A super-resolution model: two levels of an Efficient U-Net on patches of `patch` pixels."""
+    """A super-resolution model: an Efficient U-Net on patches of `patch` pixels.
+
+    It has a level for each of `strides`, twice as wide as the one before. std: as for `Residual`.
+    """
     inputs: tuple = (nn.LogSNR(), nn.LowresLogSNR())
     if text is not None:
         inputs = (*inputs, nn.PooledText())
     levels = tuple(
-        models.EfficientLevel(width, (nn.TemporalConvolution(),), 1, (1, stride, stride))
-        for width, stride in zip((1, 2), strides, strict=True)
+        models.EfficientLevel(2**number, (nn.TemporalConvolution(),), 1, (1, stride, stride))
+        for number, stride in enumerate(strides)
     )
     unet = models.UNet(
         channels=channels,
@@ -67,7 +71,7 @@ def super_resolution(
         text=text,
         outputs=3 * patch**2,
     )
-    return models.Residual(models.Patched(unet, patch) if patch > 1 else unet, fill)
+    return models.Residual(models.Patched(unet, patch) if patch > 1 else unet, fill, std)
 
 
 def stage(
