@@ -158,7 +158,8 @@ def test_outputs_and_gradients_are_those_of_one_device(name):
     """One test for all meshes: what one device makes is compiled once."""
     params, batch = of(name)
     expected = jax.jit(outcome(NETWORKS[name]))(params, *batch)
-    assert all(np.abs(x).max() > 0 for x in jax.tree.leaves(expected))
+    # Gradients of biases may be zero, see `alike`, even without rounding.
+    assert all(np.abs(x).max() > 0 for x in jax.tree.leaves(expected) if x.ndim > 1)
     for mesh in MESHES:
         if name != "super-resolution" and mesh == "data+frames":
             continue  # each axis alone, and the most of them that eight devices can combine
