@@ -24,6 +24,7 @@ class LatentLevel(Level):
     enlarge: nn.Module = DoublingConvolution()
 
     def __post_init__(self):
+        super().__post_init__()
         if self.stride != (1, 2, 2):
             raise ValueError(f"LatentLevel.stride is {self.stride}: rows and columns are halved")
 

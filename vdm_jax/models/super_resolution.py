@@ -28,6 +28,7 @@ class EfficientLevel(Level):
     """
 
     def __post_init__(self):
+        super().__post_init__()
         if self.stride[0] != 1:
             raise ValueError(f"EfficientLevel.stride is {self.stride}: frames are never merged")
 

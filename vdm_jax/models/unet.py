@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from vdm_jax.models.conditioning import Conditioning
 from vdm_jax.nn import (
+    ByLevel,
     Chain,
     Embedding,
     GroupNorm,
@@ -35,7 +36,7 @@ class Level:
     blocks: residual blocks on the way down; one more on the way up.
     stride: how many frames, rows and columns become one on the way to the next level.
     remat: what the backward pass computes again instead of keeping it, such as
-      `nn.ByLayer(nn.Products())`.
+      `nn.ByLayer(nn.Products())`; of older runs True is `nn.ByLevel()` and False `nn.Never()`.
     chain: how blocks follow one another; in an `nn.Scanned()` level equal ones are a loop, which
       compiles faster and has other parameters.
     """
@@ -46,6 +47,10 @@ class Level:
     stride: Stride = (1, 2, 2)
     remat: Recompute = Never()
     chain: Chain = Unrolled()
+
+    def __post_init__(self):
+        if isinstance(self.remat, bool):
+            object.__setattr__(self, "remat", ByLevel() if self.remat else Never())
 
     @property
     def skips(self) -> int:

@@ -85,9 +85,9 @@ def fold(h: Shaped[Array, "b f ..."]) -> Shaped[Array, "n ..."]:
 
 def unfold(h: Shaped[Array, "n ..."], b: int) -> Shaped[Array, "b f ..."]:
     """The inverse of `fold`: clips, `b` of them."""
-    places, f, rest = _PLACES.get(), len(h) // b, h.shape[1:]
+    places, f, rest = _PLACES.get(), h.shape[0] // b, h.shape[1:]
     if places is None:
-        return h.reshape(b, f, *rest)
+        return h.reshape(b, -1, *rest)
     s, t = places.parts((b, f), ("b", "f"))
     h = h.reshape(s, t, b // s, f // t, *rest)
     return h.swapaxes(1, 2).reshape(b, f, *rest)

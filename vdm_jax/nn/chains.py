@@ -79,7 +79,7 @@ class Scanned:
                 split_rngs={"params": True, "dropout": True},
                 length=len(xs),
             )
-            rows, name = len(h), f"Loop_{counts['Loop']}"
+            rows, name = h.shape[0], f"Loop_{counts['Loop']}"
             stacked = None if xs[0] is None else jnp.stack([fold(x) for x in xs])
             last, each = loop(step, rows, name=name)(fold(h), stacked)
             counts["Loop"] += 1

@@ -93,7 +93,7 @@ class Conv(nn.Conv):
     def __call__(self, inputs: Float[Array, "*n h w c"]) -> Float[Array, "*n h w d"]:
         if inputs.ndim != 5:
             return super().__call__(inputs)
-        out = unfold(super().__call__(fold(inputs)), len(inputs))
+        out = unfold(super().__call__(fold(inputs)), inputs.shape[0])
         return place(out, f"b f h w {self.output}")
 
 

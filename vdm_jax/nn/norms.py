@@ -30,7 +30,7 @@ class GroupNorm(nn.Module):
         modulation: tuple[Float[Array, "b #f c"], Float[Array, "b #f c"]] | None = None,
     ) -> Float[Array, "b f h w c"]:
         """modulation: the pair (a, b)."""
-        rows, frames, channels = len(h), h.shape[1], h.shape[-1]
+        rows, frames, channels = h.shape[0], h.shape[1], h.shape[-1]
         scale = self.param("scale", nn.initializers.ones, (channels,))
         bias = self.param("bias", nn.initializers.zeros, (channels,))
         scale, bias = (jnp.asarray(p, jnp.float32).reshape(1, channels) for p in (scale, bias))

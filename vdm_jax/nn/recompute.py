@@ -78,7 +78,7 @@ class ByLayer(Never):
     keep: Keep = Nothing()
 
     def layer(self, module: Any, h: Any, *arrays: Any, **how: Any) -> Any:
-        rows = len(h)
+        rows = h.shape[0]
 
         def call(module, pictures, *arrays):
             return fold(module(unfold(pictures, rows), *arrays, **how))
