@@ -1,9 +1,11 @@
 """Several processes as one run: how they start together, and how they stop at the same step."""
 
+import ctypes
 import dataclasses
 import glob
 import importlib.util
 import os
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,6 +46,7 @@ class Hosts:
         if len(lacking) == len(told):
             if launched(os.environ):
                 jax.distributed.initialize(heartbeat_timeout_seconds=self.lost_after)
+                explain_terminations()
             return
         if lacking:
             raise ValueError(
@@ -63,6 +66,35 @@ class Hosts:
             self.coordinator, self.processes, self.process,
             heartbeat_timeout_seconds=self.lost_after,
         )  # fmt: skip
+        explain_terminations()
+
+
+LOST = """
+This process is ended by the library through which processes talk: most likely another task died,
+and what follows is how that looks from here. What is saved is whole; the same commands go on.
+"""
+_kept: list[Any] = []  # what C++ calls must not be collected
+
+
+def explain_terminations() -> None:
+    """From now on, the end of this process by an exception of C++ begins with what it means.
+
+    Gloo, by which CPUs talk, throws where nobody can catch when the receiver of a message is gone
+    and another message meets its place, and then speaks of mismatched sizes.
+    """
+    try:
+        set_terminate = ctypes.CDLL("libstdc++.so.6")._ZSt13set_terminatePFvvE
+    except (OSError, AttributeError):  # another C++ library: the exception speaks for itself
+        return
+    handler = ctypes.CFUNCTYPE(None)
+    set_terminate.restype = ctypes.c_void_p
+
+    def explain() -> None:
+        print(LOST, file=sys.stderr, flush=True)
+        handler(before)()
+
+    _kept.append(handler(explain))
+    before = set_terminate(_kept[-1])
 
 
 def launched(environment: Mapping[str, str]) -> bool:
