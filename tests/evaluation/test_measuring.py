@@ -85,6 +85,35 @@ def test_a_result_is_the_distance_and_all_it_depends_on(folders, tmp_path):
         read_result(tmp_path / "b.json")
 
 
+@dataclasses.dataclass(frozen=True)
+class Brightness:
+    """The mean of a clip, and whether its first pixel is lit."""
+
+    name = "brightness"
+
+    def __call__(self, video):
+        lit = video[:, 0, 0, 0, 0] > 0
+        return np.stack([video.reshape(len(video), -1).mean(axis=1), lit], axis=1)
+
+
+def test_clips_of_which_nothing_can_be_said_do_not_count(folders):
+    made, real = folders
+    some = evaluation.MeanOfSome(Brightness(), "lit", where=1, bootstrap=FEW)
+    protocol = dataclasses.replace(SMALL, measures=(some,), generated=Generated(12, frames=2))
+    x = np.stack([np.load(p) for p in sorted(made.iterdir())])
+    for dark in (3, 7):
+        x[dark, 0, 0, 0, 0] = 0
+        np.save(made / f"{dark:02}.npy", x[dark])
+    found = measured(made, real, protocol).values["lit"]
+    rest = np.delete(x, (3, 7), axis=0)
+    assert found["value"] == pytest.approx(rest.mean()) and found["left_out"] == 2
+    for i in range(12):
+        x[i, 0, 0, 0, 0] = 0
+        np.save(made / f"{i:02}.npy", x[i])
+    with pytest.raises(ValueError, match="lit is a number of none of the 12 samples"):
+        measured(made, real, protocol)
+
+
 def test_features_are_computed_once_and_an_interruption_loses_a_chunk(folders, monkeypatch):
     made, real = folders
     seen = []

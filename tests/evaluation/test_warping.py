@@ -59,7 +59,7 @@ def test_noise_without_flow_scores_twice_its_variance():
 def test_a_video_that_stands_still_scores_nothing():
     video = np.repeat(RANDOM.integers(0, 256, (3, 1, 16, 16, 3), np.uint8), 4, axis=1)
     found = WarpingError(Still())(video)
-    np.testing.assert_array_equal(found, 0)
+    np.testing.assert_array_equal(found, [[0, 0, 1]] * 3)
 
 
 def test_frames_are_averaged_after_their_pixels():
@@ -103,6 +103,24 @@ def test_nothing_visible_is_no_number():
 
 
 @dataclass(frozen=True)
+class Leaving:
+    """Everything leaves the frame."""
+
+    name = "leaving"
+
+    def parameters(self, size):
+        return {}
+
+    def __call__(self, params, first, second):
+        return jnp.full((*first.shape[:3], 2), 20.0)
+
+
+def test_a_clip_of_which_nothing_is_visible_says_so():
+    found = WarpingError(Leaving())(np.zeros((2, 3, 8, 8, 3), np.uint8))
+    np.testing.assert_allclose(found, [[0, np.hypot(20, 20), 0]] * 2, rtol=1e-6)
+
+
+@dataclass(frozen=True)
 class Brightening:
     """A pixel goes to the right by how much brighter it gets."""
 
@@ -121,13 +139,13 @@ def test_flows_are_those_of_the_clip_or_of_the_true_one():
     true = np.broadcast_to(level, (1, 3, 16, 16, 3))
     made = np.rint(sliding(3, 16, 2, 0) * 255).astype(np.uint8)
     made[:, 2] = np.roll(made[:, 1], 3, axis=2)
-    ((error, motion),) = GuidedWarpingError(Brightening())(np.concatenate([made, true], axis=1))
+    ((error, motion, _),) = GuidedWarpingError(Brightening())(np.concatenate([made, true], axis=1))
     assert (error, motion) == (0, pytest.approx(2.5))
-    ((own, moved),) = WarpingError(Brightening())(true)
+    ((own, moved, seen),) = WarpingError(Brightening())(true)
     assert moved == pytest.approx(2.5)  # and the brightness changed by 2 and by 3 of 255
     assert own == pytest.approx((2**2 + 3**2) / 2 / 255**2, rel=1e-4)
     alone = program(WarpingError(Brightening()), tuple(jax.devices()[:1]))(true)
-    np.testing.assert_allclose(alone, [[own, moved]], rtol=1e-6)
+    np.testing.assert_allclose(alone, [[own, moved, seen]], rtol=1e-6)
     with pytest.raises(ValueError, match="3 frames have no halves"):
         GuidedWarpingError(Brightening())(made)
 

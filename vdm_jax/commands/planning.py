@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -26,6 +26,7 @@ WAYS: Mapping[str, nn.Recompute] = {
 }
 
 
+@lru_cache(maxsize=4)
 def shapes(experiment: training.Experiment) -> tuple[Any, Any, dict[str, jax.ShapeDtypeStruct]]:
     """(state, frozen, batch) of a training step."""
     batch = experiment.loader.shapes(experiment.data, labels=True)

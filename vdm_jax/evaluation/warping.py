@@ -18,7 +18,7 @@ from vdm_jax.evaluation.subject import Clips
 from vdm_jax.types import Params
 
 Fields = Float[Array, "b f h w 2"]
-COLUMNS = ("warping_error", "motion_magnitude")
+COLUMNS = ("warping_error", "motion_magnitude", "any_visible")
 
 
 def visible(forward: Field, backward: Field) -> Bool[Array, "n h w"]:
@@ -76,10 +76,10 @@ def motion_magnitude(forward: Fields) -> Float[Array, "b"]:
 
 @dataclass(frozen=True)
 class WarpingError:
-    """The warping error of each clip and its motion: [b 2], the columns `COLUMNS`.
+    """The warping error of each clip, its motion, and whether any pixel is visible: `COLUMNS`.
 
-    The flow is that of the clip itself, as for videos that are made of text; a frozen one has next
-    to no error.
+    Of a clip of which none is, the error, which is no number, is given as 0. The flow is that of
+    the clip itself, as for videos that are made of text; a frozen one has next to no error.
     """
 
     flow: Flow = RaftFlow()
@@ -93,10 +93,10 @@ class WarpingError:
     def name(self) -> str:
         return self.title
 
-    def __call__(self, video: Clips) -> Float[np.ndarray, "b 2"]:
+    def __call__(self, video: Clips) -> Float[np.ndarray, "b 3"]:
         return program(self, tuple(jax.local_devices()))(video)
 
-    def forward(self, params: Params, video: Float[Array, "b f h w c"]) -> Float[Array, "b 2"]:
+    def forward(self, params: Params, video: Float[Array, "b f h w c"]) -> Float[Array, "b 3"]:
         """One batch, to be compiled."""
         return _measured(self.flow, params, video, video)
 
@@ -116,7 +116,7 @@ class GuidedWarpingError(WarpingError):
     def title(self) -> str:
         return f"guided_warping_error_{self.flow.name}"
 
-    def forward(self, params: Params, video: Float[Array, "b f h w c"]) -> Float[Array, "b 2"]:
+    def forward(self, params: Params, video: Float[Array, "b f h w c"]) -> Float[Array, "b 3"]:
         made, true = halves(video, self.title)
         return _measured(self.flow, params, made, true)
 
@@ -129,13 +129,15 @@ def flows(flow: Flow, params: Params, first: Array, second: Array) -> Fields:
     return found.reshape(*first.shape[:-1], 2)
 
 
-def _measured(flow: Flow, params: Params, video: Array, guide: Array) -> Float[Array, "b 2"]:
+def _measured(flow: Flow, params: Params, video: Array, guide: Array) -> Float[Array, "b 3"]:
     if video.shape[1] < 2:
         raise ValueError("a single frame has no warping error: give clips of at least 2 frames")
     before, after = guide[:, :-1], guide[:, 1:]
     forward, backward = flows(flow, params, before, after), flows(flow, params, after, before)
     error = warping_error(video.astype(jnp.float32) / 255, forward, backward)
-    return jnp.stack([error, motion_magnitude(forward)], axis=1)
+    seen = ~jnp.isnan(error)
+    columns = [jnp.where(seen, error, 0), motion_magnitude(forward), seen]
+    return jnp.stack(columns, axis=1)
 
 
 def _square(vectors: Float[Array, "*n d"]) -> Float[Array, "*n"]:

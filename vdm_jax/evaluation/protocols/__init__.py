@@ -19,6 +19,7 @@ from vdm_jax.evaluation.protocols.measures import (
     Inception,
     KernelDistance,
     Mean,
+    MeanOfSome,
     Measure,
     MotionDistance,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "Jpeg",
     "KernelDistance",
     "Mean",
+    "MeanOfSome",
     "Measure",
     "Measured",
     "MotionDistance",

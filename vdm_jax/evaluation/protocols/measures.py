@@ -189,11 +189,39 @@ class Mean:
         return float(self._clips(made).mean())
 
     def spread(self, made: Rows, real: Rows | None, captions: Sequence[str]) -> dict[str, Any]:
-        return told(self.bootstrap.mean(self._clips(made))) if made.clips > 1 else {}
+        clips = self._clips(made)
+        return told(self.bootstrap.mean(clips)) if len(clips) > 1 else {}
 
     def _clips(self, made: Rows) -> np.ndarray:
-        parts = [part[:, :, self.column].mean(axis=1, dtype=np.float64) for part in made.by_clip()]
+        return self._of_frames(made, self.column)
+
+    def _of_frames(self, made: Rows, column: int) -> np.ndarray:
+        parts = [part[:, :, column].mean(axis=1, dtype=np.float64) for part in made.by_clip()]
         return np.concatenate(parts)
+
+
+@dataclass(frozen=True)
+class MeanOfSome(Mean):
+    """The same of the clips of which another feature, `where`, is not zero.
+
+    `left_out` is how many are not, where there are such ones.
+    """
+
+    where: int = 0
+
+    def spread(self, made: Rows, real: Rows | None, captions: Sequence[str]) -> dict[str, Any]:
+        left_out = made.clips - len(self._clips(made))
+        found = super().spread(made, real, captions)
+        return {**found, "left_out": left_out} if left_out else found
+
+    def _clips(self, made: Rows) -> np.ndarray:
+        counted = self._of_frames(made, self.where) != 0
+        if not counted.any():
+            raise ValueError(
+                f"{self.name} is a number of none of the {made.clips} samples: "
+                f"{self.features.name} finds nothing to measure in them"
+            )
+        return super()._clips(made)[counted]
 
 
 def told(interval: Interval) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from vdm_jax.evaluation.protocols.captions import (
 )
 from vdm_jax.evaluation.protocols.choices import Every, Sample, Take
 from vdm_jax.evaluation.protocols.generated import Generated
-from vdm_jax.evaluation.protocols.measures import Frechet, Mean, MotionDistance
+from vdm_jax.evaluation.protocols.measures import Frechet, Mean, MeanOfSome, MotionDistance
 from vdm_jax.evaluation.protocols.prompts import Nothing, RealCaptions
 from vdm_jax.evaluation.protocols.protocol import Protocol
 from vdm_jax.evaluation.protocols.real import Real
@@ -95,7 +95,10 @@ STEADINESS = Protocol(
     "any_steadiness", "any samples", "warping error and motion magnitude, without a reference",
     "Lai et al. 2018, by the flow of RAFT through the samples themselves",
     Real("none", "none"), Generated(None, Nothing()),
-    (Mean(_WARPING, "warping_error"), Mean(_WARPING, "motion_magnitude", column=1)),
+    (
+        MeanOfSome(_WARPING, "warping_error", where=2),
+        Mean(_WARPING, "motion_magnitude", column=1),
+    ),
 )  # fmt: skip
 FITTING = replace(
     STEADINESS, name="any_captions", says="CLIPSIM and R-precision, captions beside the samples",
