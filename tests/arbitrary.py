@@ -6,6 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+ROUNDING = 5e-5
+"""How far outputs of about 1 of two float32 programs may be apart, however a CPU sums."""
+
 
 def parameters(module, *args, **how):
     """Variables of a linen module, every one of them random, those that start at zero too."""

@@ -33,7 +33,8 @@ def start(processes: int, *arguments: object) -> list[subprocess.Popen]:
     flags = f"--xla_force_host_platform_device_count={count} {QUICK}"
     environment = os.environ | {"PYTHONPATH": path, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
     where = ["--coordinator", f"localhost:{port()}", "--processes", str(processes)]
-    command = [sys.executable, "-m", "vdm_jax", "train", *map(str, arguments)]
+    patient = ["--lost-after", "300"]  # tests may be many on a machine, and none is lost
+    command = [sys.executable, "-m", "vdm_jax", "train", *patient, *map(str, arguments)]
     each = [[*where, "--process", str(n)] if processes > 1 else [] for n in range(processes)]
     kept: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     return [

@@ -1,7 +1,6 @@
 """MovingShapes: deterministic by index, labels that say what is seen, exact enough geometry."""
 
 import pickle
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -209,14 +208,3 @@ def test_wrong_splits_labels_and_attributes_are_named():
         TRIAL.attributes(210)
     with pytest.raises(ValueError, match="'pink' is not drawn here"):
         TRIAL.label([Object("circle", "pink", "left", "small")])
-
-
-def test_a_clip_takes_well_under_a_millisecond():
-    clips = TRIAL.clips("train")
-    clips[0]
-    times = []
-    for index in range(200):
-        start = time.perf_counter()
-        clips[index]
-        times.append(time.perf_counter() - start)
-    assert np.median(times) < 1e-3

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from arbitrary import normal, parameters
+from arbitrary import ROUNDING, normal, parameters
 
 from vdm_jax.models import Conditioning, Level, UNet, WordEncoder
 from vdm_jax.nn import Embedding, Label, LogSNR, TemporalAttention, TextAttention, TextByFrame
@@ -90,7 +90,7 @@ def test_images_of_a_row_are_a_set(network):
         tokens=cond.tokens[:, clips],
         text_mask=cond.text_mask[:, clips],
     )
-    np.testing.assert_allclose(network.output(z)[:, swap], swapped, atol=1e-5)
+    np.testing.assert_allclose(network.output(z)[:, swap], swapped, atol=ROUNDING)
 
 
 def test_a_pack_of_images_is_each_image_alone(network):
@@ -103,7 +103,7 @@ def test_a_pack_of_images_is_each_image_alone(network):
         text_mask=cond.text_mask.reshape(B * F, L),
         segments=None,
     )
-    np.testing.assert_allclose(pack, alone.reshape(z.shape), atol=1e-5)
+    np.testing.assert_allclose(pack, alone.reshape(z.shape), atol=ROUNDING)
 
 
 def test_masked_tokens_have_no_effect(network):

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from arbitrary import normal, parameters
+from arbitrary import ROUNDING, normal, parameters
 
 from vdm_jax.models import Level, UNet
 from vdm_jax.nn import Embedding, SpatialAttention, TemporalAttention
@@ -51,7 +51,7 @@ def test_an_image_is_a_clip_of_one_frame(variables):
     variables = without_time(variables, silenced=False)
     frames = z.reshape(B * F, 1, 4, 4, 3)
     alone = apply_image(variables, frames, jnp.repeat(logsnr, F)).reshape(z.shape)
-    np.testing.assert_allclose(apply_image(variables, z, logsnr), alone, atol=1e-5)
+    np.testing.assert_allclose(apply_image(variables, z, logsnr), alone, atol=ROUNDING)
 
 
 def test_only_temporal_layers_mix_frames(variables):
@@ -73,18 +73,18 @@ def test_only_temporal_layers_mix_frames(variables):
 def test_an_image_network_does_not_know_the_order_of_frames(variables):
     variables, order = without_time(variables, silenced=False), np.array([2, 0, 3, 1])
     permuted = apply_image(variables, z[:, order], logsnr)
-    np.testing.assert_allclose(apply_image(variables, z, logsnr)[:, order], permuted, atol=1e-5)
+    np.testing.assert_allclose(apply_image(variables, z, logsnr)[:, order], permuted, atol=ROUNDING)
 
 
 def test_a_static_clip_stays_static(variables):
     out = apply_video(variables, jnp.broadcast_to(z[:, :1], z.shape), logsnr)
-    np.testing.assert_allclose(out, jnp.broadcast_to(out[:, :1], out.shape), atol=1e-5)
+    np.testing.assert_allclose(out, jnp.broadcast_to(out[:, :1], out.shape), atol=ROUNDING)
 
 
 def test_one_log_snr_serves_all_frames(variables):
     frames = jnp.repeat(logsnr[:, None], F, axis=1)
     out = apply_video(variables, z, frames)
-    np.testing.assert_allclose(out, apply_video(variables, z, logsnr), atol=1e-5)
+    np.testing.assert_allclose(out, apply_video(variables, z, logsnr), atol=ROUNDING)
     changed = apply_image(without_time(variables, silenced=False), z, frames.at[:, 1].add(5.0))
     same = apply_image(without_time(variables, silenced=False), z, frames)
     differs = np.asarray(abs(changed - same).max(axis=(2, 3, 4)) > 0)

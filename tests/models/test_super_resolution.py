@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from arbitrary import normal, parameters
+from arbitrary import ROUNDING, normal, parameters
 
 from vdm_jax import diffusion, models, nn
 from vdm_jax.models import Blank, Conditioning, EfficientLevel, Patched, Repeat, SuperResolution
@@ -57,7 +57,7 @@ def test_a_new_residual_network_is_the_linear_filter_of_what_is_missing(fill):
     x_hat = process.x(out, z, levels)
     alpha, sigma = (diffusion.expand(a, z) for a in process.alpha_sigma(levels))
     gain = alpha * 0.2**2 / (alpha**2 * 0.2**2 + sigma**2)
-    np.testing.assert_allclose(x_hat, m + gain * (z - alpha * m), atol=1e-5)
+    np.testing.assert_allclose(x_hat, m + gain * (z - alpha * m), atol=ROUNDING)
     np.testing.assert_allclose(x_hat[0], m[0], atol=1e-4)
 
 
@@ -90,7 +90,7 @@ def test_a_pack_of_images_is_each_image_alone():
 
     one = Conditioning(lowres=alone(pictures.lowres), lowres_logsnr=alone(pictures.lowres_logsnr))
     images = apply(both, variables, alone(z), alone(levels), one)
-    np.testing.assert_allclose(packed, images.reshape(z.shape), atol=1e-5)
+    np.testing.assert_allclose(packed, images.reshape(z.shape), atol=ROUNDING)
 
 
 def test_temporal_layers_start_as_the_image_network():
@@ -105,7 +105,7 @@ def test_temporal_layers_start_as_the_image_network():
     for frame in range(F):
         one = Conditioning(lowres=still.lowres[:, frame : frame + 1], lowres_logsnr=level)
         image = apply(both, variables, z[:, frame : frame + 1], logsnr, one)
-        np.testing.assert_allclose(video[:, frame : frame + 1], image, atol=1e-5)
+        np.testing.assert_allclose(video[:, frame : frame + 1], image, atol=ROUNDING)
 
 
 class Unnormed(linen.Module):

@@ -69,7 +69,7 @@ def logged(workdir, lines):
 
 def running(file, workdir, ready):
     """Two processes that train, when they have come so far."""
-    runs = several.start(2, file, "--workdir", workdir, "--lost-after", 10)
+    runs = several.start(2, file, "--workdir", workdir, "--lost-after", 20)
     until = time.monotonic() + 600
     while not ready():
         assert time.monotonic() < until
