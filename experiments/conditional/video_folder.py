@@ -21,9 +21,9 @@ mean absolute differences of 0 .. 255:
 Guidance keeps the scene, which replacement loses, and moves as much as real clips do. Its seam is
 still larger than theirs: what is new is blurred, by about 9 of these units (the squared error of
 x_hat is .013 where there is next to no noise), and the frame before it is not. What did not do it:
-predicting as EDM does (`diffusion.EDM(0.5)`, weight `Output`), by which x_hat is sharper from a
-log-SNR of 3 on (.0036 at 5) and samples are full of noise (21.2 at the seam, 24.3 after it); 4x4
-pixels at once, which do not fit through 64 channels predicting so (37.8).
+predicting as EDM does (`diffusion.EDM(0.5)`, weight `Output`; the lowest level half as wide), by
+which x_hat is sharper from a log-SNR of 3 on (.0036 at 5) and samples are full of noise (21.2 at
+the seam, 24.3 after it); 4x4 pixels at once, which do not fit through 64 channels so (37.8).
 """
 
 import dataclasses
