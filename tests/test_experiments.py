@@ -30,9 +30,9 @@ def test_experiment(path):
     batch = experiment.loader.shapes(experiment.data)
     init = partial(training.init, experiment.task, experiment.optimizer, experiment.steps)
     state, frozen = jax.eval_shape(init, jax.random.key(0), batch)
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    loss, _ = jax.eval_shape(experiment.task.loss, state.params, frozen, key, batch)
-    assert loss.shape == ()
+    step = training.make_step(experiment.task, experiment.optimizer, experiment.steps)
+    after, _ = jax.eval_shape(step, state, frozen, batch)
+    assert jax.tree.map(lambda x: x.shape, after) == jax.tree.map(lambda x: x.shape, state)
     parameters = sum(x.size for x in jax.tree.leaves(state.params))
 
     golden = GOLDEN / path.relative_to(ROOT / "experiments").with_suffix(".json")

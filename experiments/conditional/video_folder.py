@@ -50,10 +50,7 @@ def experiment() -> training.Experiment:
     )
     return dataclasses.replace(
         small,
-        task=dataclasses.replace(
-            task,
-            model=models.Patched(unet, patch=2),
-        ),
+        task=dataclasses.replace(task, model=models.Patched(unet, patch=2)),
         data=dataclasses.replace(source, stride=4, held_out=0.3),
         loader=data.Loader(batch=4),
         evaluations=(*small.evaluations, evaluation.Seam(clips=64, corrections=CORRECTIONS)),

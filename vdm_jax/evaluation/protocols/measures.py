@@ -189,15 +189,21 @@ class Mean:
         return float(self._clips(made).mean())
 
     def spread(self, made: Rows, real: Rows | None, captions: Sequence[str]) -> dict[str, Any]:
-        clips = self._clips(made)
+        return self._interval(self._clips(made))
+
+    def _interval(self, clips: np.ndarray) -> dict[str, Any]:
         return told(self.bootstrap.mean(clips)) if len(clips) > 1 else {}
 
     def _clips(self, made: Rows) -> np.ndarray:
-        return self._of_frames(made, self.column)
+        return self._of_frames(made, self.column)[0]
 
-    def _of_frames(self, made: Rows, column: int) -> np.ndarray:
-        parts = [part[:, :, column].mean(axis=1, dtype=np.float64) for part in made.by_clip()]
-        return np.concatenate(parts)
+    def _of_frames(self, made: Rows, *columns: int) -> np.ndarray:
+        """[column clip], in one pass over the rows."""
+        parts = [
+            [part[:, :, column].mean(axis=1, dtype=np.float64) for column in columns]
+            for part in made.by_clip()
+        ]
+        return np.concatenate(parts, axis=1)
 
 
 @dataclass(frozen=True)
@@ -210,18 +216,19 @@ class MeanOfSome(Mean):
     where: int = 0
 
     def spread(self, made: Rows, real: Rows | None, captions: Sequence[str]) -> dict[str, Any]:
-        left_out = made.clips - len(self._clips(made))
-        found = super().spread(made, real, captions)
-        return {**found, "left_out": left_out} if left_out else found
+        clips = self._clips(made)
+        left_out = made.clips - len(clips)
+        return self._interval(clips) | ({"left_out": left_out} if left_out else {})
 
     def _clips(self, made: Rows) -> np.ndarray:
-        counted = self._of_frames(made, self.where) != 0
+        values, counted = self._of_frames(made, self.column, self.where)
+        counted = counted != 0
         if not counted.any():
             raise ValueError(
                 f"{self.name} is a number of none of the {made.clips} samples: "
                 f"{self.features.name} finds nothing to measure in them"
             )
-        return super()._clips(made)[counted]
+        return values[counted]
 
 
 def told(interval: Interval) -> dict[str, Any]:
