@@ -15,6 +15,9 @@ from av.error import FFmpegError
 
 from data.common.containers import ends_early
 
+# Real collections hold tags in broken encodings, which PyAV before 19 minds unless it is told.
+TOLERANT = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+
 
 class Unusable(Exception):
     """A file that cannot be used; the message says why."""
@@ -66,8 +69,7 @@ class Facts:
 def opened(data: bytes) -> Iterator[tuple[Any, Any]]:
     """The container and its first video stream; what FFmpeg refuses becomes `Unusable`."""
     try:
-        # Real collections hold tags in broken encodings.
-        with av.open(io.BytesIO(data), metadata_errors="replace") as container:
+        with av.open(io.BytesIO(data), **TOLERANT) as container:
             if not container.streams.video:
                 kinds = sorted({stream.type for stream in container.streams})
                 raise Unusable(f"it holds no video stream, only {', '.join(kinds) or 'nothing'}")

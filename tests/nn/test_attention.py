@@ -6,7 +6,7 @@ from arbitrary import normal
 from beartype import beartype
 from jaxtyping import TypeCheckError, jaxtyped
 
-from vdm_jax.nn import AtOnce, FrameByFrame, attend, attend_linearly, same_clip
+from vdm_jax.nn import AtOnce, CuDNN, FrameByFrame, attend, attend_linearly, same_clip
 
 B, N, M, K, D = 2, 3, 5, 2, 4
 q, key, value = normal(B, K, N, D), normal(B, K, M, D, seed=1), normal(B, K, M, D, seed=2)
@@ -93,3 +93,17 @@ def test_frame_by_frame_is_the_same_and_keeps_no_shares():
     for a, b in zip(whole, framed, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
     assert kept <= 4 * parts[0].size < 3 * 16 * 16 < all_shares
+
+
+def test_cudnn_reads_the_same():
+    if jax.default_backend() != "gpu":
+        pytest.skip("there is no NVIDIA GPU: JAX_PLATFORMS=cuda asks for one")
+    parts = [normal(2, 3, 4, 256, 64, seed=seed).astype(jnp.bfloat16) for seed in range(3)]
+
+    def pulled(read):
+        out, pull = jax.vjp(read, *parts)
+        return out, *pull(jnp.sin(out))
+
+    for a, b in zip(pulled(AtOnce()), pulled(CuDNN()), strict=True):
+        a, b = (np.asarray(x, np.float32) for x in (a, b))
+        np.testing.assert_allclose(a, b, atol=0.02 * np.abs(a).max())

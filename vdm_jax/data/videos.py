@@ -29,6 +29,8 @@ _FILTERS: Mapping[Filter, Interpolation] = MappingProxyType(
         "area": Interpolation.AREA,
     }
 )
+# Real collections hold tags in broken encodings, which PyAV before 19 minds unless it is told.
+TOLERANT = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 # Chroma is brought to full resolution before it becomes RGB.
 _EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
@@ -70,8 +72,7 @@ class Video:
 def _opened(file: Path | bytes) -> Iterator[tuple]:
     """The container and its first video stream; every failure inside becomes `Unreadable`."""
     try:
-        # Real collections hold tags in broken encodings.
-        with _named(file) as source, av.open(source, metadata_errors="replace") as container:
+        with _named(file) as source, av.open(source, **TOLERANT) as container:
             if not container.streams.video:
                 raise Unreadable("it holds no video stream")
             stream = container.streams.video[0]

@@ -5,12 +5,12 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import Any
 
 import jax
 from etils import epath
 
+import vdm_jax
 from vdm_jax.checkpoints import whole_file
 
 FORMAT = 1
@@ -80,7 +80,7 @@ def read_result(path: str | os.PathLike) -> Result:
 def versions() -> dict[str, str]:
     """Of what computed a result."""
     return {
-        "vdm_jax": version("vdm_jax"),
+        "vdm_jax": vdm_jax.__version__,
         "jax": jax.__version__,
         "python": platform.python_version(),
         "device": jax.devices()[0].device_kind,

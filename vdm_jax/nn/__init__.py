@@ -3,6 +3,7 @@
 from vdm_jax.nn.activations import GELU, Activation, QuickGELU, ReLU, TanhGELU
 from vdm_jax.nn.attention import (
     AtOnce,
+    CuDNN,
     FrameByFrame,
     Reading,
     Summarised,
@@ -78,6 +79,7 @@ __all__ = [
     "Chain",
     "Conditions",
     "CrossAttention",
+    "CuDNN",
     "DoublingConvolution",
     "Embedding",
     "EncoderBlock",
