@@ -110,6 +110,17 @@ def test_help_of_every_command(capsys):
         assert len(capsys.readouterr().out.splitlines()) > 8
 
 
+def test_a_reader_that_leaves_is_no_error():
+    pipe = subprocess.PIPE
+    argv = [sys.executable, "-m", "vdm_jax", "evaluate", "--list"]
+    process = subprocess.Popen(argv, stdout=pipe, stderr=pipe, text=True)
+    assert process.stdout is not None
+    process.stdout.close()
+    process.stdout = None
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (128 + signal.SIGPIPE, "")
+
+
 def test_sigterm_saves_and_says_how_to_go_on(tmp_path):
     (tmp_path / "experiment.py").write_text(EXPERIMENT.replace("steps=4", "steps=100000"))
     tests = Path(__file__).parents[1]

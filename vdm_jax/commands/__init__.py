@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -57,8 +58,8 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command line. Bad input is one line on stderr and status 2.
 
-    A run stopped by a signal ends with status 128 + its number, as shells expect. With
-    VDM_JAX_TRACEBACK set, errors keep their tracebacks.
+    A run stopped by a signal ends with status 128 + its number, as shells expect; so does one whose
+    reader, such as `head`, has left. With VDM_JAX_TRACEBACK set, errors keep their tracebacks.
     """
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     logging.getLogger("vdm_jax").setLevel(logging.INFO)
@@ -66,6 +67,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     compilation.keep()
     try:
         arguments.run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes at its end
+        return 128 + signal.SIGPIPE
     except Interrupted as stop:
         print(f"\n{stop}. To go on, run the same command again.", file=sys.stderr)
         return 128 + stop.signum
