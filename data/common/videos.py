@@ -16,7 +16,9 @@ from av.error import FFmpegError
 from data.common.containers import ends_early
 
 # Real collections hold tags in broken encodings, which PyAV before 19 minds unless it is told.
-TOLERANT = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+TOLERANT: dict[str, Any] = (
+    {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+)
 
 
 class Unusable(Exception):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO, Literal
+from typing import IO, Any, Literal
 
 import av
 import numpy as np
@@ -30,7 +30,9 @@ _FILTERS: Mapping[Filter, Interpolation] = MappingProxyType(
     }
 )
 # Real collections hold tags in broken encodings, which PyAV before 19 minds unless it is told.
-TOLERANT = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+TOLERANT: dict[str, Any] = (
+    {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+)
 # Chroma is brought to full resolution before it becomes RGB.
 _EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 

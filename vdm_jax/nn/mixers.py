@@ -90,7 +90,8 @@ class SpatialAttention(nn.Module):
     """Every position of a frame attends to every position of that frame. (Ho et al. 2022, sec. 3)
 
     head: the number of features of one head.
-    reads: `AtOnce()`, or `FrameByFrame()` where memory is short; the parameters are the same.
+    reads: `AtOnce()`, or where memory is short `FrameByFrame()` or, on a GPU, `CuDNN()`; the
+      parameters are the same.
     """
 
     head: int = 64
