@@ -14,8 +14,8 @@ TESTS = Path(__file__).parent
 DEVICES = 8
 
 # Tests compile much and run little. Without LLVM's dear passes half of that time goes, and without
-# the emitters that write fusions in MLIR half of the rest.
-# Of jaxlib 0.11 they are the only ones, and their flag ends the process.
+# the emitters that write fusions in MLIR half of the rest; jaxlib 0.11 has no others, and ends the
+# process at the flag.
 QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 if jaxlib.version.__version_info__ < (0, 11):
     QUICK += " --xla_cpu_use_fusion_emitters=false"

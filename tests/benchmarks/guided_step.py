@@ -29,8 +29,9 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+from unets import reading, with_levels
 
-from vdm_jax import diffusion, models, nn, parallel, training
+from vdm_jax import diffusion, nn, parallel, training
 from vdm_jax.models import Conditioning
 
 CHOSEN = {
@@ -113,20 +114,7 @@ def recomputed(
     task: training.Denoising, how: nn.Recompute, reads: nn.Reading
 ) -> training.Denoising:
     """The task with so much of its U-Net recomputed in the backward pass."""
-
-    def changed(model):
-        if isinstance(model, models.Patched):
-            return model.clone(network=changed(model.network))
-        levels = tuple(
-            dataclasses.replace(level, remat=how, mixers=tuple(map(reading, level.mixers)))
-            for level in model.levels
-        )
-        return model.clone(levels=levels)
-
-    def reading(mixer):
-        return mixer.clone(reads=reads) if type(mixer) is nn.SpatialAttention else mixer
-
-    return dataclasses.replace(task, model=changed(task.model))
+    return with_levels(task, lambda level: dataclasses.replace(reading(level, reads), remat=how))
 
 
 def guided_step(task, correction, params, cond, z, logsnr):

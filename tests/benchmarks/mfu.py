@@ -17,6 +17,7 @@ import time
 import jax
 import jax.numpy as jnp
 import numpy as np
+from unets import reading, with_levels
 
 from vdm_jax import nn, parallel, training
 from vdm_jax.commands import options, planning
@@ -34,18 +35,10 @@ def known_peak() -> float:
 
 def written_out(experiment: training.Experiment) -> training.Experiment:
     """The experiment with attention as products, which can be counted."""
-
-    def plain(mixer):
-        return mixer.clone(reads=nn.AtOnce()) if type(mixer) is nn.SpatialAttention else mixer
-
     task = experiment.task
     assert isinstance(task, training.Denoising)
-    levels = tuple(
-        dataclasses.replace(level, mixers=tuple(map(plain, level.mixers)))
-        for level in task.model.levels
-    )
-    model = task.model.clone(levels=levels)
-    return dataclasses.replace(experiment, task=dataclasses.replace(task, model=model))
+    task = with_levels(task, lambda level: reading(level, nn.AtOnce()))
+    return dataclasses.replace(experiment, task=task)
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import select
 import signal
 import sys
 from collections.abc import Sequence
@@ -68,15 +69,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments.run(arguments)
         sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes at its end
-        return 128 + signal.SIGPIPE
     except Interrupted as stop:
         print(f"\n{stop}. To go on, run the same command again.", file=sys.stderr)
         return 128 + stop.signum
     except (ValueError, OSError, NotFinite) as error:
+        if isinstance(error, BrokenPipeError) and unread():
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # flushed at the end
+            return 128 + signal.SIGPIPE
         if os.environ.get("VDM_JAX_TRACEBACK"):
             raise
         print(f"vdm-jax {arguments.command}: error: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def unread() -> bool:
+    """Whether nobody reads what is printed: another pipe that breaks is an error like any other."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), select.POLLOUT)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))

@@ -1,0 +1,27 @@
+"""Denoising tasks with the levels of their U-Nets changed, for benchmarks that compare them."""
+
+import dataclasses
+from collections.abc import Callable
+
+from vdm_jax import models, nn, training
+
+
+def with_levels(
+    task: training.Denoising, change: Callable[[models.Level], models.Level]
+) -> training.Denoising:
+    """The task with every level of its U-Net changed."""
+
+    def changed(model):
+        if isinstance(model, models.Patched):
+            return model.clone(network=changed(model.network))
+        return model.clone(levels=tuple(map(change, model.levels)))
+
+    return dataclasses.replace(task, model=changed(task.model))
+
+
+def reading(level: models.Level, reads: nn.Reading) -> models.Level:
+    """The level with attention over space that reads so."""
+    mixers = tuple(
+        m.clone(reads=reads) if type(m) is nn.SpatialAttention else m for m in level.mixers
+    )
+    return dataclasses.replace(level, mixers=mixers)
