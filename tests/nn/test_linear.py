@@ -1,4 +1,4 @@
-"""Convolutions: the gradient that is written out is the gradient."""
+"""Convolutions: the gradients that are written out are the gradients."""
 
 import jax
 import jax.numpy as jnp
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from arbitrary import normal, parameters
 
+from vdm_jax.nn import enlarge
 from vdm_jax.nn.linear import convolution
 
 
@@ -36,6 +37,26 @@ def test_gradients_of_a_convolution_are_those_of_its_definition(size):
         for f in (module.apply, by_definition)
     )
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), ours, theirs)
+
+
+@pytest.mark.parametrize("size", [1, 3, 5])
+@pytest.mark.parametrize("times", [(2, 2), (1, 2), (3, 2)], ids=str)
+def test_a_convolution_of_repeated_pixels_is_one_after_enlarging(times, size):
+    x, weights = normal(2, 2, 4, 5, 4), normal(2, 2, 4 * times[0], 5 * times[1], 7, seed=1)
+    ours, plain = convolution(7, size, times=times), convolution(7, size)
+    variables = parameters(ours, x)
+
+    def after(variables, x):
+        return plain.apply(variables, enlarge(x, (1, *times)))
+
+    np.testing.assert_allclose(ours.apply(variables, x), after(variables, x), atol=1e-5)
+    gradients = [
+        jax.grad(lambda v, x, f=f: jnp.sum(weights * jnp.sin(f(v, x))), argnums=(0, 1))(
+            variables, x
+        )
+        for f in (ours.apply, after)
+    ]
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=5e-5), *gradients)
 
 
 def test_an_even_kernel_has_no_middle():

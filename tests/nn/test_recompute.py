@@ -12,6 +12,12 @@ WAYS = (nn.ByLevel(), nn.ByLevel(nn.Products()), nn.ByLayer(nn.Products()), nn.B
 Z = np.random.default_rng(0).normal(size=(1, 2, 4, 4, 3)).astype(np.float32)
 
 
+class Forgetful(nn.Nothing):
+    """Not even the statistics stay."""
+
+    policy = None
+
+
 def network(remat, kind=models.Level, blocks=1):
     levels = (kind(1, (SPACE, TIME), blocks, remat=remat),)
     return models.UNet(16, levels, nn.Embedding(width=16, layers=1), outputs=3)
@@ -40,6 +46,19 @@ def test_the_less_is_kept_the_less_waits():
     all_, level, level_products, layer_products, layer = map(kept, (nn.Never(), *WAYS))
     assert level < layer < layer_products < all_
     assert level < level_products < all_
+
+
+def test_statistics_of_norms_are_not_computed_again():
+    def again(remat) -> int:
+        """How many means over rows and columns stand in what is computed again."""
+        loss = lambda p: jnp.square(output(remat)(p)).mean()  # noqa: E731
+        text = jax.make_jaxpr(jax.grad(loss))(parameters()).pretty_print(name_stack=True)
+        lines = [line for line in text.splitlines() if "rematted_computation" in line]
+        return sum("reduce_sum[axes=(1, 2)" in line for line in lines)
+
+    forgets = nn.ByLayer(Forgetful())
+    assert again(forgets) > 0
+    assert again(nn.ByLayer()) == again(nn.ByLayer(nn.Products())) == 0
 
 
 @pytest.mark.parametrize("kind", [models.Level, models.EfficientLevel, models.LatentLevel])

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 from vdm_jax.models.conditioning import Conditioning
 from vdm_jax.models.fills import Fill, Repeat, Video
 from vdm_jax.models.unet import Level
-from vdm_jax.nn import ResBlock, adopt, convolution, enlarge
+from vdm_jax.nn import ResBlock, adopt, convolution
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +88,8 @@ class _Up(_Blocks):
     def __call__(self, h, emb, cond, train: bool, skips: tuple[jax.Array, ...]):
         (skip,) = skips
         h = self.run(h + skip * 2**-0.5, emb, cond, train)
-        return convolution(self.width, name="resample")(enlarge(h, self.level.stride))
+        _, *stride = self.level.stride
+        return convolution(self.width, times=(stride[0], stride[1]), name="resample")(h)
 
 
 class SuperResolution(nn.Module):

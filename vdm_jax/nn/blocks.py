@@ -123,7 +123,7 @@ class DoublingConvolution(nn.Module):
 
     @nn.compact
     def __call__(self, h: Float[Array, "b f h w c"]) -> Array:
-        return convolution(h.shape[-1])(enlarge(h, (1, 2, 2)))
+        return convolution(h.shape[-1], times=(2, 2))(h)
 
 
 def space_to_depth(z: Float[Array, "b f h w c"], patch: int) -> jax.Array:

@@ -47,15 +47,18 @@ class Projections(nn.Module):
         kernel = self.param("kernel", _scaled(self.gain), (h.shape[-1], width))
         bias = self.param("bias", nn.initializers.zeros, (width,)) if self.bias else None
         h, kernel, bias = promote_dtype(h, kernel, bias)
-        if placed():  # parts that are split alike are no split of the whole
+        if placed():  # one by one: as one, their gradients would have to be put side by side
             kernel = use(kernel.reshape(-1, *shape), f"c _ {self.axes}")
-            y = jax.lax.dot_general(h, kernel, (((h.ndim - 1,), (0,)), ((), ())))
+            contracted = (((h.ndim - 1,), (0,)), ((), ()))
+            found = [jax.lax.dot_general(h, kernel[:, i], contracted) for i in range(self.parts)]
         else:
-            y = _tokens_dot(h, kernel, None).reshape(*h.shape[:-1], *shape)
+            y = _tokens_dot(h, kernel, None)
+            split = jnp.split(y, self.parts, axis=-1)
+            found = [part.reshape(*h.shape[:-1], *self.features) for part in split]
         if bias is not None:
-            y = y + bias.reshape((1,) * (h.ndim - 1) + shape)
-        axis = h.ndim - 1
-        return tuple(jnp.squeeze(part, axis) for part in jnp.split(y, self.parts, axis))
+            each = bias.reshape(self.parts, *(1,) * (h.ndim - 1), *self.features)
+            found = [part + own for part, own in zip(found, each, strict=True)]
+        return tuple(found)
 
 
 def convolution(
@@ -63,12 +66,14 @@ def convolution(
     kernel: int = 3,
     *,
     stride: tuple[int, int] = (1, 1),
+    times: tuple[int, int] = (1, 1),
     gain: float = 1.0,
     axes: str = "c c",
     name: str | None = None,
 ):
     """A spatial convolution; frames are batch, so no weight mixes them (1 x k x k).
 
+    times: how often each row and column of the input is repeated before.
     axes: names of the input's and the output's channels, `e` for those inside a block.
     """
     return Conv(
@@ -76,7 +81,7 @@ def convolution(
         (kernel, kernel),
         stride,
         kernel_init=_scaled(gain),
-        conv_general_dilated=partial(_frames_conv, axes=axes),
+        conv_general_dilated=partial(_frames_conv, axes=axes, times=times),
         output=axes.split()[1],
         name=name,
     )
@@ -104,6 +109,7 @@ def _frames_conv(
     padding,
     *,
     axes: str,
+    times: tuple[int, int],
     precision=None,
     **how,
 ) -> Float[Array, "n h w d"]:
@@ -119,6 +125,8 @@ def _frames_conv(
             f"{kernel.shape[:2]} and {padding}"
         )
     kernel = use(kernel, f"_ _ {axes}")
+    if set(times) != {1}:
+        return _enlarged(x, _spread(kernel, times), precision, times)
     if set(strides) != {1}:
         return _strided(x, kernel, precision, strides)
     return _convolve(x, kernel, precision)
@@ -143,12 +151,72 @@ def _forward(x, kernel, precision):
 
 def _backward(precision, saved, gradient):
     x, kernel = saved
-    turned = kernel[::-1, ::-1].swapaxes(2, 3)
     _, pull = jax.vjp(lambda kernel: _plain(x, kernel, precision), kernel)
-    return _convolve(gradient, turned, precision), *pull(gradient)
+    return _convolve(gradient, _turned(kernel), precision), *pull(gradient)
 
 
 _convolve.defvjp(_forward, _backward)
+
+
+def _turned(kernel: Float[Array, "h w c d"]) -> Float[Array, "h w d c"]:
+    """The kernel by which a gradient goes back."""
+    return kernel[::-1, ::-1].swapaxes(2, 3)
+
+
+def _spread(kernel: Float[Array, "k k c d"], times: tuple[int, int]) -> Float[Array, "_ _ c d"]:
+    """The kernel that reads pixels with `times - 1` zeros between them as `kernel` reads repeats.
+
+    A pixel repeated s times is one among zeros, convolved with s ones; so are the kernel's taps.
+    """
+    for axis, s in enumerate(times):
+        sides = [[(i, s - 1 - i) if a == axis else (0, 0) for a in range(4)] for i in range(s)]
+        kernel = jnp.stack([jnp.pad(kernel, side) for side in sides]).sum(axis=0)
+    return kernel
+
+
+def _reach(kernel: Float[Array, "_ _ c d"], times: tuple[int, int]) -> list[int]:
+    """How many pixels to either side the kernel read, before it was spread."""
+    return [(side - s) // 2 for side, s in zip(kernel.shape[:2], times, strict=True)]
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _enlarged(x, kernel, precision, times):
+    """A transposed convolution; for repeats of 2 it has 4 taps a pixel where theirs has 9."""
+    reach = _reach(kernel, times)
+    return jax.lax.conv_general_dilated(
+        x,
+        kernel,
+        (1, 1),
+        [(s - 1 + r,) * 2 for s, r in zip(times, reach, strict=True)],
+        lhs_dilation=times,
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        precision=precision,
+    )
+
+
+def _enlarged_forward(x, kernel, precision, times):
+    return _enlarged(x, kernel, precision, times), (x, kernel)
+
+
+def _enlarged_backward(precision, times, saved, gradient):
+    """By the strided convolution of which it is the transpose: kernels turn, pictures do not."""
+    x, kernel = saved
+
+    def shrunk(kernel):
+        return jax.lax.conv_general_dilated(
+            gradient,
+            kernel,
+            times,
+            [(r, r) for r in _reach(kernel, times)],
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            precision=precision,
+        )
+
+    found, pull = jax.vjp(shrunk, _turned(kernel))
+    return found, _turned(*pull(x))
+
+
+_enlarged.defvjp(_enlarged_forward, _enlarged_backward)
 
 
 def _tokens_dot(

@@ -6,9 +6,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float
 
 from vdm_jax.nn.axes import fold, unfold
+from vdm_jax.nn.recompute import MOMENTS
 
 
 class GroupNorm(nn.Module):
@@ -43,6 +45,7 @@ class GroupNorm(nn.Module):
         member = np.repeat(np.eye(groups, dtype=np.float32), channels // groups, axis=0)  # c g
         pictures = fold(h).astype(jnp.float32)
         moments = jnp.stack([pictures.mean(axis=(1, 2)), jnp.square(pictures).mean(axis=(1, 2))])
+        moments = checkpoint_name(moments, MOMENTS)
         mean, square = jnp.dot(moments, member * (groups / channels), precision="highest")
         inverse = jax.lax.rsqrt(jnp.maximum(square - jnp.square(mean), 0) + self.epsilon)
         mean, inverse = jnp.dot(jnp.stack([mean, inverse]), member.T, precision="highest")

@@ -9,21 +9,24 @@ import jax
 
 from vdm_jax.nn.axes import fold, unfold
 
+MOMENTS = "moments"
+"""What norms call their statistics: numbers so few, of maps so large, that they always stay."""
+
 
 class Keep(Protocol):
     """What stays of a layer that is computed again."""
 
     @property
-    def policy(self) -> Callable[..., Any] | None: ...
+    def policy(self) -> Callable[..., Any]: ...
 
 
 @dataclasses.dataclass(frozen=True)
 class Nothing:
-    """Only what goes into it: the least memory, a forward pass more. (Chen et al. 2016)"""
+    """What goes into it, and the moments: a forward pass more. (Chen et al. 2016)"""
 
     @property
-    def policy(self) -> None:
-        return None
+    def policy(self) -> Callable[..., Any]:
+        return jax.checkpoint_policies.save_only_these_names(MOMENTS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +35,10 @@ class Products:
 
     @property
     def policy(self) -> Callable[..., Any]:
-        return jax.checkpoint_policies.dots_with_no_batch_dims_saveable
+        policies = jax.checkpoint_policies
+        return policies.save_from_both_policies(
+            policies.dots_with_no_batch_dims_saveable, Nothing().policy
+        )
 
 
 class Recompute(Protocol):
