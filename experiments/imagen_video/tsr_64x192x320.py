@@ -3,7 +3,7 @@
     vdm-jax train experiments/imagen_video/tsr_64x192x320.py \\
         --workdir runs/imagen_video/tsr_64x192x320
 
-From 32 frames at 6 a second to 64 at 12, 192x320 pixels. 0.75 billion parameters (the paper:
+From 32 frames at 6 a second to 64 at 12, 192x320 pixels. 0.79 billion parameters (the paper:
 0.78). No spatial attention: the paper names stages 3 and 4 as those with it.
 Captioned videos and images: `python -m data.build webvid_csv` and `images_csv` (data/README.md);
 their captions: `vdm-jax embed`.
@@ -17,9 +17,9 @@ from vdm_jax.systems import imagen_video
 def experiment() -> training.Experiment:
     return imagen_video.experiment(
         model=imagen_video.super_resolution(
-            channels=160,
+            channels=128,
             widths=(1, 2, 4, 8),
-            blocks=(2, 4, 8, 8),
+            blocks=(2, 4, 8, 15),
         ),
         source=imagen_video.clips(frames=64, fps=12.0, size=(192, 320)),
         lowres=training.LowRes(frames=2),

@@ -69,6 +69,16 @@ def test_describe_counts_without_running(run, capsys):
     assert f"{facts['parameters']:,} parameters" in capsys.readouterr().out
 
 
+def test_operations_in_a_loop_count_as_often_as_it_turns(run, capsys):
+    level, found = "task.model.levels.0", []
+    for chain in ("nn.Unrolled()", "nn.Scanned()"):
+        settings = ["--set", f"{level}.blocks=4", "--set", f"{level}.chain={chain}"]
+        assert commands.main(["describe", str(run), "--json", *settings]) == 0
+        facts = json.loads(capsys.readouterr().out)
+        found.append((facts["parameters"], facts["flops"], facts["call_flops"]))
+    assert found[0] == found[1]
+
+
 def test_evaluate_adds_a_record(run, capsys):
     assert "has no evaluation" in fails(capsys, "evaluate", run, "--protocol", "oracle")
     assert "no evaluations" in fails(capsys, "evaluate", run)

@@ -104,6 +104,13 @@ def test_outputs_and_gradients_are_those_of_blocks_written_out(kind, remat):
         np.testing.assert_allclose(found[path] / size, g / size, atol=1e-5, err_msg=path)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_fewer_blocks_than_are_worth_a_loop_are_written_out(kind):
+    few, plain, loop = nn.Scanned(least=3), nn.Unrolled(), nn.Scanned()
+    names = [set(leaves(shapes(network(kind, how)))) for how in (few, plain, loop)]
+    assert names[0] == names[1] != names[2]
+
+
 @pytest.mark.parametrize("kind", ["unet", "super-resolution"])
 def test_a_program_is_as_long_however_many_blocks_there_are(kind):
     def convolutions(blocks):

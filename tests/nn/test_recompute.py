@@ -5,10 +5,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vdm_jax import models, nn
+from vdm_jax import models, nn, parallel
 
 SPACE, TIME = nn.SpatialAttention(8), nn.TemporalAttention(8)
-WAYS = (nn.ByLevel(), nn.ByLevel(nn.Products()), nn.ByLayer(nn.Products()), nn.ByLayer())
+WAYS = (
+    nn.ByLevel(),
+    nn.ByLevel(nn.Products()),
+    nn.ByLayer(nn.Products()),
+    nn.ByLayer(nn.Convolutions()),
+    nn.ByLayer(),
+)
 Z = np.random.default_rng(0).normal(size=(1, 2, 4, 4, 3)).astype(np.float32)
 
 
@@ -18,19 +24,19 @@ class Forgetful(nn.Nothing):
     policy = None
 
 
-def network(remat, kind=models.Level, blocks=1):
-    levels = (kind(1, (SPACE, TIME), blocks, remat=remat),)
+def network(remat, kind=models.Level, blocks=1, mixers=(SPACE, TIME)):
+    levels = (kind(1, mixers, blocks, remat=remat),)
     return models.UNet(16, levels, nn.Embedding(width=16, layers=1), outputs=3)
 
 
-def output(remat, kind=models.Level, blocks=1):
+def output(remat, *how, **more):
     """parameters -> what the network makes of Z."""
-    apply = network(remat, kind, blocks).apply
+    apply = network(remat, *how, **more).apply
     return lambda params: apply({"params": params}, Z, jnp.zeros(1))
 
 
-def parameters(kind=models.Level, blocks=1, remat=nn.Never()):
-    init = network(remat, kind, blocks).init
+def parameters(kind=models.Level, blocks=1, remat=nn.Never(), **how):
+    init = network(remat, kind, blocks, **how).init
     return jax.eval_shape(init, jax.random.key(0), Z, jnp.zeros(1))["params"]
 
 
@@ -43,22 +49,37 @@ def kept(remat) -> int:
 
 
 def test_the_less_is_kept_the_less_waits():
-    all_, level, level_products, layer_products, layer = map(kept, (nn.Never(), *WAYS))
+    all_, level, level_products, layer_products, layer_convolutions, layer = map(
+        kept, (nn.Never(), *WAYS)
+    )
     assert level < layer < layer_products < all_
+    assert layer < layer_convolutions < all_
     assert level < level_products < all_
 
 
-def test_statistics_of_norms_are_not_computed_again():
-    def again(remat) -> int:
-        """How many means over rows and columns stand in what is computed again."""
-        loss = lambda p: jnp.square(output(remat)(p)).mean()  # noqa: E731
-        text = jax.make_jaxpr(jax.grad(loss))(parameters()).pretty_print(name_stack=True)
-        lines = [line for line in text.splitlines() if "rematted_computation" in line]
-        return sum("reduce_sum[axes=(1, 2)" in line for line in lines)
+def program(remat, mixers=(SPACE, TIME)):
+    """That of the gradient of a network."""
+    return jax.make_jaxpr(jax.grad(lambda p: jnp.square(output(remat, mixers=mixers)(p)).mean()))(
+        parameters(mixers=mixers)
+    )
 
-    forgets = nn.ByLayer(Forgetful())
-    assert again(forgets) > 0
-    assert again(nn.ByLayer()) == again(nn.ByLayer(nn.Products())) == 0
+
+def test_statistics_of_norms_are_not_computed_again():
+    def means(remat) -> int:
+        """How many sums over the rows and columns of pictures stand in what is computed again."""
+        lines = program(remat).pretty_print(name_stack=True).splitlines()
+        again = [line for line in lines if "rematted_computation" in line]
+        return sum("reduce_sum[axes=(1, 2)" in line for line in again)
+
+    assert means(nn.ByLayer(Forgetful())) > 0
+    assert means(nn.ByLayer()) == means(nn.ByLayer(nn.Products())) == 0
+
+
+def test_convolutions_that_stay_are_not_computed_again():
+    def again(remat) -> float:
+        return parallel.operations(program(remat, mixers=())).again
+
+    assert again(nn.ByLayer()) > 10 * again(nn.ByLayer(nn.Convolutions()))
 
 
 @pytest.mark.parametrize("kind", [models.Level, models.EfficientLevel, models.LatentLevel])
@@ -67,7 +88,9 @@ def test_parameters_have_the_same_names(kind):
     assert all(jax.tree.structure(found) == jax.tree.structure(names[0]) for found in names)
 
 
-@pytest.mark.parametrize("way", [nn.ByLevel(nn.Products()), nn.ByLayer()], ids=str)
+@pytest.mark.parametrize(
+    "way", [nn.ByLevel(nn.Products()), nn.ByLayer(), nn.ByLayer(nn.Convolutions())], ids=str
+)
 def test_gradients_are_the_same(way):
     rng = np.random.default_rng(1)
     params = jax.tree.map(lambda x: np.float32(rng.normal(size=x.shape) * 0.2), parameters())

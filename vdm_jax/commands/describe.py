@@ -1,9 +1,9 @@
 """Say what an experiment, a run, an export or a file of weights is, without running it.
 
 Parameters are exact. FLOPs are those of one training step, and of one call of the network on one
-row, as lowered, before the compiler; of several experiments, or the stages of a cascade, there is a
-line each. The bytes of the state are those of float32 parameters, their average and the
-optimizer's.
+row: products of matrices and convolutions, two for each pair of numbers, without what is computed
+again to save memory. Of several experiments, or the stages of a cascade, there is a line each. The
+bytes of the state are those of float32 parameters, their average and the optimizer's.
 
 Of weights (a .safetensors or torch file, a folder of them, a pipeline of diffusers) it says how
 many there are and of which types, which published layout they fit, and what differs. With --like,
@@ -19,7 +19,7 @@ from typing import Any
 
 import jax
 
-from vdm_jax import checkpoints, config, sampling, training
+from vdm_jax import checkpoints, config, parallel, sampling, training
 from vdm_jax.checkpoints.store import EXPERIMENT, steps_in
 from vdm_jax.commands import contents, costs, options
 
@@ -139,11 +139,11 @@ def describe(experiment: training.Experiment) -> tuple[dict[str, Any], Any]:
     init = partial(training.init, experiment.task, experiment.optimizer, experiment.steps)
     state, frozen = jax.eval_shape(init, jax.random.key(0), batch)
     step = training.make_step(experiment.task, experiment.optimizer, experiment.steps)
-    cost = jax.jit(step).lower(state, frozen, batch).cost_analysis()
+    counted = parallel.operations(jax.make_jaxpr(step)(state, frozen, batch))
     facts = {
         "parameters": size(state.params),
         "frozen_parameters": size(frozen),
-        "flops": float((cost or {}).get("flops", float("nan"))),
+        "flops": counted.needed,
         "call_flops": costs.call_flops(experiment, state.params, frozen),
         "state_bytes": sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(state)),
         "batch": experiment.loader.batch,

@@ -21,6 +21,7 @@ Settings = tuple[str, ...]  # assignments, as of --set
 WAYS: Mapping[str, nn.Recompute] = {
     "nn.Never()": nn.Never(),
     "nn.ByLayer(nn.Products())": nn.ByLayer(nn.Products()),
+    "nn.ByLayer(nn.Convolutions())": nn.ByLayer(nn.Convolutions()),
     "nn.ByLayer()": nn.ByLayer(),
     "nn.ByLevel()": nn.ByLevel(),
 }

@@ -58,6 +58,7 @@ from vdm_jax.nn.positions import BucketedPositions, RelativePositions
 from vdm_jax.nn.recompute import (
     ByLayer,
     ByLevel,
+    Convolutions,
     Keep,
     Never,
     Nothing,
@@ -78,6 +79,7 @@ __all__ = [
     "ByLevel",
     "Chain",
     "Conditions",
+    "Convolutions",
     "CrossAttention",
     "CuDNN",
     "DoublingConvolution",

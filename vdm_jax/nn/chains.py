@@ -59,7 +59,12 @@ class Scanned:
     Equal are blocks that read arrays of the same shapes and give what they are given. Parameters of
     those in a loop are those of one, with a first axis more that counts blocks, under `Loop_0`,
     `Loop_1`, ...
+
+    least: fewer equal blocks are written out. What of a loop waits for the backward pass is copied
+    into one array for all turns, and out of it: that takes time, a few blocks compile soon.
     """
+
+    least: int = 2
 
     def __call__(self, owner, step, channels, h, inputs):
         counts, found = Counter(), []
@@ -68,7 +73,7 @@ class Scanned:
         blocks = zip(kinds, inputs, strict=True)
         for (width, _), group in itertools.groupby(blocks, key=lambda block: block[0]):
             xs = [x for _, x in group]
-            if width != channels or len(xs) == 1:
+            if width != channels or len(xs) < self.least:
                 for x in xs:
                     h = step(owner, counts, h, x)
                     found.append(h)

@@ -7,9 +7,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float
 
 from vdm_jax.nn.axes import fold, place, placed, unfold, use
+from vdm_jax.nn.recompute import CONVOLVED
 
 
 def dense(
@@ -98,8 +100,8 @@ class Conv(nn.Conv):
     def __call__(self, inputs: Float[Array, "*n h w c"]) -> Float[Array, "*n h w d"]:
         if inputs.ndim != 5:
             return super().__call__(inputs)
-        out = unfold(super().__call__(fold(inputs)), inputs.shape[0])
-        return place(out, f"b f h w {self.output}")
+        out = checkpoint_name(super().__call__(fold(inputs)), CONVOLVED)
+        return place(unfold(out, inputs.shape[0]), f"b f h w {self.output}")
 
 
 def _frames_conv(

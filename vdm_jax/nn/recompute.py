@@ -11,6 +11,8 @@ from vdm_jax.nn.axes import fold, unfold
 
 MOMENTS = "moments"
 """What norms call their statistics: numbers so few, of maps so large, that they always stay."""
+CONVOLVED = "convolved"
+"""What convolutions call what they give."""
 
 
 class Keep(Protocol):
@@ -27,6 +29,19 @@ class Nothing:
     @property
     def policy(self) -> Callable[..., Any]:
         return jax.checkpoint_policies.save_only_these_names(MOMENTS)
+
+
+@dataclasses.dataclass(frozen=True)
+class Convolutions:
+    """What its convolutions in space give, too: all else is computed again, such as norms.
+
+    In a residual block one of the two, an array like its input. For many channels, where a
+    convolution takes longer than bringing its output back.
+    """
+
+    @property
+    def policy(self) -> Callable[..., Any]:
+        return jax.checkpoint_policies.save_only_these_names(MOMENTS, CONVOLVED)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,7 +4,8 @@ A base model makes a short, small video of a caption; six super-resolution model
 larger, in time (TSR) and space (SSR). All are pixel-space diffusion models with v-prediction on the
 cosine schedule, trained apart, all read the caption, and each makes its whole block of frames at
 once. What the paper leaves open (widths, depths, kernel and place of temporal convolutions) is
-chosen here so that parameters come near the published ones; each experiment says so.
+chosen here so that parameters come near the published ones and channels fill a matrix unit; each
+experiment says so.
 """
 
 from vdm_jax import data, diffusion, models, nn, sampling, training
@@ -64,8 +65,8 @@ def super_resolution(
         width=1024, inputs=(nn.LogSNR(), nn.LowresLogSNR(), nn.PooledText())
     ),
     words: models.WordEncoder | None = None,
-    remat: nn.Recompute = nn.ByLayer(),
-    chain: nn.Chain = nn.Scanned(),
+    remat: nn.Recompute = nn.ByLayer(nn.Convolutions()),
+    chain: nn.Chain = nn.Scanned(least=5),
 ) -> models.SuperResolution:
     """A super-resolution model: Imagen's Efficient U-Net, with temporal convolution (figure 7).
 
