@@ -10,6 +10,11 @@ from vdm_jax.nn import enlarge
 from vdm_jax.nn.linear import convolution
 
 
+def gradients(f, weights, variables, x):
+    """Those of a sum of the output's sines, by the parameters and by x."""
+    return jax.grad(lambda v, x: jnp.sum(weights * jnp.sin(f(v, x))), argnums=(0, 1))(variables, x)
+
+
 @pytest.mark.parametrize("size", [1, 3, 5])
 def test_gradients_of_a_convolution_are_those_of_its_definition(size):
     x, module = normal(2, 3, 6, 5, 4), convolution(7, size)
@@ -30,12 +35,7 @@ def test_gradients_of_a_convolution_are_those_of_its_definition(size):
     weights = normal(2, 3, 6, 5, 7, seed=1)
     for apply in (module.apply, by_definition):
         assert apply(variables, x).shape == weights.shape
-    ours, theirs = (
-        jax.grad(lambda v, x, f=f: jnp.sum(weights * jnp.sin(f(v, x))), argnums=(0, 1))(
-            variables, x
-        )
-        for f in (module.apply, by_definition)
-    )
+    ours, theirs = (gradients(f, weights, variables, x) for f in (module.apply, by_definition))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), ours, theirs)
 
 
@@ -50,13 +50,8 @@ def test_a_convolution_of_repeated_pixels_is_one_after_enlarging(times, size):
         return plain.apply(variables, enlarge(x, (1, *times)))
 
     np.testing.assert_allclose(ours.apply(variables, x), after(variables, x), atol=1e-5)
-    gradients = [
-        jax.grad(lambda v, x, f=f: jnp.sum(weights * jnp.sin(f(v, x))), argnums=(0, 1))(
-            variables, x
-        )
-        for f in (ours.apply, after)
-    ]
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=5e-5), *gradients)
+    found, wanted = (gradients(f, weights, variables, x) for f in (ours.apply, after))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=5e-5), found, wanted)
 
 
 def test_an_even_kernel_has_no_middle():

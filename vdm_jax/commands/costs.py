@@ -25,6 +25,14 @@ def table(facts: Mapping[str, Mapping[str, Any]], as_json: bool) -> None:
     print(f"{'all':<24}{parameters:>16,}{state / 2**30:>11.2f}")
 
 
+def step_operations(
+    experiment: training.Experiment, state: Any, frozen: Any, batch: Any
+) -> parallel.Operations:
+    """Operations of a training step, of shapes."""
+    step = training.make_step(experiment.task, experiment.optimizer, experiment.steps)
+    return parallel.operations(jax.make_jaxpr(step)(state, frozen, batch))
+
+
 def call_flops(experiment: training.Experiment, params: Any, frozen: Any) -> float:
     """FLOPs of the network on one row: one step of sampling without guidance.
 

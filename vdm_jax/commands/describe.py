@@ -19,7 +19,7 @@ from typing import Any
 
 import jax
 
-from vdm_jax import checkpoints, config, parallel, sampling, training
+from vdm_jax import checkpoints, config, sampling, training
 from vdm_jax.checkpoints.store import EXPERIMENT, steps_in
 from vdm_jax.commands import contents, costs, options
 
@@ -138,12 +138,10 @@ def describe(experiment: training.Experiment) -> tuple[dict[str, Any], Any]:
     batch = experiment.loader.shapes(experiment.data)
     init = partial(training.init, experiment.task, experiment.optimizer, experiment.steps)
     state, frozen = jax.eval_shape(init, jax.random.key(0), batch)
-    step = training.make_step(experiment.task, experiment.optimizer, experiment.steps)
-    counted = parallel.operations(jax.make_jaxpr(step)(state, frozen, batch))
     facts = {
         "parameters": size(state.params),
         "frozen_parameters": size(frozen),
-        "flops": counted.needed,
+        "flops": costs.step_operations(experiment, state, frozen, batch).needed,
         "call_flops": costs.call_flops(experiment, state.params, frozen),
         "state_bytes": sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(state)),
         "batch": experiment.loader.batch,

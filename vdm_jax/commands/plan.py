@@ -28,7 +28,7 @@ from typing import Any
 import jax
 
 from vdm_jax import config, parallel, training
-from vdm_jax.commands import options, planning
+from vdm_jax.commands import costs, options, planning
 from vdm_jax.commands.describe import members, size
 
 GIB = 2**30
@@ -93,9 +93,7 @@ def planned(
     except parallel.Unavailable as error:
         mesh, reason = None, str(error)
     if mesh is None:
-        state, frozen, batch = planning.shapes(experiment)
-        step = training.make_step(experiment.task, experiment.optimizer, experiment.steps)
-        counted = parallel.operations(jax.make_jaxpr(step)(state, frozen, batch))
+        counted = costs.step_operations(experiment, *planning.shapes(experiment))
         return known(name, experiment, topology, counted) | {"reason": reason}
     extra = {}
     if args.sweep:

@@ -69,13 +69,13 @@ class _Blocks(nn.Module):
 class _Down(_Blocks):
     @nn.compact
     def __call__(self, h, emb, cond, train: bool):
-        width, (_, *stride) = self.level.width * self.base, self.level.stride
+        width, stride = self.level.width * self.base, self.level.stride[1:]
         if any(side % s for side, s in zip(h.shape[2:4], stride, strict=True)):
             raise ValueError(
                 f"a feature map of {h.shape[2]}x{h.shape[3]} does not divide by the level's stride "
                 f"{self.level.stride}; choose a size divisible by the product of all strides"
             )
-        h = convolution(width, stride=(stride[0], stride[1]), name="resample")(h)
+        h = convolution(width, stride=stride, name="resample")(h)
         h = self.run(h, emb, cond, train)
         return h, (h,)
 
@@ -88,8 +88,7 @@ class _Up(_Blocks):
     def __call__(self, h, emb, cond, train: bool, skips: tuple[jax.Array, ...]):
         (skip,) = skips
         h = self.run(h + skip * 2**-0.5, emb, cond, train)
-        _, *stride = self.level.stride
-        return convolution(self.width, times=(stride[0], stride[1]), name="resample")(h)
+        return convolution(self.width, times=self.level.stride[1:], name="resample")(h)
 
 
 class SuperResolution(nn.Module):

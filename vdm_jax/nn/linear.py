@@ -49,7 +49,9 @@ class Projections(nn.Module):
         kernel = self.param("kernel", _scaled(self.gain), (h.shape[-1], width))
         bias = self.param("bias", nn.initializers.zeros, (width,)) if self.bias else None
         h, kernel, bias = promote_dtype(h, kernel, bias)
-        if placed():  # one by one: as one, their gradients would have to be put side by side
+        # Parts that are split alike are no split of the whole. Products are one by one, for their
+        # gradients would have to be put side by side.
+        if placed():
             kernel = use(kernel.reshape(-1, *shape), f"c _ {self.axes}")
             contracted = (((h.ndim - 1,), (0,)), ((), ()))
             found = [jax.lax.dot_general(h, kernel[:, i], contracted) for i in range(self.parts)]
@@ -176,23 +178,11 @@ def _spread(kernel: Float[Array, "k k c d"], times: tuple[int, int]) -> Float[Ar
     return kernel
 
 
-def _reach(kernel: Float[Array, "_ _ c d"], times: tuple[int, int]) -> list[int]:
-    """How many pixels to either side the kernel read, before it was spread."""
-    return [(side - s) // 2 for side, s in zip(kernel.shape[:2], times, strict=True)]
-
-
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def _enlarged(x, kernel, precision, times):
     """A transposed convolution; for repeats of 2 it has 4 taps a pixel where theirs has 9."""
-    reach = _reach(kernel, times)
-    return jax.lax.conv_general_dilated(
-        x,
-        kernel,
-        (1, 1),
-        [(s - 1 + r,) * 2 for s, r in zip(times, reach, strict=True)],
-        lhs_dilation=times,
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        precision=precision,
+    return jax.lax.conv_transpose(
+        x, kernel, times, "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"), precision=precision
     )
 
 
@@ -203,17 +193,7 @@ def _enlarged_forward(x, kernel, precision, times):
 def _enlarged_backward(precision, times, saved, gradient):
     """By the strided convolution of which it is the transpose: kernels turn, pictures do not."""
     x, kernel = saved
-
-    def shrunk(kernel):
-        return jax.lax.conv_general_dilated(
-            gradient,
-            kernel,
-            times,
-            [(r, r) for r in _reach(kernel, times)],
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
-            precision=precision,
-        )
-
+    shrunk = partial(_strided, gradient, precision=precision, strides=times)
     found, pull = jax.vjp(shrunk, _turned(kernel))
     return found, _turned(*pull(x))
 
