@@ -10,6 +10,7 @@ os.environ["XLA_FLAGS"] = " ".join(
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["VDM_JAX_CACHE"] = ""  # every test compiles what it runs
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import jax
@@ -26,6 +27,13 @@ def libtpu(monkeypatch):
     pytest.importorskip("libtpu", reason="libtpu is not installed: pip install libtpu")
     jax.devices()  # by now they have been read
     monkeypatch.delenv("XLA_FLAGS")
+
+
+@pytest.fixture
+def cuda():
+    """The compiler for NVIDIA's GPUs, which needs none of them."""
+    if not any(find_spec(f"jax_cuda{n}_plugin") for n in (13, 12)):
+        pytest.skip("JAX's packages for CUDA are not installed: pip install 'jax[cuda13]'")
 
 
 @pytest.fixture(scope="session")

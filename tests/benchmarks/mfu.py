@@ -1,7 +1,8 @@
 """A training step of an experiment on the devices of this machine, measured: seconds, MFU, memory.
 
-    python tests/benchmarks/mfu.py experiments/vdm/ucf101.py --set loader.batch=16 [--steps 10]
+    python tests/benchmarks/mfu.py experiments/vdm/ucf101.py --set loader.batch=8 [--steps 10]
         [--set "task.model.levels.1.mixers.0.reads=nn.CuDNN()" ...]
+        [--set "task.model.levels.1.remat=nn.Never()" ...]
 
 The step is that of `vdm-jax train`; its batch, of zeros and ones, is on the devices already. MFU is
 the operations that the mathematics needs, as `vdm-jax plan` counts them, by what the devices could
@@ -49,14 +50,12 @@ def main() -> None:
     options.overrides(parser, "loader.batch=16")
     parser.add_argument("--steps", type=int, default=10, help="how many are timed")
     parser.add_argument("--peak", type=float, help="FLOP/s of a device, where it is not known")
+    parser.add_argument("--trace", metavar="DIR", help="an XProf trace of two more steps")
     args = parser.parse_args()
     peak = args.peak or known_peak()
     experiment = override(training.load(args.experiment), *args.assignments)
     mesh = experiment.mesh.build()
     step, shapes = planning.training_step(experiment, mesh)
-    counted = parallel.operations(
-        planning.training_step(written_out(experiment), mesh)[0].trace(*shapes).jaxpr
-    )
     began = time.monotonic()
     compiled = step.lower(*shapes).compile()
     compiling = time.monotonic() - began
@@ -72,12 +71,23 @@ def main() -> None:
         name: jax.device_put(random.integers(0, 2, s.shape).astype(s.dtype), s.sharding)
         for name, s in shapes[2].items()
     }
+
+    def timed(state):
+        began = time.monotonic()
+        state, _ = jax.block_until_ready(compiled(state, frozen, batch))
+        return time.monotonic() - began, state
+
     taken = []
     for _ in range(2 + args.steps):  # the first two are not counted
-        began = time.monotonic()
-        state, metrics = compiled(state, frozen, batch)
-        jax.block_until_ready((state, metrics))
-        taken.append(time.monotonic() - began)
+        spent, state = timed(state)
+        taken.append(spent)
+    if args.trace:
+        with jax.profiler.trace(args.trace):
+            for _ in range(2):
+                _, state = timed(state)
+    counted = parallel.operations(
+        planning.training_step(written_out(experiment), mesh)[0].trace(*shapes).jaxpr
+    )
     seconds = statistics.median(taken[2:])
     could = seconds * mesh.size * peak
     used = (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use", 0)

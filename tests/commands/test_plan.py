@@ -71,9 +71,20 @@ def test_without_a_compiler_shapes_say_what_they_can(file, tmp_path, capsys, mon
     assert facts["hbm_bytes"] is None and facts["mfu"] is None
 
 
-def test_gpus_that_are_not_here_are_planned_by_shapes(file, capsys):
-    assert plan(file(), "--topology", "h100:8") == 0
-    assert "not compiled: to compile for h100:8" in capsys.readouterr().out
+def test_gpus_that_are_not_here_are_compiled_for_and_nothing_is_kept(cuda, file, tmp_path, capsys):
+    out = tmp_path / "plan.json"
+    assert plan(file(), "--topology", "h100:2x4", "--set", "mesh.fsdp=4", "--json", out) == 0
+    facts = json.loads(out.read_text())
+    assert set(facts) >= KEYS
+    assert (facts["estimate"], facts["devices"], facts["mesh"]["data"]) == ("compiled", 8, 2)
+    assert facts["fits"] and facts["hbm_bytes"] + facts["hbm_spare_bytes"] == 80 * 2**30
+    assert facts["aliased_bytes"] == pytest.approx(facts["state_bytes"], rel=0.1)
+    assert set(facts["collective_bytes"]) <= {"data", "fsdp", "data+fsdp"}
+    assert facts["compiler_seconds"] is None and facts["step_seconds"] > 0
+    assert "at best" in capsys.readouterr().out
+    assert plan(file(), "--topology", "h100:8", "--save", tmp_path / "step") != 0
+    assert "where such GPUs are" in capsys.readouterr().err
+    assert not (tmp_path / "step").exists()
 
 
 def test_a_topology_that_is_none_ends_with_one_message(file, capsys):

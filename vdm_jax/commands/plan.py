@@ -5,8 +5,10 @@ would compile them there. All numbers are compiled estimates: the compiler says 
 chip needs, what is sent between chips, and how many cycles it expects; nothing is measured. The
 time of a step is the longer of computing and sending.
 
-It needs libtpu (pip install 'vdm_jax[tpu]'), and no TPU. Without it, and for GPUs that are not in
-this machine, it says what shapes alone say: the bytes of the state and the ideal times.
+It needs libtpu (pip install 'vdm_jax[tpu]'), and no TPU; for GPUs JAX's packages for CUDA (pip
+install 'jax[cuda13]'), and no GPU. Without them it says what shapes alone say: the bytes of the
+state and the ideal times. The compiler for GPUs knows what fits, but expects no times: those are at
+all of the peak, which no step reaches.
 
 With JAX_OPTIMIZATION_LEVEL=O1 in the environment the compiler looks less for fast kernels: it is
 done several times sooner, knows as well what fits, and expects longer steps.
@@ -44,7 +46,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--topology", required=True, type=parallel.Topology.parse, metavar="CHIP:GRID",
-        help="such as v5p:4x4x4, v5e:4x4, v4:2x2x2, v6e:2x4, tpu7x:2x2x2, h100:8",
+        help="such as v5p:4x4x4, v5e:4x4, v4:2x2x2, v6e:2x4, tpu7x:2x2x2; h100:8, h200:4x8 "
+        "(4 machines of 8)",
     )  # fmt: skip
     options.overrides(parser, "mesh.fsdp=64")
     parser.add_argument("--sampler", action="store_true", help="plan the sampler too")
@@ -60,8 +63,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     topology: parallel.Topology = args.topology
-    if topology.chip.clock is not None and not os.environ.get("JAX_PLATFORMS"):
+    if not topology.sought and not os.environ.get("JAX_PLATFORMS"):
         jax.config.update("jax_platforms", "cpu")  # chips of this machine are not asked for
+    if args.save and topology.chip.clock is None and not topology.at_hand:
+        raise config.ConfigError(
+            f"--save for {topology}: the fastest kernels are found by trying them, so the "
+            "executable has to be made where such GPUs are"
+        )
     several = [pair for path in args.paths for pair in members(path, args.assignments)]
     if not several:
         raise config.ConfigError(f"{args.paths[0]} is neither an experiment nor a run of one")
@@ -104,7 +112,7 @@ def planned(
     step = parallel.estimate(*planning.training_step(experiment, mesh), mesh, topology.chip)
     facts = known(name, experiment, topology, step.operations) | extra
     facts |= (
-        {"estimate": "compiled", "compiler": compiler()}
+        {"estimate": "compiled", "compiler": compiler(topology)}
         | step.record()
         | course(experiment, topology, step)
     )
@@ -157,10 +165,10 @@ def known(
     }
 
 
-def compiler() -> dict[str, str | None]:
+def compiler(topology: parallel.Topology) -> dict[str, str | None]:
     """Versions, and how hard the compiler was told to try (None: as it likes)."""
     level = str(getattr(jax.config, EFFORT))
-    names = ("jax", "libtpu")
+    names = ("jax", *topology.compilers)
     found = {name: version(name) if find_spec(name) else None for name in names}
     return found | {"optimization_level": None if level == "UNKNOWN" else level}
 
@@ -278,8 +286,9 @@ def said(facts: Mapping[str, Any]) -> list[str]:
     said_by = [f"{name} {value}" for name, value in facts["compiler"].items() if value]
     lines.append(f"    by        {', '.join(said_by)}")
     if facts["step_seconds"] is not None:
+        best = "at best " if facts["compiler_seconds"] is None else ""
         lines.append(
-            f"    run       {facts['steps']:,} steps in {facts['hours']:,.1f} hours: "
+            f"    run       {facts['steps']:,} steps in {best}{facts['hours']:,.1f} hours: "
             f"{facts['chip_hours']:,.0f} chip-hours"
         )
     if facts.get("nearest"):
@@ -309,19 +318,26 @@ def program(facts: Mapping[str, Any]) -> list[str]:
     kinds = ("argument", "temporary", "output", "aliased", "code")
     parts = ", ".join(f"{kind} {facts[f'{kind}_bytes'] / GIB:.2f}" for kind in kinds)
     sent = ", ".join(f"{size:.3e} along {axes}" for axes, size in facts["collective_bytes"].items())
-    computing = facts["compiler_seconds"]
-    by = "roofline" if computing is None else "compiler"
-    computing = facts["roofline_seconds"] if computing is None else computing
     verdict = "fits" if facts["fits"] else "does not fit"
-    return [
+    lines = [
         memory + f"{verdict}, {spare:.2f} GiB to spare",
         f"            {parts}",
-        f"  moved     {facts['bytes_accessed']:.3e} bytes a device",
         f"  sent      {sent or 'nothing'}, in bytes a device",
-        f"  time      {facts['step_seconds']:.4g} s: computing {computing:.4g} ({by}), sending "
-        f"{facts['network_seconds']:.4g}",
-        f"  MFU       {facts['mfu']:.1%}; {facts['hardware_utilisation']:.1%} with what is "
-        "computed again",
+    ]
+    sending = f"sending {facts['network_seconds']:.4g}"
+    if facts["compiler_seconds"] is None:
+        best = f"computing {facts['roofline_seconds']:.4g} at all of the peak"
+        lines.append(f"  at best   {facts['step_seconds']:.4g} s: {best}, {sending}")
+    else:
+        best = f"computing {facts['compiler_seconds']:.4g} (compiler)"
+        lines += [
+            f"  moved     {facts['bytes_accessed']:.3e} bytes a device",
+            f"  time      {facts['step_seconds']:.4g} s: {best}, {sending}",
+            f"  MFU       {facts['mfu']:.1%}; {facts['hardware_utilisation']:.1%} with what is "
+            "computed again",
+        ]
+    return [
+        *lines,
         f"  compiled  in {facts['compile_seconds']:.0f} s "
         f"({facts['compile_cpu_seconds']:.0f} s of CPU)",
     ]

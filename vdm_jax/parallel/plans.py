@@ -21,7 +21,7 @@ from typing import Any
 
 import jax
 
-from vdm_jax.parallel import programs
+from vdm_jax.parallel import gpus, programs
 from vdm_jax.parallel.chips import Chip
 from vdm_jax.parallel.operations import Operations, operations
 from vdm_jax.parallel.topologies import spans
@@ -88,7 +88,7 @@ def estimate(jitted: Any, arguments: tuple, mesh: jax.sharding.Mesh, chip: Chip)
     traced_at, cpu = time.monotonic(), time.process_time()
     try:
         with _unkept():
-            compiled = lowered.compile()
+            compiled = lowered.compile(_options(mesh))
     except jax.errors.JaxRuntimeError as error:
         needed, limit = overflow(str(error), chip)
         found = Estimate(False, needed, limit, limit - needed, counted.needed, counted.again)
@@ -100,6 +100,12 @@ def estimate(jitted: Any, arguments: tuple, mesh: jax.sharding.Mesh, chip: Chip)
         compile_seconds=time.monotonic() - traced_at,
         compile_cpu_seconds=time.process_time() - cpu,
     )
+
+
+def _options(mesh: jax.sharding.Mesh) -> dict[str, Any] | None:
+    """What the compiler is told besides: of GPUs that are not here no kernel can be tried out."""
+    device = mesh.devices.flat[0]
+    return gpus.UNTRIED if device.platform == "gpu" and device not in jax.devices() else None
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from jax.experimental import topologies
 
+from vdm_jax.parallel import gpus
 from vdm_jax.parallel.chips import CHIPS, Chip
 from vdm_jax.parallel.mesh import Mesh
 
@@ -31,7 +32,10 @@ class Unavailable(RuntimeError):
 
 @dataclasses.dataclass(frozen=True)
 class Topology:
-    """Chips of one kind in a grid, written as its vendor does: `v5p:4x4x4`, `v5e:2x2`, `h100:8`."""
+    """Chips of one kind in a grid, written as its vendor does: `v5p:4x4x4`, `v5e:2x2`.
+
+    GPUs are those of one machine, `h100:8`, or of several, `h100:4x8`.
+    """
 
     name: str
     grid: tuple[int, ...]
@@ -69,26 +73,38 @@ class Topology:
         return self.chips * self.chip.devices
 
     def build(self, mesh: Mesh) -> jax.sharding.Mesh:
-        """A mesh of these chips, to compile for. A grid of GPUs is one of those of this machine.
+        """A mesh of these chips, to compile for. Of GPUs, those of this machine if they are these.
 
         Raises:
-          Unavailable: no libtpu, or other GPUs, or a grid that libtpu does not know.
+          Unavailable: no compiler for such chips, or a grid that it does not know.
         """
         if self.chip.clock is None:
-            return mesh.build(self._at_hand())
-        return mesh.build(self._described())
+            return mesh.build(jax.devices() if self.at_hand else self._gpus())
+        return mesh.build(self._tpus())
 
     def shape(self, mesh: Mesh) -> dict[str, int]:
         """The length of each axis of the mesh; no compiler is needed for it."""
         blank = mesh.build([_Nowhere()] * self.devices)
         return dict(blank.shape)
 
-    def _described(self) -> list[Any]:
-        if importlib.util.find_spec("libtpu") is None:
-            raise Unavailable(
-                f"to compile for {self} the package libtpu is needed: pip install 'vdm_jax[tpu]', "
-                "or pip install libtpu; no TPU is"
-            )
+    @property
+    def compilers(self) -> tuple[str, ...]:
+        """The packages of which one compiles for these chips."""
+        return ("libtpu",) if self.chip.clock else ("jax_cuda13_plugin", "jax_cuda12_plugin")
+
+    @property
+    def sought(self) -> bool:
+        """Whether chips of this machine may be these: GPUs where there are any."""
+        return self.chip.clock is None and bool(glob.glob("/dev/nvidia[0-9]*"))
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether these are the devices of this machine."""
+        devices = jax.devices() if self.sought else []
+        return len(devices) == self.devices and devices[0].device_kind == self.chip.kind
+
+    def _tpus(self) -> list[Any]:
+        self._needs("the package libtpu is", "'vdm_jax[tpu]', or pip install libtpu; no TPU is")
         if not glob.glob("/dev/accel*"):
             for name, value in ELSEWHERE.items():
                 os.environ.setdefault(name, value)
@@ -97,19 +113,23 @@ class Topology:
             more["chip_config_name"] = "megacore"
         if self.chips == 1:
             more["chips_per_host_bounds"] = (1,) * 3
-        try:
-            return topologies.get_topology_desc(str(self), platform="tpu", **more).devices
-        except jax.errors.JaxRuntimeError as error:
-            raise Unavailable(f"libtpu describes no {self}: {error}") from error
+        return self._described("tpu", str(self), more)
 
-    def _at_hand(self) -> list[Any]:
-        devices = jax.devices()
-        if devices[0].device_kind != self.chip.kind or len(devices) != self.devices:
-            raise Unavailable(
-                f"to compile for {self} such GPUs have to be in this machine, which has "
-                f"{len(devices)} x {devices[0].device_kind}"
-            )
-        return devices
+    def _gpus(self) -> list[Any]:
+        self._needs("JAX's packages for CUDA are", "'jax[cuda13]', or 'jax[cuda12]'; no GPU is")
+        machines, each = (1, *self.grid)[-2:]
+        more = {"target_config": gpus.target(self.name), "topology": f"1x{machines}x{each}"}
+        return self._described("cuda", self.name, more)
+
+    def _needs(self, packages: str, install: str) -> None:
+        if not any(importlib.util.find_spec(name) for name in self.compilers):
+            raise Unavailable(f"to compile for {self} {packages} needed: pip install {install}")
+
+    def _described(self, platform: str, name: str, more: dict[str, Any]) -> list[Any]:
+        try:
+            return topologies.get_topology_desc(name, platform=platform, **more).devices
+        except jax.errors.JaxRuntimeError as error:
+            raise Unavailable(f"{platform} has no {self} to compile for: {error}") from error
 
 
 def spans(mesh: jax.sharding.Mesh, axes: tuple[str, ...]) -> int:

@@ -27,7 +27,7 @@ def base(
     frames: int = 16,
     embedding: nn.Embedding = nn.Embedding(width=1024, inputs=(nn.LogSNR(), nn.PooledText())),
     text: models.WordEncoder | None = None,
-    remat: nn.Recompute = nn.ByLayer(),
+    remat: nn.Recompute = nn.ByLayer(nn.Convolutions()),
     chain: nn.Chain = nn.Scanned(),
 ) -> models.UNet:
     """The base model: Imagen's 64x64 U-Net, with temporal attention (figure 7).
