@@ -17,7 +17,7 @@ from vdm_jax.systems import imagen_video
 
 def experiment() -> training.Experiment:
     return imagen_video.experiment(
-        model=imagen_video.base(channels=384),
+        model=imagen_video.base(channels=384, head=128),
         source=imagen_video.clips(frames=16, fps=3.0, size=(24, 40)),
         batch=2048,
         guidance=diffusion.Oscillating(high=15.0, low=1.0, steps=256),

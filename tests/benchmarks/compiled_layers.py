@@ -17,9 +17,9 @@ from vdm_jax import models, nn, parallel
 CLIP, ROWS = (16, 12, 20), 8
 LAYERS = {
     "ResBlock": nn.ResBlock(1536),
-    "SpatialAttention": nn.SpatialAttention(64),
-    "TextAttention": nn.TextAttention(64),
-    "TemporalAttention": nn.TemporalAttention(64, nn.RelativePositions(reach=15)),
+    "SpatialAttention": nn.SpatialAttention(128),
+    "TextAttention": nn.TextAttention(128),
+    "TemporalAttention": nn.TemporalAttention(128, nn.RelativePositions(reach=15)),
     "TemporalConvolution": nn.TemporalConvolution(),
 }
 

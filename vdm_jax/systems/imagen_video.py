@@ -27,13 +27,14 @@ def base(
     frames: int = 16,
     embedding: nn.Embedding = nn.Embedding(width=1024, inputs=(nn.LogSNR(), nn.PooledText())),
     text: models.WordEncoder | None = None,
-    remat: nn.Recompute = nn.ByLayer(nn.Convolutions()),
+    remat: nn.Recompute = nn.ByLayer(),
     chain: nn.Chain = nn.Scanned(),
 ) -> models.UNet:
     """The base model: Imagen's 64x64 U-Net, with temporal attention (figure 7).
 
     Below the first resolution every block is followed by attention in space, to the caption, and in
-    time. (Saharia et al. 2022, appendix B.1, for what is in a frame)
+    time. head: features of each of its heads; Imagen has 64, a TPU is faster with 128, and Imagen
+    Video does not say. (Saharia et al. 2022, appendix B.1, for what is in a frame)
     """
     mixers = (
         nn.SpatialAttention(head),
