@@ -16,6 +16,8 @@ from pathlib import Path
 import jax
 import pytest
 
+from vdm_jax.parallel import Topology
+
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -32,7 +34,7 @@ def libtpu(monkeypatch):
 @pytest.fixture
 def cuda():
     """The compiler for NVIDIA's GPUs, which needs none of them."""
-    if not any(find_spec(f"jax_cuda{n}_plugin") for n in (13, 12)):
+    if not any(map(find_spec, Topology.parse("h100:8").compilers)):
         pytest.skip("JAX's packages for CUDA are not installed: pip install 'jax[cuda13]'")
 
 

@@ -71,6 +71,12 @@ def test_without_a_compiler_shapes_say_what_they_can(file, tmp_path, capsys, mon
     assert facts["hbm_bytes"] is None and facts["mfu"] is None
 
 
+def test_gpus_without_their_compiler_are_planned_by_shapes(file, capsys, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert plan(file(), "--topology", "h100:8") == 0
+    assert "not compiled: to compile for h100:8" in capsys.readouterr().out
+
+
 def test_gpus_that_are_not_here_are_compiled_for_and_nothing_is_kept(cuda, file, tmp_path, capsys):
     out = tmp_path / "plan.json"
     assert plan(file(), "--topology", "h100:2x4", "--set", "mesh.fsdp=4", "--json", out) == 0
