@@ -4,7 +4,7 @@
         --workdir runs/imagen_video/base_16x24x40_500m
 
 16 frames of 24x40 pixels at 3 a second, of captions alone.
-0.47 billion parameters (the paper: 0.5).
+0.50 billion parameters (the paper: 0.5).
 Captioned videos and images: `python -m data.build webvid_csv` and `images_csv` (data/README.md);
 their captions: `vdm-jax embed`.
 Paper: hardware, batch and updates are not published; 256 steps of sampling, guidance oscillating
@@ -17,7 +17,7 @@ from vdm_jax.systems import imagen_video
 
 def experiment() -> training.Experiment:
     return imagen_video.experiment(
-        model=imagen_video.base(channels=192),
+        model=imagen_video.base(channels=256, blocks=(2, 2, 2, 2)),
         source=imagen_video.clips(frames=16, fps=3.0, size=(24, 40)),
         batch=2048,
         guidance=diffusion.Oscillating(high=15.0, low=1.0, steps=256),

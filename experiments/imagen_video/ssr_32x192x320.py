@@ -3,7 +3,7 @@
     vdm-jax train experiments/imagen_video/ssr_32x192x320.py \\
         --workdir runs/imagen_video/ssr_32x192x320
 
-From 48x80 pixels to 192x320, 32 frames at 6 a second. 1.16 billion parameters (the paper: 1.2).
+From 48x80 pixels to 192x320, 32 frames at 6 a second. 1.14 billion parameters (the paper: 1.2).
 Spatial attention at 12x20.
 Captioned videos and images: `python -m data.build webvid_csv` and `images_csv` (data/README.md);
 their captions: `vdm-jax embed`.

@@ -3,7 +3,7 @@
     vdm-jax train experiments/imagen_video/ssr_32x48x80.py \\
         --workdir runs/imagen_video/ssr_32x48x80
 
-From 24x40 pixels to 48x80, 32 frames at 6 a second. 1.45 billion parameters (the paper: 1.4).
+From 24x40 pixels to 48x80, 32 frames at 6 a second. 1.36 billion parameters (the paper: 1.4).
 Spatial attention at 6x10 and 3x5.
 Captioned videos and images: `python -m data.build webvid_csv` and `images_csv` (data/README.md);
 their captions: `vdm-jax embed`.
@@ -17,11 +17,10 @@ from vdm_jax.systems import imagen_video
 def experiment() -> training.Experiment:
     return imagen_video.experiment(
         model=imagen_video.super_resolution(
-            channels=224,
+            channels=256,
             widths=(1, 2, 4, 8),
-            blocks=(2, 4, 8, 8),
+            blocks=(2, 4, 8, 5),
             spatial=(False, False, True, True),
-            text=(False, False, True, True),
         ),
         source=imagen_video.clips(frames=32, fps=6.0, size=(48, 80)),
         lowres=training.LowRes(size=2),

@@ -3,7 +3,7 @@
     vdm-jax train experiments/imagen_video/tsr_128x192x320.py \\
         --workdir runs/imagen_video/tsr_128x192x320
 
-From 64 frames at 12 a second to 128 at 24, 192x320 pixels. 0.62 billion parameters (the paper:
+From 64 frames at 12 a second to 128 at 24, 192x320 pixels. 0.61 billion parameters (the paper:
 0.63). No spatial attention.
 Captioned videos and images: `python -m data.build webvid_csv` and `images_csv` (data/README.md);
 their captions: `vdm-jax embed`.

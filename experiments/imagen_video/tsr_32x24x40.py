@@ -3,7 +3,7 @@
     vdm-jax train experiments/imagen_video/tsr_32x24x40.py \\
         --workdir runs/imagen_video/tsr_32x24x40
 
-From 16 frames at 3 a second to 32 at 6, 24x40 pixels. 1.66 billion parameters (the paper: 1.7).
+From 16 frames at 3 a second to 32 at 6, 24x40 pixels. 1.67 billion parameters (the paper: 1.7).
 Spatial attention at 6x10 and 3x5: where it is, is not published.
 Captioned videos and images: `python -m data.build webvid_csv` and `images_csv` (data/README.md);
 their captions: `vdm-jax embed`.
@@ -17,12 +17,11 @@ from vdm_jax.systems import imagen_video
 def experiment() -> training.Experiment:
     return imagen_video.experiment(
         model=imagen_video.super_resolution(
-            channels=240,
+            channels=256,
             widths=(1, 2, 4, 8),
-            blocks=(2, 4, 8, 8),
+            blocks=(2, 4, 8, 7),
             strides=(1, 2, 2, 2),
             spatial=(False, False, True, True),
-            text=(False, False, True, True),
         ),
         source=imagen_video.clips(frames=32, fps=6.0, size=(24, 40)),
         lowres=training.LowRes(frames=2),

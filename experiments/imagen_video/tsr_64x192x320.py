@@ -3,7 +3,7 @@
     vdm-jax train experiments/imagen_video/tsr_64x192x320.py \\
         --workdir runs/imagen_video/tsr_64x192x320
 
-From 32 frames at 6 a second to 64 at 12, 192x320 pixels. 0.79 billion parameters (the paper:
+From 32 frames at 6 a second to 64 at 12, 192x320 pixels. 0.78 billion parameters (the paper:
 0.78). No spatial attention: the paper names stages 3 and 4 as those with it.
 Captioned videos and images: `python -m data.build webvid_csv` and `images_csv` (data/README.md);
 their captions: `vdm-jax embed`.

@@ -5,10 +5,17 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from arbitrary import normal, parameters
+from arbitrary import ROUNDING, normal, parameters
 
-from vdm_jax.models import Conditioning, Level, Patched, UNet, WordEncoder
-from vdm_jax.nn import Embedding, SpatialAttention, TemporalAttention
+from vdm_jax.models import Conditioning, Level, Patched, ProjectedText, UNet, WordEncoder
+from vdm_jax.nn import (
+    Embedding,
+    LogSNR,
+    PooledText,
+    SpatialAttention,
+    TemporalAttention,
+    TextAttention,
+)
 
 space, time = SpatialAttention(head=4), TemporalAttention(head=4)
 small = Embedding(width=8, layers=1)
@@ -68,6 +75,25 @@ def test_patches_are_channels():
     assert shapes(Patched(inner, patch=2), z) == {
         "network": shapes(inner, jnp.zeros((2, 1, 2, 2, 12)))
     }
+
+
+def test_projected_text_is_text_to_all_that_read():
+    """The network is called as ever, with the caption's tokens times one matrix."""
+    embedding = Embedding(width=8, layers=1, inputs=(LogSNR(), PooledText()))
+    inner = UNet(4, (Level(1, (TextAttention(head=4),), blocks=1),), embedding)
+    network, z, text = ProjectedText(inner, features=6), normal(2, 1, 4, 4, 3), normal(2, 3, 10)
+    cond = Conditioning(text=text)
+    variables = parameters(network, z, logsnr, cond)
+    mine, theirs = variables["params"]["text"], {"params": variables["params"]["network"]}
+    projected = Conditioning(
+        text=jnp.einsum("b l d, d c -> b l c", text, mine["kernel"]) + mine["bias"][None, None]
+    )
+
+    @jax.jit
+    def both(z):
+        return network.apply(variables, z, logsnr, cond), inner.apply(theirs, z, logsnr, projected)
+
+    np.testing.assert_allclose(*both(z), atol=ROUNDING)
 
 
 def test_words_have_places():

@@ -1,6 +1,7 @@
 """Every axis of a mesh, alone and with others, gives what one device gives, of every network."""
 
 import re
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,7 @@ import tiny
 
 from vdm_jax import diffusion, models, nn, parallel, sampling
 from vdm_jax.models.text import clip, t5
-from vdm_jax.parallel import rules
+from vdm_jax.parallel import programs, rules
 from vdm_jax.sampling.tasks import Placed
 
 S = 8
@@ -190,6 +191,28 @@ def test_between_space_and_time_videos_are_exchanged_and_nothing_else_is(name, l
     forward = nn.placing(parallel.Places(mesh))(lambda p, *xs: network.apply({"params": p}, *xs))
     found = collectives(jax.jit(forward).lower(*on(mesh, params, batch)).compile())
     assert {kind: len(sizes) for kind, sizes in found.items()} == {"all-to-all": 2 * layers}
+
+
+def test_what_stays_for_the_backward_pass_changes_nothing_of_what_is_sent():
+    """Split by rows, each device has the gradient of its own pictures: parameters travel alone."""
+    mesh, block, enlarged = grid("fsdp"), nn.ResBlock(16), partial(nn.enlarge, stride=(1, 2, 2))
+    h, emb = np.zeros((8, 2, S, S, 16), np.float32), np.zeros((8, 2, 16), np.float32)
+    params = parameters(partial(block.init, resample=enlarged), h, emb)["params"]
+    shardings = parallel.shardings(params, mesh)
+
+    def call(params, h, emb):
+        return block.apply({"params": params}, h, emb, resample=enlarged)
+
+    def loss(params, h, emb, keep):
+        return jnp.square(jax.checkpoint(call, policy=keep.policy)(params, h, emb)).mean()
+
+    sent = []
+    for keep in (nn.Nothing(), nn.Convolutions()):
+        gradient = nn.placing(parallel.Places(mesh))(jax.grad(partial(loss, keep=keep)))
+        step = jax.jit(gradient, out_shardings=shardings)
+        compiled = step.lower(*on(mesh, params, (h, emb))).compile()
+        sent.append(programs.read(compiled.as_text() or "", dict(mesh.shape)).sent)
+    assert sent[0] == sent[1]
 
 
 def test_rows_of_pixels_are_split_where_frames_do_not_divide():

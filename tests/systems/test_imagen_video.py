@@ -80,7 +80,7 @@ def test_the_last_stage_has_no_place():
     """No spatial attention where the paper has none: fully convolutional."""
     for name, spatial in (("ssr_32x192x320", True), ("tsr_64x192x320", False),
                           ("tsr_128x192x320", False), ("ssr_128x768x1280", False)):  # fmt: skip
-        levels = training.load(FOLDER / f"{name}.py").task.model.network.levels
+        levels = training.load(FOLDER / f"{name}.py").task.model.network.network.levels
         kinds = {type(m).__name__ for level in levels for m in level.mixers}
         assert ("SpatialAttention" in kinds) is spatial
         assert {"TemporalConvolution", "TextAttention"} <= kinds

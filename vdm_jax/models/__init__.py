@@ -26,6 +26,7 @@ from vdm_jax.models.features import (
 from vdm_jax.models.fills import Blank, Blend, Compensate, Fill, Repeat
 from vdm_jax.models.latent_level import LatentLevel
 from vdm_jax.models.patched import Patched
+from vdm_jax.models.projected_text import ProjectedText
 from vdm_jax.models.super_resolution import EfficientLevel, Residual, SuperResolution
 from vdm_jax.models.text import T5, ClipText, Gated, Plain, WordEncoder
 from vdm_jax.models.unet import Level, UNet
@@ -61,6 +62,7 @@ __all__ = [
     "LpipsHeads",
     "Patched",
     "Plain",
+    "ProjectedText",
     "Raft",
     "Repeat",
     "Residual",

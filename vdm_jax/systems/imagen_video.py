@@ -4,13 +4,17 @@ A base model makes a short, small video of a caption; six super-resolution model
 larger, in time (TSR) and space (SSR). All are pixel-space diffusion models with v-prediction on the
 cosine schedule, trained apart, all read the caption, and each makes its whole block of frames at
 once. What the paper leaves open (widths, depths, kernel and place of temporal convolutions) is
-chosen here so that parameters come near the published ones and channels fill a matrix unit; each
-experiment says so.
+chosen here so that parameters come near the published ones and channels fill a matrix unit.
+Captions are brought from T5's 4096 features to 1024 before any layer reads them, of which the paper
+says nothing either.
 """
 
 from vdm_jax import data, diffusion, models, nn, sampling, training
 
 TOKENS, FEATURES = 128, 4096  # of a caption; of T5-XXL
+HEAD = 128
+"""Features of a head of attention: those of Imagen's Efficient U-Net, and what a TPU is fast with.
+The base of Imagen has 64, and Imagen Video does not say."""
 
 
 def process() -> diffusion.Process:
@@ -18,37 +22,25 @@ def process() -> diffusion.Process:
     return diffusion.Process(diffusion.Cosine(-20.0, 20.0))
 
 
-def base(
-    channels: int,
-    *,
-    widths: tuple[int, ...] = (1, 2, 3, 4),
-    blocks: int = 3,
-    head: int = 64,
-    frames: int = 16,
-    embedding: nn.Embedding = nn.Embedding(width=1024, inputs=(nn.LogSNR(), nn.PooledText())),
-    text: models.WordEncoder | None = None,
-    remat: nn.Recompute = nn.ByLayer(),
-    chain: nn.Chain = nn.Scanned(),
-) -> models.UNet:
+def base(channels: int, blocks: tuple[int, ...]) -> models.ProjectedText:
     """The base model: Imagen's 64x64 U-Net, with temporal attention (figure 7).
 
-    Below the first resolution every block is followed by attention in space, to the caption, and in
-    time. head: features of each of its heads; Imagen has 64, a TPU is faster with 128, and Imagen
-    Video does not say. (Saharia et al. 2022, appendix B.1, for what is in a frame)
+    `blocks` of each level. Below the first resolution every one is followed by attention in space,
+    to the caption, and in time. (Saharia et al. 2022, appendix B.1, for what is in a frame)
     """
     mixers = (
-        nn.SpatialAttention(head),
-        nn.TextAttention(head),
-        nn.TemporalAttention(head, nn.RelativePositions(reach=frames - 1)),
+        nn.SpatialAttention(HEAD),
+        nn.TextAttention(HEAD),
+        nn.TemporalAttention(HEAD, nn.RelativePositions(reach=15)),
     )
-    return models.UNet(
-        channels=channels,
-        levels=tuple(
-            models.Level(width, mixers if number else (), blocks, remat=remat, chain=chain)
-            for number, width in enumerate(widths)
-        ),
-        embedding=embedding,
-        text=text,
+    remat = nn.ByLayer(nn.Convolutions())
+    levels = [
+        models.Level(width, mixers if number else (), count, remat=remat, chain=nn.Scanned())
+        for number, (width, count) in enumerate(zip((1, 2, 3, 4), blocks, strict=True))
+    ]
+    inputs = (nn.LogSNR(), nn.PooledText())
+    return models.ProjectedText(
+        models.UNet(channels, tuple(levels), nn.Embedding(width=1024, inputs=inputs))
     )
 
 
@@ -59,40 +51,32 @@ def super_resolution(
     blocks: tuple[int, ...],
     strides: tuple[int, ...] = (2, 2, 2, 2),
     spatial: tuple[bool, ...] = (False, False, False, False),
-    text: tuple[bool, ...] = (False, False, False, True),
-    head: int = 64,
-    fill: models.Fill = models.Repeat(),
-    embedding: nn.Embedding = nn.Embedding(
-        width=1024, inputs=(nn.LogSNR(), nn.LowresLogSNR(), nn.PooledText())
-    ),
-    words: models.WordEncoder | None = None,
-    remat: nn.Recompute = nn.ByLayer(nn.Convolutions()),
-    chain: nn.Chain = nn.Scanned(least=5),
 ) -> models.SuperResolution:
     """A super-resolution model: Imagen's Efficient U-Net, with temporal convolution (figure 7).
 
     Level by level: `widths` and `blocks` of it, the `strides` into it, and whether there is
-    `spatial` attention, or attention to the `text`. All end in a temporal convolution.
+    `spatial` attention. All end in a temporal convolution; the last reads the caption.
     """
+    text = (False,) * (len(widths) - 1) + (True,)
     levels = []
     for width, count, stride, space, caption in zip(
         widths, blocks, strides, spatial, text, strict=True
     ):
-        mixers = [nn.SpatialAttention(head)] * space + [nn.TextAttention(head)] * caption
+        attention = [nn.SpatialAttention(HEAD)] * space + [nn.TextAttention(HEAD)] * caption
         levels.append(
             models.EfficientLevel(
                 width,
-                (*mixers, nn.TemporalConvolution()),
+                (*attention, nn.TemporalConvolution()),
                 count,
                 (1, stride, stride),
-                remat,
-                chain,
+                remat=nn.ByLayer(nn.Convolutions()),
+                chain=nn.Scanned(least=5),
             )
         )
-    unet = models.UNet(
-        channels=channels, levels=tuple(levels), embedding=embedding, text=words, outputs=3
-    )
-    return models.SuperResolution(unet, fill)
+    inputs = (nn.LogSNR(), nn.LowresLogSNR(), nn.PooledText())
+    embedding = nn.Embedding(width=1024, inputs=inputs)
+    unet = models.UNet(channels, tuple(levels), embedding, outputs=3)
+    return models.SuperResolution(models.ProjectedText(unet))
 
 
 def clips(frames: int, fps: float, size: data.Size, crop: data.Crop | None = None) -> data.Packed:
@@ -110,7 +94,7 @@ def clips(frames: int, fps: float, size: data.Size, crop: data.Crop | None = Non
 
 
 def experiment(
-    model: models.UNet | models.SuperResolution,
+    model: models.ProjectedText | models.SuperResolution,
     source: data.Packed,
     *,
     batch: int,
