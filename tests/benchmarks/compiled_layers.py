@@ -53,7 +53,7 @@ def main() -> None:
             layer = layer.clone(channels=args.channels)
         h = jax.ShapeDtypeStruct((rows, *CLIP, args.channels), half, sharding=places[0])
         emb = jax.ShapeDtypeStruct((rows, CLIP[0], 1024), half, sharding=places[0])
-        text = jax.ShapeDtypeStruct((rows, 128, 4096), half, sharding=places[0])
+        text = jax.ShapeDtypeStruct((rows, 128, 1024), half, sharding=places[0])
         inputs = (h, emb, models.Conditioning(text=text))
         init = inputs[:2] if name == "ResBlock" else inputs
         params = jax.eval_shape(layer.init, jax.random.key(0), *init)["params"]

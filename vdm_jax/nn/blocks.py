@@ -56,8 +56,8 @@ class ResBlock(nn.Module):
         train: bool = False,
     ) -> Array:
         a = nn.swish(GroupNorm(name="norm_0")(h))
-        if resample is not None:
-            a, h = resample(a), resample(h)
+        if resample is not None:  # if convolutions are kept, what is computed again ends here
+            a, h = place(resample(a), "b f h w c"), resample(h)
         a = convolution(self.channels, axes="c e", name="convolution_0")(a)
         modulation = Projections(2, (self.channels,), "e", name="modulation")
         scale, shift = modulation(nn.swish(emb))

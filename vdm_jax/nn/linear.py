@@ -86,7 +86,7 @@ def convolution(
         stride,
         kernel_init=_scaled(gain),
         conv_general_dilated=partial(_frames_conv, axes=axes, times=times),
-        axes=axes,
+        output=axes.split()[1],
         name=name,
     )
 
@@ -94,19 +94,16 @@ def convolution(
 class Conv(nn.Conv):
     """Flax's convolution of pictures `n h w c`, or of every frame of clips `b f h w c`.
 
-    axes: the names of the input's and the output's channels. A backward pass that computes the
-    input again, and not the output, has nothing else to tell it that pictures are what is split.
+    output: the name of the output's channels.
     """
 
-    axes: str = "c c"
+    output: str = "c"
 
     def __call__(self, inputs: Float[Array, "*n h w c"]) -> Float[Array, "*n h w d"]:
         if inputs.ndim != 5:
             return super().__call__(inputs)
-        before, after = self.axes.split()
-        pictures = fold(place(inputs, f"b f h w {before}"))
-        out = checkpoint_name(super().__call__(pictures), CONVOLVED)
-        return place(unfold(out, inputs.shape[0]), f"b f h w {after}")
+        out = checkpoint_name(super().__call__(fold(inputs)), CONVOLVED)
+        return place(unfold(out, inputs.shape[0]), f"b f h w {self.output}")
 
 
 def _frames_conv(

@@ -5,6 +5,7 @@ starts at zero, so that a new mixer changes nothing until it has learnt somethin
 """
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from einops import rearrange
 from jaxtyping import Array, Bool, Float, Int, Shaped
@@ -67,7 +68,8 @@ def among_words(
     frames, clips = q.shape[1], 1  # frames of one clip read the same keys
     if segments is not None:
         clips = frames
-        key, value, mask = (of_frames(part, segments) for part in (key, value, mask))
+        key, value = of_frames(key, segments), of_frames(value, segments)
+        mask = of_frames(mask.astype(key.dtype), segments) > 0
 
     q = rearrange(q, "b (m f) n k d -> b m k (f n) d", m=clips)
     key, value = (rearrange(part, "b m l k d -> b m k l d") for part in (key, value))
@@ -77,13 +79,16 @@ def among_words(
 
 
 def of_frames(
-    clips: Shaped[Array, "b m *any"], segments: Int[Array, "b f"]
-) -> Shaped[Array, "b _ *any"]:
-    """What belongs to a clip, for each of its frames."""
+    clips: Float[Array, "b m *any"], segments: Int[Array, "b f"]
+) -> Float[Array, "b _ *any"]:
+    """What belongs to a clip, for each of its frames: a product with ones and zeros, and exact.
+
+    A TPU would copy clips one by one, and in the backward pass add them up one by one.
+    """
     if clips.shape[1] == 1:
         return clips
-    index = segments.reshape(*segments.shape, *[1] * (clips.ndim - 2))
-    return jnp.take_along_axis(clips, index, axis=1)
+    which = jax.nn.one_hot(segments, clips.shape[1], dtype=clips.dtype)
+    return jnp.einsum("b f m, b m ... -> b f ...", which, clips, precision="highest")
 
 
 class SpatialAttention(nn.Module):

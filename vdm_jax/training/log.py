@@ -10,7 +10,6 @@ from typing import Any
 from etils import epath
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from tensorboardX import SummaryWriter
 
 from vdm_jax import buckets
 from vdm_jax.progress import clock
@@ -63,6 +62,8 @@ class Log:
     """
 
     def __init__(self, workdir: epath.Path, step: int, steps: int, quiet: bool = False):
+        from tensorboardX import SummaryWriter  # and torch with it, wherever that is installed
+
         workdir.mkdir(parents=True, exist_ok=True)
         self.metrics_file = Lines(workdir / "metrics.jsonl", step)
         self.evaluations_file = Lines(workdir / "evaluations.jsonl", step)
