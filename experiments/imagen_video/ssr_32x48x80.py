@@ -3,7 +3,7 @@
     vdm-jax train experiments/imagen_video/ssr_32x48x80.py \\
         --workdir runs/imagen_video/ssr_32x48x80
 
-From 24x40 pixels to 48x80, 32 frames at 6 a second. 1.36 billion parameters (the paper: 1.4).
+From 24x40 pixels to 48x80, 32 frames at 6 a second. 1.35 billion parameters (the paper: 1.4).
 Spatial attention at 6x10 and 3x5.
 Captioned videos and images: `python -m data.build webvid_csv` and `images_csv` (data/README.md);
 their captions: `vdm-jax embed`.
