@@ -33,11 +33,10 @@ from vdm_jax.nn.embeddings import (
     Normed,
     PooledText,
     TextByFrame,
-    per_frame,
     sinusoids,
 )
 from vdm_jax.nn.encoder_blocks import EncoderBlock, KeysWithoutBias, layer_norm
-from vdm_jax.nn.frames import same_clip
+from vdm_jax.nn.frames import per_frame, same_clip
 from vdm_jax.nn.linear import Projections, convolution, dense
 from vdm_jax.nn.mixers import (
     FeedForward,

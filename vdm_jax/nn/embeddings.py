@@ -10,9 +10,9 @@ from typing import Any, Protocol, runtime_checkable
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Num, Shaped
+from jaxtyping import Array, Float, Int, Num
 
-from vdm_jax.nn.frames import same_clip
+from vdm_jax.nn.frames import per_frame, same_clip
 from vdm_jax.nn.linear import dense
 from vdm_jax.nn.names import adopt
 
@@ -50,15 +50,6 @@ def sinusoids(
 def inverse_cosine(logsnr: Float[Array, "..."]) -> Float[Array, "..."]:
     """The cosine schedule's time of a log-SNR: `(2/pi) arctan exp(-logsnr/2)`, in (0, 1)."""
     return jnp.arctan(jnp.exp(-0.5 * jnp.clip(logsnr, -20.0, 20.0))) * (2 / jnp.pi)
-
-
-def per_frame(
-    embedding: Shaped[Array, "b n d"], segments: Int[Array, "b f"] | None
-) -> Shaped[Array, "b _ d"]:
-    """The vector of the clip that each frame belongs to: `b f d`, or `b 1 d` for one clip."""
-    if segments is None or embedding.shape[1] == 1:
-        return embedding
-    return jnp.take_along_axis(embedding, segments[..., None], axis=1)
 
 
 def frame_positions(frames: int, segments: Int[Array, "b f"] | None) -> Array:

@@ -5,7 +5,6 @@ starts at zero, so that a new mixer changes nothing until it has learnt somethin
 """
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from einops import rearrange
 from jaxtyping import Array, Bool, Float, Int, Shaped
@@ -13,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, Shaped
 from vdm_jax.nn.attention import AtOnce, Reading, Summarised, attend
 from vdm_jax.nn.axes import place, use
 from vdm_jax.nn.embeddings import Conditions, clips_of_text
-from vdm_jax.nn.frames import same_clip
+from vdm_jax.nn.frames import per_frame, same_clip
 from vdm_jax.nn.linear import Projections, dense
 from vdm_jax.nn.norms import GroupNorm
 from vdm_jax.nn.positions import RelativePositions
@@ -68,27 +67,14 @@ def among_words(
     frames, clips = q.shape[1], 1  # frames of one clip read the same keys
     if segments is not None:
         clips = frames
-        key, value = of_frames(key, segments), of_frames(value, segments)
-        mask = of_frames(mask.astype(key.dtype), segments) > 0
+        key, value = per_frame(key, segments), per_frame(value, segments)
+        mask = per_frame(mask.astype(key.dtype), segments) > 0
 
     q = rearrange(q, "b (m f) n k d -> b m k (f n) d", m=clips)
     key, value = (rearrange(part, "b m l k d -> b m k l d") for part in (key, value))
     out = attend(q, key, value, mask[:, :, None, None])
     out = out * mask.any(axis=-1)[:, :, None, None, None]
     return rearrange(out, "b m k (f n) d -> b (m f) n (k d)", f=frames // clips)
-
-
-def of_frames(
-    clips: Float[Array, "b m *any"], segments: Int[Array, "b f"]
-) -> Float[Array, "b _ *any"]:
-    """What belongs to a clip, for each of its frames: a product with ones and zeros, and exact.
-
-    A TPU would copy clips one by one, and in the backward pass add them up one by one.
-    """
-    if clips.shape[1] == 1:
-        return clips
-    which = jax.nn.one_hot(segments, clips.shape[1], dtype=clips.dtype)
-    return jnp.einsum("b f m, b m ... -> b f ...", which, clips, precision="highest")
 
 
 class SpatialAttention(nn.Module):
