@@ -1,4 +1,4 @@
-"""Eight CPU devices, and no silent broadcasting between arrays of different rank."""
+"""One CPU device, or eight; no silent broadcasting between arrays of different rank."""
 
 import os
 
@@ -21,13 +21,22 @@ from vdm_jax.parallel import Topology
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
+EVERY = jax.devices()
+jax.devices = jax.local_devices = lambda *_, **__: EVERY[:1]
+os.environ["XLA_FLAGS"] = several.QUICK  # for the programs that tests start
+
+
+@pytest.fixture
+def eight_devices(monkeypatch):
+    """All devices, for tests of what several do: to split a program takes half as long again."""
+    for name in ("devices", "local_devices"):
+        monkeypatch.setattr(jax, name, lambda *_, **__: EVERY)
 
 
 @pytest.fixture
 def libtpu(monkeypatch):
     """The compiler for TPUs, which ends the process at flags that only the CPU's knows."""
     pytest.importorskip("libtpu", reason="libtpu is not installed: pip install libtpu")
-    jax.devices()  # by now they have been read
     monkeypatch.delenv("XLA_FLAGS")
 
 

@@ -101,7 +101,7 @@ def test_shapes_of_tensors_are_known_from_shapes_of_parameters():
     }
 
 
-def test_tensors_are_read_once_in_their_order_and_placed_one_by_one():
+def test_tensors_are_read_once_in_their_order_and_placed_one_by_one(eight_devices):
     tensors, reads, mesh = made(), [], parallel.Mesh(data=1, fsdp=8).build()
 
     class Lazy(dict):

@@ -13,7 +13,7 @@ from vdm_jax.config import ConfigError
 from vdm_jax.evaluation import Images, MinusVolume, Moments, frechet_distance
 
 
-def test_eight_devices_are_one():
+def test_eight_devices_are_one(eight_devices):
     """19 clips: the last batch is not full on eight devices."""
     features, video = small(), videos(19)
     found = features(video)

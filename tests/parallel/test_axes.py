@@ -14,6 +14,8 @@ from vdm_jax.models.text import clip, t5
 from vdm_jax.parallel import programs, rules
 from vdm_jax.sampling.tasks import Placed
 
+pytestmark = pytest.mark.usefixtures("eight_devices")
+
 S = 8
 SPACE, TIME, TEXT = nn.SpatialAttention(8), nn.TemporalAttention(8), nn.TextAttention(8)
 WIDE = nn.Transformer((nn.SelfAttention(8), nn.CrossAttention(8), nn.GatedFeedForward(2)))
@@ -41,9 +43,11 @@ NETWORKS = {
     ),
     "super-resolution": models.SuperResolution(
         unet(
-            models.EfficientLevel(1, (TIME,), 1, (1, 1, 1)),
             models.EfficientLevel(
-                2, (SPACE, TEXT, nn.FeedForward(2), nn.TemporalConvolution()), 1, remat=nn.ByLayer()
+                2,
+                (TIME, SPACE, TEXT, nn.FeedForward(2), nn.TemporalConvolution()),
+                1,
+                remat=nn.ByLayer(),
             ),
             outputs=3,
             inputs=READS,

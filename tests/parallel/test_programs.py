@@ -13,6 +13,8 @@ from vdm_jax.parallel.operations import operations
 from vdm_jax.parallel.plans import estimate, overflow
 from vdm_jax.parallel.topologies import Topology, Unavailable, spans
 
+pytestmark = pytest.mark.usefixtures("eight_devices")
+
 NUMBERS = 1024 * 4  # bytes of 1,024 floats
 
 

@@ -10,6 +10,8 @@ from jax.sharding import PartitionSpec as P
 from vdm_jax import parallel
 from vdm_jax.parallel.mesh import _grid
 
+pytestmark = pytest.mark.usefixtures("eight_devices")
+
 
 @pytest.mark.parametrize(
     ("path", "shape", "spec"),

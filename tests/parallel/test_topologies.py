@@ -3,12 +3,15 @@
 import dataclasses
 
 import jax
+import pytest
 import tiny
 from training.test_loop import same
 
 from vdm_jax import parallel
 from vdm_jax.checkpoints import Store
 from vdm_jax.training import loop
+
+pytestmark = pytest.mark.usefixtures("eight_devices")
 
 ROUTE = (
     (8, parallel.Mesh(data=1, fsdp=4, tensor=2)),

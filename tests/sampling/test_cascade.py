@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tiny
 
-from vdm_jax import checkpoints, config, data, diffusion, models, nn, parallel, sampling, training
+from vdm_jax import checkpoints, config, data, diffusion, models, nn, sampling, training
 from vdm_jax.sampling import Cascade, Generator, Stage
 
 WORDS = data.Words(("red", "blue"), length=2)
@@ -38,7 +38,7 @@ def experiment(frames, size, lowres=None, **changes) -> training.Experiment:
     generator = Generator(diffusion.Ancestral(steps=2), guidance=2.0, batch=2)
     return tiny.experiment(
         task=task, data=source, sampling=generator, loader=data.Loader(batch=8, text=WORDS),
-        mesh=parallel.Mesh(data=8), **changes,
+        **changes,
     )  # fmt: skip
 
 
@@ -71,22 +71,26 @@ def cascade(tmp_path_factory) -> Cascade:
 
 
 @pytest.fixture(scope="module")
-def video(cascade):
-    return cascade.make(KEY, CAPTIONS, LABELS)
+def together(cascade):
+    return cascade.together()
 
 
-def test_one_seed_is_one_video(cascade, video):
+@pytest.fixture(scope="module")
+def video(cascade, together):
+    return cascade.make(KEY, CAPTIONS, LABELS, models=together)
+
+
+def test_one_seed_is_one_video(cascade, together, video):
     assert video.shape == (2, 4, 8, 8, 3) and video.dtype == np.uint8
     assert cascade.check() == [(2, 4, 4), (4, 4, 4), (4, 8, 8)]
-    np.testing.assert_array_equal(cascade.make(KEY, CAPTIONS, LABELS), video)
-    other = cascade.make(jax.random.key(8), CAPTIONS, LABELS)
+    np.testing.assert_array_equal(cascade.make(KEY, CAPTIONS, LABELS, models=together), video)
+    other = cascade.make(jax.random.key(8), CAPTIONS, LABELS, models=together)
     assert np.abs(other.astype(int) - video).mean() > 1
 
 
-def test_models_held_together_make_the_same_videos(cascade, video):
-    models = cascade.together()
-    assert models(cascade.stages[1]) is models(cascade.stages[1])
-    np.testing.assert_array_equal(cascade.make(KEY, CAPTIONS, LABELS, models=models), video)
+def test_models_loaded_one_by_one_make_the_same_videos(cascade, together, video):
+    assert together(cascade.stages[1]) is together(cascade.stages[1])
+    np.testing.assert_array_equal(cascade.make(KEY, CAPTIONS, LABELS), video)
 
 
 def test_a_sample_depends_on_its_number_not_on_the_batch(cascade):
@@ -101,21 +105,16 @@ def test_a_sample_depends_on_its_number_not_on_the_batch(cascade):
     assert np.abs(three.astype(int) - quiet).mean() > 1  # augmentation was heard
 
 
-def test_devices_share_a_video(cascade):
+def test_devices_share_a_video(cascade, request):
     """Eight devices have the frames or the rows of one video between them, as one has it all."""
-    trained = cascade.stages[2].load()
     low = np.random.default_rng(0).integers(0, 256, (1, 4, 4, 4, 3)).astype(np.uint8)
-    cond = trained.encode(["red"], [-1])
-    spread = trained.enlarge(KEY, cond, low)
-
-    class OneDevice(parallel.Mesh):
-        def build(self, devices=None):
-            return super().build(jax.devices()[:1])
-
-    alone = dataclasses.replace(trained.experiment, mesh=OneDevice(data=1))
-    params = jax.device_put(trained.params, jax.devices()[0])
-    one = dataclasses.replace(trained, experiment=alone, params=params)
-    assert np.abs(spread.astype(int) - one.enlarge(KEY, cond, low)).max() <= 1
+    found = []
+    for devices in (1, 8):
+        trained = cascade.stages[2].load()
+        found.append(trained.enlarge(KEY, trained.encode(["red"], [-1]), low).astype(int))
+        assert {len(x.sharding.device_set) for x in jax.tree.leaves(trained.params)} == {devices}
+        request.getfixturevalue("eight_devices")
+    assert np.abs(found[1] - found[0]).max() <= 1
 
 
 def test_a_stage_enlarges_a_users_own_video(cascade, video):

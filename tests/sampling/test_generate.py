@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tiny
 
-from vdm_jax import data, diffusion, parallel, sampling
+from vdm_jax import data, diffusion, sampling
 from vdm_jax.models import Conditioning
 
 
@@ -16,7 +16,6 @@ def trained():
     words = data.Words(("red", "blue"), length=2)
     experiment = tiny.denoising(
         loader=data.Loader(batch=8, text=words),
-        mesh=parallel.Mesh(data=8),
     )
     shapes = experiment.loader.shapes(experiment.data)
     batch = {k: jnp.zeros(s.shape, s.dtype) for k, s in shapes.items()}

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vdm_jax import data, diffusion, parallel, sampling
+from vdm_jax import data, diffusion, sampling
 from vdm_jax.models import Conditioning
 from vdm_jax.sampling import generate
 
@@ -136,7 +136,6 @@ def trained():
     experiment = SimpleNamespace(
         task=Gaussian(),
         data=data.MovingShapes(frames=4, size=8),
-        mesh=parallel.Mesh(data=8),
     )
     generator = sampling.Generator(sampler=diffusion.Ancestral(steps=8), batch=8)
     return generator.trained(experiment, {}, {})

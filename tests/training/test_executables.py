@@ -14,10 +14,10 @@ from vdm_jax.training import executables
 RUN = tiny.experiment(mesh=parallel.Mesh(data=2, fsdp=4))
 
 
-@pytest.fixture(scope="module")
-def written(tmp_path_factory):
+@pytest.fixture
+def written(tmp_path, eight_devices):
     """The file of the compiled step of `RUN`, planned without a look at its data."""
-    path, mesh = tmp_path_factory.mktemp("plan") / "step", RUN.mesh.build()
+    path, mesh = tmp_path / "step", RUN.mesh.build()
     step, arguments = planning.training_step(RUN, mesh)
     training.write_step(path, step.lower(*arguments).compile(), RUN, mesh)
     return path
