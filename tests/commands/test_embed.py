@@ -41,7 +41,7 @@ def stored(encoder, tmp_path_factory):
 
 def test_training_reads_what_was_embedded(encoder, stored):
     text = data.Embeddings(str(stored), LENGTH, features=8)
-    found, direct = text.batch(["a red bird", ""]), encoder.batch(["a red bird"])
+    found, direct = text.batch(["a red bird", ""]), encoder.batch(["a red bird"] * 8)  # as many
     np.testing.assert_array_equal(found["text"][0], direct["text"][0])
     np.testing.assert_array_equal(found["text_mask"][0], direct["text_mask"][0])
     assert not found["text_mask"][1].any() and not found["text"][1].any()

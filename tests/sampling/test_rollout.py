@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vdm_jax import data, diffusion, sampling
+from vdm_jax import data, diffusion, parallel, sampling
 from vdm_jax.models import Conditioning
 from vdm_jax.sampling import generate
 
@@ -132,10 +132,9 @@ class Gaussian:
 
 @pytest.fixture(scope="module")
 def trained():
-    """A model of 4 frames of 8x8 pixels, on all devices."""
+    """A model of 4 frames of 8x8 pixels."""
     experiment = SimpleNamespace(
-        task=Gaussian(),
-        data=data.MovingShapes(frames=4, size=8),
+        task=Gaussian(), data=data.MovingShapes(frames=4, size=8), mesh=parallel.Mesh()
     )
     generator = sampling.Generator(sampler=diffusion.Ancestral(steps=8), batch=8)
     return generator.trained(experiment, {}, {})

@@ -46,14 +46,15 @@ class Convolutions:
 
 @dataclasses.dataclass(frozen=True)
 class Products:
-    """What its dense layers give, too: norms, activations and attention are computed again."""
+    """What its dense layers and the two products of attention give, too.
+
+    What is computed again goes element by element, such as norms and a softmax.
+    """
 
     @property
     def policy(self) -> Callable[..., Any]:
         policies = jax.checkpoint_policies
-        return policies.save_from_both_policies(
-            policies.dots_with_no_batch_dims_saveable, Nothing().policy
-        )
+        return policies.save_from_both_policies(policies.dots_saveable, Convolutions().policy)
 
 
 class Recompute(Protocol):
