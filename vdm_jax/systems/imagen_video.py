@@ -33,9 +33,9 @@ def base(channels: int, blocks: tuple[int, ...]) -> models.ProjectedText:
         nn.TextAttention(HEAD),
         nn.TemporalAttention(HEAD, nn.RelativePositions(reach=15)),
     )
-    remat = nn.ByLayer(nn.Convolutions())
+    remat = nn.ByLayer(nn.Products())
     levels = [
-        models.Level(width, mixers if number else (), count, remat=remat, chain=nn.Scanned())
+        models.Level(width, mixers if number else (), count, remat=remat)
         for number, (width, count) in enumerate(zip((1, 2, 3, 4), blocks, strict=True))
     ]
     inputs = (nn.LogSNR(), nn.PooledText())
