@@ -4,8 +4,8 @@
         --workdir runs/imagen_video/base_16x24x40
 
 16 frames of 24x40 pixels at 3 a second, of captions alone.
-5.68 billion parameters (the paper: 5.6). A step of 2048 rows is for 128 chips of v5p, or, with
-`--set optimizer.accumulate=2`, for 64; by what a part of it was compiled to (experiments/README.md).
+5.68 billion parameters (the paper: 5.6). A step of 2048 rows is meant for 128 chips of v5p, or for
+64 with `--set optimizer.accumulate=2`.
 Captioned videos and images: `python -m data.build webvid_csv` and `images_csv` (data/README.md);
 their captions: `vdm-jax embed`.
 Paper: hardware, batch and updates are not published; 256 steps of sampling, guidance oscillating
