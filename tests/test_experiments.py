@@ -27,11 +27,12 @@ def test_experiment(path):
     again = config.from_json(json.loads(json.dumps(tree)))
     assert again == experiment
 
-    batch, key = experiment.loader.shapes(experiment.data), jax.random.key(0)
+    batch = experiment.loader.shapes(experiment.data)
     init = partial(training.init, experiment.task, experiment.optimizer, experiment.steps)
-    state, frozen = jax.eval_shape(init, key, batch)
-    loss, _ = jax.eval_shape(experiment.task.loss, state.params, frozen, key, batch)
-    assert loss.shape == () and experiment.loader.batch % experiment.optimizer.accumulate == 0
+    state, frozen = jax.eval_shape(init, jax.random.key(0), batch)
+    step = training.make_step(experiment.task, experiment.optimizer, experiment.steps)
+    after, _ = jax.eval_shape(step, state, frozen, batch)
+    assert jax.tree.map(lambda x: x.shape, after) == jax.tree.map(lambda x: x.shape, state)
     parameters = sum(x.size for x in jax.tree.leaves(state.params))
 
     golden = GOLDEN / path.relative_to(ROOT / "experiments").with_suffix(".json")

@@ -130,7 +130,7 @@ print("all", len(gather(small(), Noise(19), folder, {}, chunk=4).features()))
 """
 
 
-def test_two_processes_of_two_devices_gather_what_one_of_eight_does(tmp_path):
+def test_two_processes_of_two_devices_gather_what_one_of_eight_does(tmp_path, eight_devices):
     """Each makes every second chunk, and both see all of them at the end."""
     straight = gather(small(), CLIPS, tmp_path / "alone", {}, chunk=4)
     tests = Path(__file__).parents[1]

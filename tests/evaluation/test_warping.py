@@ -134,7 +134,7 @@ class Brightening:
         return jnp.stack([right, jnp.zeros_like(right)], axis=-1)
 
 
-def test_flows_are_those_of_the_clip_or_of_the_true_one():
+def test_flows_are_those_of_the_clip_or_of_the_true_one(eight_devices):
     level = np.array([10, 12, 15], np.uint8).reshape(1, 3, 1, 1, 1)
     true = np.broadcast_to(level, (1, 3, 16, 16, 3))
     made = np.rint(sliding(3, 16, 2, 0) * 255).astype(np.uint8)
