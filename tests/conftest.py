@@ -10,6 +10,7 @@ os.environ["XLA_FLAGS"] = " ".join(
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["VDM_JAX_CACHE"] = ""  # every test compiles what it runs
 
+import gc
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,6 +20,7 @@ import pytest
 from vdm_jax.parallel import Topology
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+gc.set_threshold(100_000, 50, 100)  # tracing makes millions of objects that all stay: a fifth of it
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 EVERY = jax.devices()

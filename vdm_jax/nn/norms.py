@@ -1,6 +1,7 @@
 """Normalisation, of frames or of tokens one at a time, with statistics in float32."""
 
 import math
+from functools import partial
 
 import flax.linen as nn
 import jax
@@ -35,24 +36,39 @@ class GroupNorm(nn.Module):
         rows, frames, channels = h.shape[0], h.shape[1], h.shape[-1]
         scale = self.param("scale", nn.initializers.ones, (channels,))
         bias = self.param("bias", nn.initializers.zeros, (channels,))
-        scale, bias = (jnp.asarray(p, jnp.float32).reshape(1, channels) for p in (scale, bias))
         if modulation is not None:
             every = (rows, frames, channels)
-            a, b = (fold(jnp.broadcast_to(m, every).astype(jnp.float32)) for m in modulation)
-            scale, bias = scale * (1 + a), bias * (1 + a) + b
-
+            modulation = tuple(fold(jnp.broadcast_to(m, every)) for m in modulation)
         groups = math.gcd(self.groups, channels)
-        member = np.repeat(np.eye(groups, dtype=np.float32), channels // groups, axis=0)  # c g
-        pictures = fold(h).astype(jnp.float32)
-        moments = jnp.stack([pictures.mean(axis=(1, 2)), jnp.square(pictures).mean(axis=(1, 2))])
-        moments = checkpoint_name(moments, MOMENTS)
-        mean, square = jnp.dot(moments, member * (groups / channels), precision="highest")
-        inverse = jax.lax.rsqrt(jnp.maximum(square - jnp.square(mean), 0) + self.epsilon)
-        mean, inverse = jnp.dot(jnp.stack([mean, inverse]), member.T, precision="highest")
-        gain = scale * inverse
-        offset = bias - mean * gain
-        y = pictures * gain[:, None, None] + offset[:, None, None]
-        return unfold(y.astype(h.dtype), rows)
+        return unfold(_normalised(fold(h), scale, bias, modulation, groups, self.epsilon), rows)
+
+
+@partial(jax.jit, static_argnames=("groups", "epsilon"))
+def _normalised(
+    h: Float[Array, "n h w c"],
+    scale: Float[Array, "c"],
+    bias: Float[Array, "c"],
+    modulation: tuple[Float[Array, "n c"], Float[Array, "n c"]] | None,
+    groups: int,
+    epsilon: float,
+) -> Float[Array, "n h w c"]:
+    """`GroupNorm` of pictures, traced once for all norms of a shape."""
+    channels = h.shape[-1]
+    scale, bias = (jnp.asarray(p, jnp.float32).reshape(1, channels) for p in (scale, bias))
+    if modulation is not None:
+        a, b = (m.astype(jnp.float32) for m in modulation)
+        scale, bias = scale * (1 + a), bias * (1 + a) + b
+    member = np.repeat(np.eye(groups, dtype=np.float32), channels // groups, axis=0)  # c g
+    pictures = h.astype(jnp.float32)
+    moments = jnp.stack([pictures.mean(axis=(1, 2)), jnp.square(pictures).mean(axis=(1, 2))])
+    moments = checkpoint_name(moments, MOMENTS)
+    mean, square = jnp.dot(moments, member * (groups / channels), precision="highest")
+    inverse = jax.lax.rsqrt(jnp.maximum(square - jnp.square(mean), 0) + epsilon)
+    mean, inverse = jnp.dot(jnp.stack([mean, inverse]), member.T, precision="highest")
+    gain = scale * inverse
+    offset = bias - mean * gain
+    y = pictures * gain[:, None, None] + offset[:, None, None]
+    return y.astype(h.dtype)
 
 
 class RMSNorm(nn.Module):
