@@ -1,5 +1,6 @@
 """Files of weights that lie, by the thousand, and a watch over what reading them does."""
 
+import encodings.cp437  # noqa: F401  read names of zip files, and imported only then
 import io
 import json
 import re

@@ -14,25 +14,32 @@ from data.ucf101.ucf101_dataset_builder import Builder
 from vdm_jax import training
 
 UCF101 = several.TESTS.parent / "experiments" / "vdm" / "ucf101.py"
-LEVELS = [
-    f"task.model.levels.{level}.{setting}"
-    for level, settings in enumerate(
-        [
-            ("blocks=1",),
-            ("blocks=0", "mixers=()"),
-            ("blocks=0", "mixers=()"),
-            ("blocks=0", "mixers.0.head=8", "mixers.1.head=8"),
-        ]
+SMALL = f"""
+from dataclasses import replace
+from vdm_jax import data, nn, parallel, training
+
+
+def experiment():
+    whole = training.load({str(UCF101)!r})
+    last = replace(whole.task.model.levels[-1], width=1, blocks=1)
+    mixers = tuple(mixer.clone(head=8) for mixer in last.mixers)
+    model = whole.task.model.clone(
+        channels=8,
+        levels=(replace(last, mixers=()), replace(last, mixers=mixers)),
+        embedding=nn.Embedding(width=16, layers=1),
+        dropout=0.0,
     )
-    for setting in (*settings, "remat=nn.Never()")
-]
-SMALL = [
-    *LEVELS,
-    *("task.model.channels=8", "task.model.embedding.width=16", "task.model.embedding.layers=1"),
-    *("task.model.dropout=0.0", "task.dtype=float32", "data.frames=2", "data.size=8"),
-    *("loader.batch=8", "loader.images=1", "loader.workers=0", "optimizer.warmup=1"),
-    *("mesh.data=4", "mesh.fsdp=2", "steps=3", "log_every=1"),
-]
+    return replace(
+        whole,
+        task=replace(whole.task, model=model, dtype="float32"),
+        data=replace(whole.data, frames=2, size=8),
+        loader=data.Loader(batch=8, images=1, workers=0),
+        optimizer=replace(whole.optimizer, warmup=1),
+        mesh=parallel.Mesh(data=4, fsdp=2),
+        steps=3,
+        log_every=1,
+    )
+"""
 """The paper's row made small: joint training on frames, attention in the last level, FSDP.
 
 In float32 and without dropout, so that the losses of two runs can be compared.
@@ -40,22 +47,23 @@ In float32 and without dropout, so that the losses of two runs can be compared.
 
 
 @pytest.fixture
-def settings(tmp_path) -> list[str]:
+def small(tmp_path) -> Path:
+    """The file of the experiment, whose data set is built."""
     source, lists = archives.small_ucf101(tmp_path)
     options = {"source": str(source), "lists": str(lists)}
     Builder(options=options, jobs=1, data_dir=str(tmp_path / "datasets")).build()
-    return [*SMALL, f"data.path={tmp_path / 'datasets'}"]
+    file = tmp_path / "small.py"
+    file.write_text(SMALL.replace("size=8", f"size=8, path={str(tmp_path / 'datasets')!r}"))
+    return file
 
 
 def losses(file: Path) -> list[float]:
     return [json.loads(line)["loss"] for line in file.read_text().splitlines()]
 
 
-def test_the_papers_row_on_two_processes_has_the_losses_of_one(tmp_path, settings):
-    options = [word for setting in settings for word in ("--set", setting)]
-    pair = several.start(2, UCF101, "--workdir", tmp_path / "two", *options)
-    several.end(pair)
-    several.end(several.start(1, UCF101, "--workdir", tmp_path / "one", *options))
+def test_the_papers_row_on_two_processes_has_the_losses_of_one(tmp_path, small):
+    several.end(several.start(2, small, "--workdir", tmp_path / "two"))
+    several.end(several.start(1, small, "--workdir", tmp_path / "one"))
     one = losses(tmp_path / "one" / "metrics.jsonl")
     two, other = (losses(file) for file in several.logs(tmp_path / "two", 2))
     assert len(one) == 3
@@ -76,8 +84,8 @@ class Numbered:
         return self.clips.draw(index, rng) | {"label": np.int32(index)}
 
 
-def test_no_clip_is_seen_by_two_hosts_in_an_epoch(settings):
-    experiment = training.load(UCF101, settings)
+def test_no_clip_is_seen_by_two_hosts_in_an_epoch(small):
+    experiment = training.load(small)
     loader = replace(experiment.loader, images=0)
     clips = Numbered(experiment.data.clips("train"))
 

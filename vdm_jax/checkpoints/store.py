@@ -23,6 +23,13 @@ FOLDER = "checkpoints"
 TREES = ("params", "ema", "optimizer", "counters", "frozen")
 LAYOUT = 1
 """Of the files of checkpoints and exports; it grows when older releases cannot read newer files."""
+PART = 2**20
+"""Bytes. An array that several devices have is written by all of them, in parts no smaller; by one
+where it is too small for that, for each part of each shape is cut by a program of its own."""
+ARRAYS = ocp.type_handlers.create_type_handler_registry(
+    (np.ndarray, ocp.type_handlers.NumpyHandler()),
+    (jax.Array, ocp.type_handlers.ArrayHandler(min_slice_bytes_for_replica_parallel=PART)),
+)
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
 
 
@@ -67,7 +74,9 @@ class Store:
         options = ocp.CheckpointManagerOptions(
             preservation_policy=policies.AnyPreservationPolicy(kept), create=True
         )
-        handlers = {name: ocp.StandardCheckpointHandler() for name in TREES}
+        handlers = {
+            name: ocp.PyTreeCheckpointHandler(type_handler_registry=ARRAYS) for name in TREES
+        }
         self.manager = ocp.CheckpointManager(
             self.folder,
             options=options,
@@ -83,7 +92,7 @@ class Store:
         if step in self.manager.all_steps():
             return
         record = {"vdm_jax": vdm_jax.__version__, "layout": LAYOUT, **record}
-        items = {name: ocp.args.StandardSave(tree) for name, tree in trees.items()}
+        items = {name: ocp.args.PyTreeSave(tree) for name, tree in trees.items()}
         self.manager.save(
             step, args=ocp.args.Composite(record=ocp.args.JsonSave(record), **items), force=True
         )
@@ -108,7 +117,7 @@ class Store:
         for index, candidate in enumerate(reversed(steps), start=1):
             try:
                 self._compare(candidate, like)
-                items = {name: ocp.args.StandardRestore(tree) for name, tree in like.items()}
+                items = {name: _as(tree) for name, tree in like.items()}
                 found = self.manager.restore(
                     candidate, args=ocp.args.Composite(record=ocp.args.JsonRestore(), **items)
                 )
@@ -155,6 +164,11 @@ class Store:
         """Waits, and lets go of the folder."""
         self.manager.wait_until_finished()
         self.manager.close()
+
+
+def _as(like: Any) -> ocp.args.PyTreeRestore:
+    """Restores a tree to the shardings of one like it."""
+    return ocp.args.PyTreeRestore(like, ocp.checkpoint_utils.construct_restore_args(like))
 
 
 class Stored(Mapping[str, np.ndarray]):
