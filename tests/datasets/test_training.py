@@ -14,13 +14,13 @@ from data.ucf101.ucf101_dataset_builder import Builder
 from vdm_jax import training
 
 UCF101 = several.TESTS.parent / "experiments" / "vdm" / "ucf101.py"
-SMALL = f"""
+SMALL = """
 from dataclasses import replace
 from vdm_jax import data, nn, parallel, training
 
 
 def experiment():
-    whole = training.load({str(UCF101)!r})
+    whole = training.load({whole!r})
     last = replace(whole.task.model.levels[-1], width=1, blocks=1)
     mixers = tuple(mixer.clone(head=8) for mixer in last.mixers)
     model = whole.task.model.clone(
@@ -32,7 +32,7 @@ def experiment():
     return replace(
         whole,
         task=replace(whole.task, model=model, dtype="float32"),
-        data=replace(whole.data, frames=2, size=8),
+        data=replace(whole.data, path={data!r}, frames=2, size=8),
         loader=data.Loader(batch=8, images=1, workers=0),
         optimizer=replace(whole.optimizer, warmup=1),
         mesh=parallel.Mesh(data=4, fsdp=2),
@@ -53,7 +53,7 @@ def small(tmp_path) -> Path:
     options = {"source": str(source), "lists": str(lists)}
     Builder(options=options, jobs=1, data_dir=str(tmp_path / "datasets")).build()
     file = tmp_path / "small.py"
-    file.write_text(SMALL.replace("size=8", f"size=8, path={str(tmp_path / 'datasets')!r}"))
+    file.write_text(SMALL.format(whole=str(UCF101), data=str(tmp_path / "datasets")))
     return file
 
 
