@@ -37,8 +37,8 @@ class GroupNorm(nn.Module):
         scale = self.param("scale", nn.initializers.ones, (channels,))
         bias = self.param("bias", nn.initializers.zeros, (channels,))
         if modulation is not None:
-            every = (rows, frames, channels)
-            modulation = tuple(fold(jnp.broadcast_to(m, every)) for m in modulation)
+            a, b = (fold(jnp.broadcast_to(m, (rows, frames, channels))) for m in modulation)
+            modulation = (a, b)
         groups = math.gcd(self.groups, channels)
         return unfold(_normalised(fold(h), scale, bias, modulation, groups, self.epsilon), rows)
 
