@@ -20,7 +20,7 @@ import pytest
 from vdm_jax.parallel import Topology
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
-gc.set_threshold(100_000, 20, 20)  # tracing makes millions of objects that all stay: a fifth of it
+gc.set_threshold(100_000, 20, 20)  # what tracing makes stays: looking through it is a fifth of it
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 EVERY = jax.devices()

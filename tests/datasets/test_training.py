@@ -21,7 +21,7 @@ from vdm_jax import data, nn, parallel, training
 
 def experiment():
     whole = training.load({whole!r})
-    last = replace(whole.task.model.levels[-1], width=1, blocks=1)
+    last = replace(whole.task.model.levels[-1], width=1, blocks=1, remat=nn.Never())
     mixers = tuple(mixer.clone(head=8) for mixer in last.mixers)
     model = whole.task.model.clone(
         channels=8,

@@ -117,7 +117,12 @@ class Store:
         for index, candidate in enumerate(reversed(steps), start=1):
             try:
                 self._compare(candidate, like)
-                items = {name: _as(tree) for name, tree in like.items()}
+                items = {
+                    name: ocp.args.PyTreeRestore(
+                        tree, ocp.checkpoint_utils.construct_restore_args(tree)
+                    )
+                    for name, tree in like.items()
+                }
                 found = self.manager.restore(
                     candidate, args=ocp.args.Composite(record=ocp.args.JsonRestore(), **items)
                 )
@@ -164,11 +169,6 @@ class Store:
         """Waits, and lets go of the folder."""
         self.manager.wait_until_finished()
         self.manager.close()
-
-
-def _as(like: Any) -> ocp.args.PyTreeRestore:
-    """Restores a tree to the shardings of one like it."""
-    return ocp.args.PyTreeRestore(like, ocp.checkpoint_utils.construct_restore_args(like))
 
 
 class Stored(Mapping[str, np.ndarray]):
