@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.util
 import json
+import math
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,7 @@ import pytest
 import tiny
 
 from vdm_jax import config, data, models, nn, parallel
-from vdm_jax.commands import main, planning
+from vdm_jax.commands import attempts, main, planning
 from vdm_jax.parallel import Topology
 
 KEYS = {
@@ -150,10 +151,68 @@ def test_of_settings_the_nearest_come_first():
 
 def test_meshes_to_try_share_the_devices_and_the_batch():
     experiment = tiny.experiment(task=Pixels(), loader=data.Loader(batch=2))
-    for settings in planning.meshes(experiment, Topology.parse("v5e:2x2")):
-        sizes = [int(setting.split("=")[1]) for setting in settings]
-        assert len(sizes) == 4 and sizes[0] * sizes[1] * sizes[2] * sizes[3] == 4
-        assert 2 % (sizes[0] * sizes[1]) == 0
+    for sizes in planning.meshes(experiment, Topology.parse("v5e:2x2")):
+        assert len(sizes) == 4 and math.prod(sizes.values()) == 4
+        assert 2 % (sizes["data"] * sizes["fsdp"]) == 0
+
+
+class Estimated(attempts.Attempts):
+    """Steps of a chip that likes `fsdp=2`, and has no room for batches of 16."""
+
+    def __call__(self, settings):
+        self.asked.append(tuple(settings))
+        told = dict(setting.split("=") for setting in settings)
+        batch, fsdp = int(told.get("loader.batch", 8)), told.get("mesh.fsdp")
+        rate = batch * (3.0 if fsdp == "2" else 1.0) / int(told.get("mesh.tensor", 1))
+        used = (1.0 if batch < 16 else 0.95) * self.topology.chip.memory * batch / 16
+        seconds = {"step_seconds": batch / rate, "rows_per_second": rate, "mfu": rate / 100}
+        return {"settings": list(settings), "fits": True, "hbm_bytes": used, **seconds}
+
+
+def test_a_sweep_takes_the_fastest_that_leaves_room_and_goes_on_from_it(capsys):
+    experiment = tiny.experiment(task=Pixels(), loader=data.Loader(batch=8))
+    sought = Estimated(experiment, Topology.parse("v5e:2x2"), {})
+    sought.asked = []
+    assert attempts.fastest(sought) == [
+        *("mesh.data=2", "mesh.fsdp=2", "mesh.frames=1", "mesh.tensor=1"),
+    ]
+    assert len(set(sought.asked)) == len(sought.asked)
+    for settings in sought.asked:
+        paths = [setting.split("=")[0] for setting in settings]
+        assert len(set(paths)) == len(paths) and paths[:4] == [
+            *("mesh.data", "mesh.fsdp", "mesh.frames", "mesh.tensor"),
+        ]
+    assert "works 1/" in capsys.readouterr().err
+
+
+def test_what_a_sweep_found_is_of_one_experiment_topology_and_compiler(tmp_path):
+    experiment, topology = tiny.experiment(), Topology.parse("v5e:2x2")
+    file, rows = tmp_path / "plan.json", [{"settings": ["mesh.fsdp=2"]}]
+    assert attempts.Attempts(experiment, topology, {}, file).rows == []
+    of = attempts.Attempts(experiment, topology, {}).of
+    file.write_text(json.dumps({"of": of, "sweep": rows}))
+    assert attempts.Attempts(experiment, topology, {}, file).rows == rows
+    longer = dataclasses.replace(experiment, steps=7)
+    for other in ((longer, topology, {}), (experiment, topology, {"jax": "0.1"})):
+        assert attempts.Attempts(*other, file).rows == []
+    file.write_text(json.dumps([]))
+    assert attempts.Attempts(experiment, topology, {}, file).rows == []
+
+
+def test_a_sweep_that_was_stopped_goes_on_from_its_file(libtpu, file, tmp_path, monkeypatch):
+    out, compiled = tmp_path / "plan.json", []
+    estimate = parallel.estimate
+    monkeypatch.setattr(
+        parallel, "estimate", lambda *program: compiled.append(1) or estimate(*program)
+    )
+    sweep = (file(), "--topology", "v5e:1x1", "--sweep", "--json", out)
+    assert plan(*sweep) == 0
+    facts = json.loads(out.read_text())
+    assert len(compiled) == len(facts["sweep"]) + 1 and "mesh.fsdp=1" in facts["recommended"]
+    out.write_text(json.dumps({"of": facts["of"], "sweep": facts["sweep"][:-1]}))
+    compiled.clear()
+    assert plan(*sweep) == 0
+    assert len(compiled) == 2  # what was not found yet, and the step that is recommended
 
 
 def test_what_levels_compute_again_is_tried_in_every_other_way():

@@ -13,15 +13,16 @@ all of the peak, which no step reaches.
 With JAX_OPTIMIZATION_LEVEL=O1 in the environment the compiler looks less for fast kernels: it is
 done several times sooner, knows as well what fits, and expects longer steps.
 
-Where a step does not fit, it looks for the nearest setting that does. --sweep compiles meshes, then
-batches, parts of them and levels that are computed again, and recommends the fastest that leaves a
-tenth of the memory free; batches are compared by their rows a second.
+Where a step does not fit, it looks for the nearest setting that does. --sweep compiles one mesh
+after another, then batches, parts of them and levels that are computed again, and recommends the
+fastest that leaves a tenth of the memory free; batches are compared by their rows a second. What it
+found is in the file of --json after each, and a sweep that was stopped goes on from there.
 """
 
 import argparse
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,13 +31,11 @@ from typing import Any
 import jax
 
 from vdm_jax import config, parallel, training
-from vdm_jax.commands import costs, options, planning
+from vdm_jax.commands import attempts, costs, options, planning
 from vdm_jax.commands.describe import members, size
 
 GIB = 2**30
-SPARE = 0.1  # of the memory, to be left free
 EFFORT = "jax_optimization_level"
-TRIES = 3  # programs compiled in search of one that fits
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -103,21 +102,24 @@ def planned(
     if mesh is None:
         counted = costs.step_operations(experiment, *planning.shapes(experiment))
         return known(name, experiment, topology, counted) | {"reason": reason}
-    extra = {}
+    by, extra = compiler(topology), {}
     if args.sweep:
-        settings, rows = swept(experiment, topology)
+        kept = None if args.json in (None, "-") else Path(args.json)
+        sought = attempts.Attempts(experiment, topology, by, kept)
+        settings = attempts.fastest(sought)
         experiment = config.override(experiment, *settings)
-        extra = {"recommended": settings, "sweep": rows}
+        extra = {"recommended": settings} | sought.record()
         mesh = topology.build(experiment.mesh)
     step = parallel.estimate(*planning.training_step(experiment, mesh), mesh, topology.chip)
     facts = known(name, experiment, topology, step.operations) | extra
     facts |= (
-        {"estimate": "compiled", "compiler": compiler(topology)}
+        {"estimate": "compiled", "compiler": by}
         | step.record()
         | course(experiment, topology, step)
     )
     if not step.fits:
-        facts["nearest"] = nearest(experiment, topology, step.hbm_bytes)
+        near = attempts.Attempts(experiment, topology, by)
+        facts["nearest"] = attempts.nearest(near, step.hbm_bytes)
     if args.save and step.fits:
         training.write_step(args.save, step.compiled, experiment, mesh)
     drawn = planning.sampler(experiment, mesh) if args.sampler else None
@@ -181,67 +183,6 @@ def course(
         return {"hours": None, "chip_hours": None}
     hours = step.step_seconds * experiment.ends[-1] / 3600
     return {"hours": hours, "chip_hours": hours * topology.chips}
-
-
-def nearest(
-    experiment: training.Experiment, topology: parallel.Topology, needed: float
-) -> Mapping[str, Any] | None:
-    """The nearest setting with which the step has been found to fit, and what it needs."""
-    memory = (1 - SPARE) * topology.chip.memory
-    tries = planning.candidates(experiment, topology, needed, memory)
-    for settings, _ in zip(tries, range(TRIES), strict=False):
-        found = attempt(experiment, topology, settings)
-        if found["fits"]:
-            return found
-    return None
-
-
-def attempt(
-    experiment: training.Experiment, topology: parallel.Topology, settings: Sequence[str]
-) -> dict[str, Any]:
-    """A step with other settings: what it needs and how fast it is."""
-    changed = config.override(experiment, *settings)
-    mesh = topology.build(changed.mesh)
-    step = parallel.estimate(*planning.training_step(changed, mesh), mesh, topology.chip)
-    rate = step.step_seconds and changed.loader.batch / step.step_seconds
-    names = ("fits", "hbm_bytes", "step_seconds", "mfu")
-    return {"settings": list(settings), "rows_per_second": rate} | {
-        name: getattr(step, name) for name in names
-    }
-
-
-def swept(
-    experiment: training.Experiment, topology: parallel.Topology
-) -> tuple[list[str], list[dict[str, Any]]]:
-    """(the fastest settings with memory to spare, all that were tried)."""
-    room = (1 - SPARE) * topology.chip.memory
-    rows: list[dict[str, Any]] = []
-    best: dict[str, Any] = {"settings": [], "rows_per_second": 0.0}
-    for stage in (planning.meshes, planning.works):
-        base = best["settings"]
-        for settings in stage(config.override(experiment, *base), topology):
-            found = attempt(experiment, topology, (*base, *settings))
-            rows.append(found)
-            print(tried(found), flush=True)
-            if found["fits"] and found["hbm_bytes"] <= room:
-                best = max(best, found, key=lambda row: row["rows_per_second"])
-    if not best["settings"]:
-        raise config.ConfigError(
-            f"of {len(rows)} settings none fits {topology} with {SPARE:.0%} to spare: take a "
-            "larger grid, or --set a smaller loader.batch"
-        )
-    return best["settings"], rows
-
-
-def tried(row: Mapping[str, Any]) -> str:
-    """A setting in a line."""
-    how = " ".join(row["settings"])
-    if not row["fits"]:
-        return f"  {row['hbm_bytes'] / GIB:7.2f} GiB  does not fit                     {how}"
-    return (
-        f"  {row['hbm_bytes'] / GIB:7.2f} GiB  {row['step_seconds']:9.4f} s  "
-        f"{row['rows_per_second']:9.1f} rows/s  {row['mfu']:4.0%}  {how}"
-    )
 
 
 def line(name: str, facts: Mapping[str, Any]) -> str:

@@ -116,7 +116,7 @@ def candidates(
     state, _, _ = shapes(experiment)
     mesh = topology.shape(experiment.mesh)
     before = bytes_each(state, mesh)
-    rest, rows = needed - before, mesh["data"] * mesh["fsdp"]
+    rest, rows = needed - before, at_once(mesh)
     each = experiment.loader.batch // rows
     splits = [n for n in powers(rows) if n > mesh["fsdp"]]
     cuts = [n for n in powers(each) if n > 1]
@@ -146,7 +146,7 @@ def powers(most: int) -> list[int]:
     return [2**n for n in range(most.bit_length()) if most % 2**n == 0]
 
 
-def meshes(experiment: training.Experiment, topology: parallel.Topology) -> list[Settings]:
+def meshes(experiment: training.Experiment, topology: parallel.Topology) -> list[Mapping[str, int]]:
     """Meshes worth a try: no more `tensor` and `frames` than a host has, the state in memory."""
     state, _, _ = shapes(experiment)
     devices, batch = topology.devices, experiment.loader.batch
@@ -160,15 +160,39 @@ def meshes(experiment: training.Experiment, topology: parallel.Topology) -> list
         for fsdp in powers(rows):
             size = {"data": rows // fsdp, "fsdp": fsdp, "frames": frames, "tensor": tensor}
             if bytes_each(state, size) <= topology.chip.memory / 2:
-                found.append(tuple(f"mesh.{axis}={n}" for axis, n in size.items()))
+                found.append(size)
     return found
+
+
+def splits(experiment: training.Experiment, topology: parallel.Topology) -> list[Settings]:
+    """Meshes of as many rows at once as can be, the state split in every way."""
+    found = meshes(experiment, topology)
+    most = max((at_once(size) for size in found), default=0)
+    return [assigned(size) for size in found if at_once(size) == most]
+
+
+def shares(experiment: training.Experiment, topology: parallel.Topology) -> list[Settings]:
+    """Meshes of fewer rows, each shared by more devices, the state split as the experiment says."""
+    now = topology.shape(experiment.mesh)
+    found = [size for size in meshes(experiment, topology) if at_once(size) < at_once(now)]
+    return [assigned(size) for size in found if size["fsdp"] == min(now["fsdp"], at_once(size))]
+
+
+def at_once(mesh: Mapping[str, int]) -> int:
+    """Into how many rows, or parts of a batch, a mesh splits it."""
+    return mesh["data"] * mesh["fsdp"]
+
+
+def assigned(mesh: Mapping[str, int]) -> Settings:
+    """The assignments that make a mesh."""
+    return tuple(f"mesh.{axis}={size}" for axis, size in mesh.items())
 
 
 def works(experiment: training.Experiment, topology: parallel.Topology) -> list[Settings]:
     """Batches, parts of them, and levels that are computed again, worth a try."""
     mesh = topology.shape(experiment.mesh)
     batch, parts = experiment.loader.batch, experiment.optimizer.accumulate
-    each = batch // (mesh["data"] * mesh["fsdp"])
+    each = batch // at_once(mesh)
     found: list[Settings] = [(f"loader.batch={batch * 2}",)]
     if each > 1:
         found += [(f"loader.batch={batch // 2}",), (f"optimizer.accumulate={parts * 2}",)]
