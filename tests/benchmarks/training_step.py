@@ -9,8 +9,9 @@ on a GPU, where torch compiles the rival's network and loss, in bfloat16 on 8x16
 256 and 512. Forward, backward, Adam. Each side is a process of its own, with all cores, and only
 one works at a time; rounds alternate. Seconds are medians over the rounds, by the clock and by the
 CPU time of all threads, which other work on the machine disturbs less. Memory on the CPU is the
-peak of the process, compilation included, above what it held after its imports; on a GPU, what was
-allocated there. Ratios are ours / theirs: below 1 is ours ahead.
+peak of the process: above what it held after its imports, compilation included, and above what it
+held before its first step, which is what steps need; on a GPU, what was allocated there. Ratios are
+ours / theirs: below 1 is ours ahead.
 
 What each computes (sizes are close, networks are not the same):
 
@@ -36,6 +37,8 @@ import sys
 import time
 import types
 from typing import NamedTuple
+
+import psutil
 
 
 class Sizes(NamedTuple):
@@ -137,6 +140,11 @@ def resident() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux: KiB
 
 
+def held() -> float:
+    """What this process holds now, MiB."""
+    return psutil.Process().memory_info().rss / 2**20
+
+
 SIDES = {"vdm_jax": ours, "video-diffusion-pytorch": theirs}
 
 
@@ -146,6 +154,7 @@ def serve(side: str, device: str) -> None:
     next(work)
     imported = resident() if device == "cpu" else 0.0
     parameters, compile_seconds = next(work)
+    before = held() if device == "cpu" else 0.0
     began = time.perf_counter()
     next(work)
     first = compile_seconds + time.perf_counter() - began  # torch compiles when it is called
@@ -159,6 +168,7 @@ def serve(side: str, device: str) -> None:
             "seconds": wall / steps,
             "cpu_seconds": cpu / steps,
             "peak_mib": peak - imported,
+            "steps_mib": peak - before,
         }
         print(json.dumps(round_), flush=True)
 
@@ -181,7 +191,8 @@ def measure(device: str, rounds: int, steps: int) -> dict[str, dict[str, float]]
         worker.wait()
         for name in ("seconds", "cpu_seconds"):
             results[side][name] = statistics.median(entry[name] for entry in log[side])
-        results[side]["peak_mib"] = log[side][-1]["peak_mib"]
+        for name in ("peak_mib", "steps_mib"):
+            results[side][name] = log[side][-1][name]
     return results
 
 
@@ -195,13 +206,15 @@ def _answer(worker: subprocess.Popen, side: str) -> dict[str, float]:
 def report(device: str, results: dict[str, dict[str, float]]) -> None:
     """A table for people, a line of JSON for machines."""
     ours, theirs = results.values()
-    ratios = {name: ours[name] / theirs[name] for name in ("seconds", "cpu_seconds", "peak_mib")}
+    compared = ("seconds", "cpu_seconds", "peak_mib", "steps_mib")
+    ratios = {name: ours[name] / theirs[name] for name in compared}
     columns = {
         "parameters": lambda r: f"{r['parameters'] / 1e6:.2f} M",
         "first step": lambda r: f"{r['first_seconds']:.1f} s",
         "step": lambda r: f"{r['seconds']:.3f} s",
         "step (CPU)": lambda r: f"{r['cpu_seconds']:.3f} s",
         "peak memory": lambda r: f"{r['peak_mib']:.0f} MiB",
+        "of steps": lambda r: f"{r['steps_mib']:.0f} MiB",
     }
     print("".join([" " * 26, *(f"{name:>13}" for name in columns)]))
     for side, result in results.items():

@@ -158,7 +158,8 @@ from vdm_jax import models, parallel, training
 
 def narrow(model):
     if isinstance(model, models.UNet):
-        return model.clone(levels=(replace(model.levels[-1], blocks=1),))
+        level = model.levels[-1]
+        return model.clone(levels=(replace(level, blocks=1, mixers=level.mixers[-1:]),))
     return model.clone(network=narrow(model.network))
 
 
@@ -183,7 +184,7 @@ RUNS = {
 
 
 def test_two_processes_have_the_losses_of_one(tmp_path):
-    """Of the quickstart and of a cascade's base and super-resolution, a block of each."""
+    """Of the quickstart and of a cascade's base and super-resolution: a block, a layer in time."""
     files = []
     for path, mesh in RUNS.items():
         text = SMALL.format(path=str(several.TESTS.parent / "experiments" / path), mesh=mesh)
