@@ -10,8 +10,8 @@ from vdm_jax import config, parallel, training
 from vdm_jax.checkpoints import whole_file
 from vdm_jax.commands import planning
 from vdm_jax.evaluation import fingerprint
+from vdm_jax.parallel.chips import GIB
 
-GIB = 2**30
 SPARE = 0.1  # of the memory, to be left free
 TRIES = 3  # programs compiled in search of one that fits
 
@@ -49,13 +49,18 @@ class Attempts:
         found |= {name: getattr(step, name) for name in names}
         self.rows.append(found)
         if self.file is not None:
-            with whole_file(self.file) as partial:
-                partial.write_text(json.dumps(self.record(), indent=2) + "\n")
+            write(self.file, self.record())
         return found
 
     def record(self) -> dict[str, Any]:
         """What was found, and a fingerprint of whose it is."""
         return {"of": self.of, "sweep": self.rows}
+
+
+def write(file: Path, facts: Mapping[str, Any]) -> None:
+    """A file of JSON, whole or not at all: what it said before stays if writing is stopped."""
+    with whole_file(file) as partial:
+        partial.write_text(json.dumps(facts, indent=2) + "\n")
 
 
 def _rows(file: Path, of: str) -> list[dict[str, Any]]:

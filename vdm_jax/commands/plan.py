@@ -33,8 +33,8 @@ import jax
 from vdm_jax import config, parallel, training
 from vdm_jax.commands import attempts, costs, options, planning
 from vdm_jax.commands.describe import members, size
+from vdm_jax.parallel.chips import GIB
 
-GIB = 2**30
 EFFORT = "jax_optimization_level"
 
 
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> None:
             print("\n".join(lines), flush=True)
         if args.json not in (None, "-"):
             only = facts if len(several) == 1 else found
-            Path(args.json).write_text(json.dumps(only, indent=2) + "\n")
+            attempts.write(Path(args.json), only)
     if args.json == "-":
         print(json.dumps(found if len(found) > 1 else next(iter(found.values())), indent=2))
 

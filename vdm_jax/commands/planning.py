@@ -51,7 +51,7 @@ def sampler(experiment: training.Experiment, mesh: jax.sharding.Mesh) -> tuple[P
     generator, task, source = experiment.sampling, experiment.task, experiment.data
     if not (isinstance(generator, sampling.Generator) and isinstance(task, training.Denoising)):
         return None
-    rows, lowres = parallel.rows(mesh), task.lowres
+    rows, lowres = parallel.rows(mesh.shape), task.lowres
     fill = lowres is None or generator.batch >= rows
     count = math.ceil(generator.batch / rows) * rows if fill else generator.batch
     rules = parallel.ACTIVATIONS if fill else parallel.ONE_VIDEO
@@ -116,9 +116,9 @@ def candidates(
     state, _, _ = shapes(experiment)
     mesh = topology.shape(experiment.mesh)
     before = bytes_each(state, mesh)
-    rest, rows = needed - before, at_once(mesh)
+    rest, rows = needed - before, parallel.rows(mesh)
     each = experiment.loader.batch // rows
-    splits = [n for n in powers(rows) if n > mesh["fsdp"]]
+    finer = [n for n in powers(rows) if n > mesh["fsdp"]]
     cuts = [n for n in powers(each) if n > 1]
     parts = experiment.optimizer.accumulate
 
@@ -128,13 +128,13 @@ def candidates(
     def cut(n: int) -> Settings:
         return (f"optimizer.accumulate={parts * n}",)
 
-    tried = [(split(n), n, 1) for n in splits]
+    tried = [(split(n), n, 1) for n in finer]
     tried += [(cut(n), mesh["fsdp"], n) for n in cuts]
-    tried += [((*split(splits[-1]), *cut(n)), splits[-1], n) for n in cuts if splits]
+    tried += [((*split(finer[-1]), *cut(n)), finer[-1], n) for n in cuts if finer]
     less = [(f"loader.batch={experiment.loader.batch // n}",) for n in cuts]
     tried += [(batch, mesh["fsdp"], n) for batch, n in zip(less, cuts, strict=True)]
-    tried += [((*split(splits[-1]), *batch), splits[-1], n)
-              for batch, n in zip(less, cuts, strict=True) if splits]  # fmt: skip
+    tried += [((*split(finer[-1]), *batch), finer[-1], n)
+              for batch, n in zip(less, cuts, strict=True) if finer]  # fmt: skip
     for settings, fsdp, n in tried:
         kept = bytes_each(state, {**mesh, "fsdp": fsdp, "data": rows // fsdp})
         if kept + rest / n <= memory:
@@ -167,20 +167,19 @@ def meshes(experiment: training.Experiment, topology: parallel.Topology) -> list
 def splits(experiment: training.Experiment, topology: parallel.Topology) -> list[Settings]:
     """Meshes of as many rows at once as can be, the state split in every way."""
     found = meshes(experiment, topology)
-    most = max((at_once(size) for size in found), default=0)
-    return [assigned(size) for size in found if at_once(size) == most]
+    most = max((parallel.rows(size) for size in found), default=0)
+    return [assigned(size) for size in found if parallel.rows(size) == most]
 
 
 def shares(experiment: training.Experiment, topology: parallel.Topology) -> list[Settings]:
     """Meshes of fewer rows, each shared by more devices, the state split as the experiment says."""
     now = topology.shape(experiment.mesh)
-    found = [size for size in meshes(experiment, topology) if at_once(size) < at_once(now)]
-    return [assigned(size) for size in found if size["fsdp"] == min(now["fsdp"], at_once(size))]
-
-
-def at_once(mesh: Mapping[str, int]) -> int:
-    """Into how many rows, or parts of a batch, a mesh splits it."""
-    return mesh["data"] * mesh["fsdp"]
+    found = [
+        size for size in meshes(experiment, topology) if parallel.rows(size) < parallel.rows(now)
+    ]
+    return [
+        assigned(size) for size in found if size["fsdp"] == min(now["fsdp"], parallel.rows(size))
+    ]
 
 
 def assigned(mesh: Mapping[str, int]) -> Settings:
@@ -192,7 +191,7 @@ def works(experiment: training.Experiment, topology: parallel.Topology) -> list[
     """Batches, parts of them, and levels that are computed again, worth a try."""
     mesh = topology.shape(experiment.mesh)
     batch, parts = experiment.loader.batch, experiment.optimizer.accumulate
-    each = batch // at_once(mesh)
+    each = batch // parallel.rows(mesh)
     found: list[Settings] = [(f"loader.batch={batch * 2}",)]
     if each > 1:
         found += [(f"loader.batch={batch // 2}",), (f"optimizer.accumulate={parts * 2}",)]

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -76,9 +76,9 @@ def _grid(devices: Sequence[Any], sizes: Sequence[int]) -> np.ndarray:
     )
 
 
-def rows(mesh: jax.sharding.Mesh) -> int:
-    """Into how many parts a batch is split."""
-    return math.prod(mesh.shape[axis] for axis in BATCH_AXES)
+def rows(sizes: Mapping[str, int]) -> int:
+    """Into how many parts a batch is split by a mesh of these sizes, as of `mesh.shape`."""
+    return math.prod(sizes[axis] for axis in BATCH_AXES)
 
 
 def batch_sharding(mesh: jax.sharding.Mesh) -> NamedSharding:
@@ -94,7 +94,7 @@ def share(mesh: jax.sharding.Mesh) -> tuple[int, int]:
     Raises:
       ValueError: two processes have some rows in common, and not all.
     """
-    parts = mesh.devices.reshape(rows(mesh), -1)
+    parts = mesh.devices.reshape(rows(mesh.shape), -1)
     owned: dict[int, set[int]] = {}
     for part, devices in enumerate(parts):
         for device in devices:

@@ -188,7 +188,7 @@ class Trained:
     ) -> UInt8[np.ndarray, "b f h w c"]:
         """Videos with the frames, rows and columns that a super-resolution model adds to these."""
         self._lowres()  # or it enlarges nothing
-        fill = len(low) >= parallel.rows(self.experiment.mesh.build())
+        fill = len(low) >= parallel.rows(self.experiment.mesh.build().shape)
         task = self._task() if fill else self._task(parallel.ONE_VIDEO)
 
         def sample(keys, cond, low):
@@ -271,7 +271,8 @@ class Trained:
         """
         mesh = self.experiment.mesh.build()
         size = min(self.generator.batch, count)
-        size = math.ceil(size / parallel.rows(mesh)) * parallel.rows(mesh) if fill else size
+        parts = parallel.rows(mesh.shape)
+        size = math.ceil(size / parts) * parts if fill else size
         rows = parallel.batch_sharding(mesh) if fill else NamedSharding(mesh, PartitionSpec())
         videos = []
         for first in range(0, count, size):
