@@ -28,6 +28,11 @@ jax.devices = jax.local_devices = lambda *_, **__: EVERY[:1]
 os.environ["XLA_FLAGS"] = several.QUICK  # for the programs that tests start
 
 
+def pytest_collection_modifyitems(items):
+    """Those that take a minute first, or one worker would be at one when the others are done."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture
 def eight_devices(monkeypatch):
     """All devices, for tests of what several do: to split a program takes half as long again."""

@@ -33,7 +33,7 @@ def network(**changes) -> models.UNet:
     return models.UNet(
         **{
             "channels": 16,
-            "levels": (models.Level(1, mixers, blocks=1),),
+            "levels": (models.Level(1, mixers, blocks=0),),
             "embedding": nn.Embedding(width=16, layers=1),
             **changes,
         }

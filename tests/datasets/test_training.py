@@ -21,7 +21,7 @@ from vdm_jax import data, nn, parallel, training
 
 def experiment():
     whole = training.load({whole!r})
-    last = replace(whole.task.model.levels[-1], width=1, blocks=1, remat=nn.Never())
+    last = replace(whole.task.model.levels[-1], width=1, blocks=0, remat=nn.Never())
     mixers = tuple(mixer.clone(head=8) for mixer in last.mixers)
     model = whole.task.model.clone(
         channels=8,
@@ -61,6 +61,7 @@ def losses(file: Path) -> list[float]:
     return [json.loads(line)["loss"] for line in file.read_text().splitlines()]
 
 
+@pytest.mark.long
 def test_the_papers_row_on_two_processes_has_the_losses_of_one(tmp_path, small):
     several.end(several.start(2, small, "--workdir", tmp_path / "two"))
     several.end(several.start(1, small, "--workdir", tmp_path / "one"))

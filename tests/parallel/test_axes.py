@@ -38,8 +38,8 @@ def unet(*levels, outputs=None, inputs=(nn.LogSNR(),)):
 READS = (nn.LogSNR(), nn.PooledText())
 NETWORKS = {
     "unet": unet(
-        models.Level(1, (TIME,), blocks=1),
-        models.Level(2, (SPACE,), blocks=1, remat=nn.ByLevel()),
+        models.Level(1, (TIME,), blocks=0),
+        models.Level(2, (SPACE,), blocks=0, remat=nn.ByLevel()),
     ),
     "super-resolution": models.SuperResolution(
         unet(
@@ -59,12 +59,12 @@ NETWORKS = {
         )
     ),
     "latent": unet(
-        models.LatentLevel(1, (WIDE, TIME), 1, bottom=(nn.LinearSpatialAttention(8),)),
+        models.LatentLevel(1, (WIDE, TIME), 0, bottom=(nn.LinearSpatialAttention(8),)),
     ),
     "looped": unet(
         models.Level(1, (SPACE, TIME), blocks=2, remat=nn.ByLayer(), chain=nn.Scanned())
     ),
-    "packed": unet(models.Level(1, (TEXT, TIME, nn.TemporalConvolution()), blocks=1), inputs=READS),
+    "packed": unet(models.Level(1, (TEXT, TIME, nn.TemporalConvolution()), blocks=0), inputs=READS),
     "autoencoder": models.AutoencoderKL(channels=8, widths=(1, 2), blocks=1),
     "t5": t5.T5(16, layers=1, heads=2, feed_forward=t5.Gated(32), head=8, vocabulary=32),
     "clip": clip.ClipText(16, layers=1, heads=2, vocabulary=32, length=5),
@@ -187,7 +187,7 @@ def collectives(compiled) -> dict[str, list[int]]:
     return found
 
 
-@pytest.mark.parametrize(("name", "layers"), [("unet", 3), ("super-resolution", 4)])
+@pytest.mark.parametrize(("name", "layers"), [("unet", 1), ("super-resolution", 4)])
 def test_between_space_and_time_videos_are_exchanged_and_nothing_else_is(name, layers):
     """Split by frames, a network's forward pass has two exchanges for each layer over time."""
     params, batch = of(name)

@@ -153,14 +153,19 @@ def test_the_platforms_notice_saves_and_stops(tmp_path):
 
 SMALL = """
 from dataclasses import replace
-from vdm_jax import models, parallel, training
+from vdm_jax import models, nn, parallel, training
 
 
-def narrow(model):
-    if isinstance(model, models.UNet):
-        level = model.levels[-1]
-        return model.clone(levels=(replace(level, blocks=1, mixers=level.mixers[-1:]),))
-    return model.clone(network=narrow(model.network))
+def narrow(module):
+    match module:
+        case models.UNet():
+            level = replace(module.levels[-1], blocks=0, mixers=module.levels[-1].mixers[-1:])
+            return module.clone(levels=(level,), embedding=narrow(module.embedding))
+        case nn.Normed():
+            return module.clone(embedding=narrow(module.embedding))
+        case nn.Embedding():
+            return module.clone(inputs=module.inputs[:2])
+    return module.clone(network=narrow(module.network))
 
 
 def experiment():
@@ -183,6 +188,7 @@ RUNS = {
 }
 
 
+@pytest.mark.long
 def test_two_processes_have_the_losses_of_one(tmp_path):
     """Of the quickstart and of a cascade's base and super-resolution: a block, a layer in time."""
     files = []

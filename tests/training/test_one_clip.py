@@ -20,7 +20,7 @@ def test_samples_are_the_clip():
     embedding = nn.Embedding(width=64, layers=1, inputs=(nn.LogSNR(), nn.TextByFrame()))
     network = tiny.network(
         channels=32,
-        levels=(models.Level(1, (nn.TemporalAttention(head=8),), blocks=1),),
+        levels=(models.Level(1, (nn.TemporalAttention(head=8),), blocks=0),),
         embedding=embedding,
         text=models.WordEncoder(WORDS.size, features=16),
     )
