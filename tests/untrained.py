@@ -19,7 +19,7 @@ def experiment():
     reads = nn.Embedding(width=8, layers=1, inputs=(nn.LogSNR(), nn.PooledText()))
     network = tiny.network(
         channels=8,
-        levels=(models.Level(1, (), blocks=1),),
+        levels=(models.Level(1, (), blocks=0),),
         embedding=reads,
         text=models.WordEncoder(WORDS.size, features=4),
     )

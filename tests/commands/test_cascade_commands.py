@@ -17,7 +17,7 @@ def experiment():
     lowres, frames = {lowres}, {frames}
     inputs = (nn.LogSNR(),) if lowres is None else (nn.LogSNR(), nn.LowresLogSNR())
     unet = tiny.network(
-        channels=8, levels=(models.Level(1, blocks=1),), outputs=3,
+        channels=8, levels=(models.Level(1, blocks=0),), outputs=3,
         embedding=nn.Embedding(width=8, layers=1, inputs=inputs),
     )
     task = training.Denoising(

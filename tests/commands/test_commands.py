@@ -72,7 +72,7 @@ def test_describe_counts_without_running(run, capsys):
 def test_operations_in_a_loop_count_as_often_as_it_turns(run, capsys):
     level, found = "task.model.levels.0", []
     for chain in ("nn.Unrolled()", "nn.Scanned()"):
-        settings = ["--set", f"{level}.blocks=4", "--set", f"{level}.chain={chain}"]
+        settings = ["--set", f"{level}.blocks=3", "--set", f"{level}.chain={chain}"]
         assert commands.main(["describe", str(run), "--json", *settings]) == 0
         facts = json.loads(capsys.readouterr().out)
         found.append((facts["parameters"], facts["flops"], facts["call_flops"]))

@@ -26,7 +26,7 @@ class Forgetful(nn.Nothing):
     policy = None
 
 
-def network(remat, kind=models.Level, blocks=1, mixers=(SPACE, TIME)):
+def network(remat, kind=models.Level, blocks=0, mixers=(SPACE, TIME)):
     levels = (kind(1, mixers, blocks, remat=remat),)
     return models.UNet(16, levels, nn.Embedding(width=16, layers=1), outputs=3)
 
@@ -37,15 +37,15 @@ def output(remat, *how, **more):
     return lambda params: apply({"params": params}, Z, jnp.zeros(1))
 
 
-def parameters(kind=models.Level, blocks=1, remat=nn.Never(), **how):
+def parameters(kind=models.Level, blocks=0, remat=nn.Never(), **how):
     init = network(remat, kind, blocks, **how).init
     return jax.eval_shape(init, jax.random.key(0), Z, jnp.zeros(1))["params"]
 
 
 def kept(remat) -> int:
     """The number of elements that wait for the backward pass, parameters aside."""
-    shapes = parameters(blocks=3)
-    back = jax.eval_shape(lambda p: jax.vjp(output(remat, blocks=3), p)[1], shapes)
+    shapes = parameters(blocks=2)
+    back = jax.eval_shape(lambda p: jax.vjp(output(remat, blocks=2), p)[1], shapes)
     elements = sum(x.size for x in jax.tree.leaves(back))
     return elements - sum(x.size for x in jax.tree.leaves(shapes))
 
