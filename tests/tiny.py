@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import flax.linen as linen
 import jax
 import jax.numpy as jnp
 
@@ -25,6 +26,14 @@ class Regression:
         out = x @ params["layer"]["weights"] + params["layer"]["bias"].reshape(1, -1)
         error = jnp.square(out.mean(axis=1) - batch["label"] / 100)
         return error.mean(), {"error": jnp.stack([error.sum(), jnp.float32(len(error))])}
+
+
+class Filter(linen.Module):
+    """The least of networks: a convolution of every frame."""
+
+    @linen.compact
+    def __call__(self, z, logsnr, cond=models.Conditioning(), *, train=False):
+        return nn.convolution(z.shape[-1])(z)
 
 
 def network(**changes) -> models.UNet:

@@ -65,7 +65,7 @@ NETWORKS = {
         models.Level(1, (SPACE, TIME), blocks=2, remat=nn.ByLayer(), chain=nn.Scanned())
     ),
     "packed": unet(models.Level(1, (TEXT, TIME, nn.TemporalConvolution()), blocks=0), inputs=READS),
-    "autoencoder": models.AutoencoderKL(channels=8, widths=(1, 2), blocks=1),
+    "autoencoder": models.AutoencoderKL(channels=8, widths=(1, 2), blocks=0),
     "t5": t5.T5(16, layers=1, heads=2, feed_forward=t5.Gated(32), head=8, vocabulary=32),
     "clip": clip.ClipText(16, layers=1, heads=2, vocabulary=32, length=5),
 }

@@ -47,6 +47,22 @@ class Lines:
         buckets.append(self.path, json.dumps(record) + "\n")
 
 
+def board(folder: str, step: int):
+    """TensorBoard's log in a folder, where what is there of `step` and later is left out.
+
+    Its library imports torch wherever that is installed, to log tensors of it, which takes as long
+    as all else that a run imports: here it does not find it.
+    """
+    modules: dict[str, Any] = sys.modules
+    hidden = modules.setdefault("torch", None) is None
+    try:
+        from tensorboardX import SummaryWriter
+    finally:
+        if hidden:
+            del modules["torch"]
+    return SummaryWriter(folder, purge_step=step)
+
+
 def _step(line: str) -> float:
     try:
         return json.loads(line)["step"]
@@ -62,12 +78,10 @@ class Log:
     """
 
     def __init__(self, workdir: epath.Path, step: int, steps: int, quiet: bool = False):
-        from tensorboardX import SummaryWriter  # and torch with it, wherever that is installed
-
         workdir.mkdir(parents=True, exist_ok=True)
         self.metrics_file = Lines(workdir / "metrics.jsonl", step)
         self.evaluations_file = Lines(workdir / "evaluations.jsonl", step)
-        self.board = SummaryWriter(str(workdir / "tensorboard"), purge_step=step + 1)
+        self.board = board(str(workdir / "tensorboard"), step + 1)
         self.console = Console(file=sys.stdout, soft_wrap=True, quiet=quiet)
         self.steps, self.first, self.started = steps, step, time.monotonic()
         self.bar = None
