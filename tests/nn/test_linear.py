@@ -57,3 +57,8 @@ def test_a_convolution_of_repeated_pixels_is_one_after_enlarging(times, size):
 def test_an_even_kernel_has_no_middle():
     with pytest.raises(ValueError, match=r"odd kernels.*\(2, 2\)"):
         convolution(3, 2).init(jax.random.key(0), normal(1, 1, 4, 4, 3))
+
+
+def test_a_convolution_shrinks_or_enlarges():
+    with pytest.raises(ValueError, match=r"stride of \(2, 2\) or repeats \(1, 2\), not both"):
+        convolution(3, stride=(2, 2), times=(1, 2))

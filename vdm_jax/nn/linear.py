@@ -77,9 +77,14 @@ def convolution(
 ):
     """A spatial convolution; frames are batch, so no weight mixes them (1 x k x k).
 
-    times: how often each row and column of the input is repeated before.
+    times: how often each row and column of the input is repeated before; without a stride.
     axes: names of the input's and the output's channels, `e` for those inside a block.
+
+    Raises:
+      ValueError: both `stride` and `times` change the size.
     """
+    if set(stride) != {1} != set(times):
+        raise ValueError(f"a convolution has a stride of {stride} or repeats {times}, not both")
     return Conv(
         features,
         (kernel, kernel),
