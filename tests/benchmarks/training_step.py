@@ -61,7 +61,7 @@ def ours(device: str):
     import jax
     import numpy as np
 
-    from vdm_jax import diffusion, models, nn, training
+    from vdm_jax import diffusion, models, nn, parallel, training
 
     yield
     sizes = SIZES[device]
@@ -89,7 +89,7 @@ def ours(device: str):
     jax.block_until_ready(state)
     start = time.perf_counter()
     step = jax.jit(training.make_step(task, optimizer, 1000), donate_argnums=0)
-    step = step.lower(state, frozen, batch).compile()
+    step = parallel.compiled(step.lower(state, frozen, batch))
     yield sum(p.size for p in jax.tree.leaves(state.params)), time.perf_counter() - start
     while True:
         state, _ = step(state, frozen, batch)

@@ -4,6 +4,7 @@ from vdm_jax.parallel.chips import CHIPS, Chip
 from vdm_jax.parallel.executables import (
     Misfit,
     check_executable,
+    compiled,
     read_executable,
     write_executable,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "Unavailable",
     "batch_sharding",
     "check_executable",
+    "compiled",
     "estimate",
     "first",
     "follow",

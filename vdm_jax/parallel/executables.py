@@ -1,7 +1,9 @@
-"""Executables in files: compiled on one machine, run on another that has the devices."""
+"""Executables: compiled, and in files, where one machine compiles and another has the devices."""
 
+import ctypes
 import json
 import os
+import sys
 import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,18 +21,32 @@ class Misfit(ValueError):
     """An executable of another program, or for other devices."""
 
 
-def write_executable(path: str | os.PathLike, compiled: Any, facts: Mapping[str, Any]) -> None:
+def compiled(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
+    """A program, compiled, and the memory that this took given back to the system.
+
+    C's allocator keeps what compiling frees: 700 MiB after a step of 3.6 M parameters. Steps find
+    little of it of use, since large arrays get memory of their own. Where the C library is not
+    glibc it does as it likes.
+    """
+    program = lowered.compile()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim:
+        trim(0)
+    return program
+
+
+def write_executable(path: str | os.PathLike, program: Any, facts: Mapping[str, Any]) -> None:
     """Writes a compiled program, and what it is a program of.
 
     facts: whatever says which program it is, as JSON; versions and devices are added.
     """
-    program, _, _ = serialize_executable.serialize(compiled)
+    content, _, _ = serialize_executable.serialize(program)
     with (
         epath.Path(path).open("wb") as file,
         zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
     ):
         archive.writestr(FACTS, json.dumps({**facts, "jax": jax.__version__}, indent=2))
-        archive.writestr(PROGRAM, program)
+        archive.writestr(PROGRAM, content)
 
 
 def check_executable(path: str | os.PathLike, facts: Mapping[str, Any]) -> None:

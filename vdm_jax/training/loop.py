@@ -321,7 +321,7 @@ class Run:
             compiled = executables.read_step(self.executable, run, self.mesh, step, arguments)
             self.log.say(f"read {self.executable} in {time.monotonic() - began:.1f} s")
         else:
-            compiled = step.lower(state, self.frozen, batch).compile()
+            compiled = parallel.compiled(step.lower(state, self.frozen, batch))
             self.log.say(f"compiled in {time.monotonic() - began:.1f} s")
         self.log.start_clock(int(state.step))
         return compiled
