@@ -189,15 +189,15 @@ def test_the_seam_of_an_exact_model_is_no_larger_than_its_steps(trained):
     """With an exact correction, the step into the first new frame is one like any other."""
     steps = np.subtract.outer(np.arange(4), np.arange(4))
     root = np.linalg.cholesky(0.05 * 0.9 ** np.abs(steps))
-    noise = np.random.default_rng(0).standard_normal((4, 64, 8, 8, 3))
+    noise = np.random.default_rng(0).standard_normal((4, 32, 8, 8, 3))
     x = np.moveaxis(np.tensordot(root, noise, axes=1), 0, 1)
     video = np.array(data.quantised(jnp.asarray(x)))
-    cond = Conditioning(label=jnp.zeros(64, int))
+    cond = Conditioning(label=jnp.zeros(32, int))
 
     def seam(correction):
         sampler = diffusion.Ancestral(steps=64)
         model = dataclasses.replace(
-            trained, generator=dataclasses.replace(trained.generator, sampler=sampler, batch=64)
+            trained, generator=dataclasses.replace(trained.generator, sampler=sampler, batch=32)
         )
         long = model.extend(KEY, cond, video, 6, 2, correction=correction).astype(float)
         return np.square(np.diff(long[:, 3:5], axis=1)).mean()
