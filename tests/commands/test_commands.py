@@ -45,6 +45,14 @@ def fails(capsys, *argv) -> str:
     return error
 
 
+@pytest.mark.parametrize("below", ["", "run"])
+def test_a_file_where_a_folder_has_to_be_is_named(run, tmp_path, capsys, below):
+    (tmp_path / "taken").touch()
+    where = tmp_path / "taken" / below
+    error = fails(capsys, "train", run.parent / "experiment.py", "--workdir", where)
+    assert str(tmp_path / "taken") in error and "a file is where a folder has to be" in error
+
+
 def test_sample_writes_videos_a_picture_a_page_and_what_they_are(run, capsys):
     prompts = ["a small red circle moving left", "a large blue square standing still"]
     argv = ["sample", str(run), "--prompt", prompts[0], "--prompt", prompts[1], "--count", "3"]

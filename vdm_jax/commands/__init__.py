@@ -78,9 +78,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 128 + signal.SIGPIPE
         if os.environ.get("VDM_JAX_TRACEBACK"):
             raise
-        print(f"vdm-jax {arguments.command}: error: {error}", file=sys.stderr)
+        print(f"vdm-jax {arguments.command}: error: {explained(error)}", file=sys.stderr)
         return 2
     return 0
+
+
+def explained(error: Exception) -> str:
+    """What went wrong: the error's own words, or better ones than the system's."""
+    in_the_way = isinstance(error, (FileExistsError, NotADirectoryError))
+    if in_the_way and error.filename and not os.path.isdir(error.filename):
+        return f"{error.filename}: a file is where a folder has to be; name another path"
+    return str(error)
 
 
 def unread() -> bool:
