@@ -32,8 +32,7 @@ KINDS = {  # a level, its mixers, and of each part which of its blocks are in th
 
 def network(kind, chain, remat=nn.Never(), blocks=2):
     level, mixers, _ = KINDS[kind]
-    like = {"blocks": blocks, "remat": remat, "chain": chain}
-    levels = level(1, mixers, **like), level(2, **like)
+    levels = tuple(level(w, mixers, blocks, remat=remat, chain=chain) for w in (1, 2))
     # Two channels a group: of one, the gradient of a bias before a norm is rounding alone.
     return models.UNet(64, levels, nn.Embedding(width=16, layers=1))
 
