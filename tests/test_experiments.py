@@ -28,7 +28,7 @@ def test_experiment(path):
     assert again == experiment
 
     batch = experiment.loader.shapes(experiment.data)
-    init = partial(training.init, experiment.task, experiment.optimizer, experiment.steps)
+    init = partial(training.init, experiment.task, experiment.optimizer)
     state, frozen = jax.eval_shape(init, jax.random.key(0), batch)
     step = training.make_step(experiment.task, experiment.optimizer, experiment.steps)
     after, _ = jax.eval_shape(step, state, frozen, batch)

@@ -70,7 +70,7 @@ def say_operations(experiment: training.Experiment) -> None:
     one = parallel.operations(jax.jit(denoise).trace(params, cond, x, logsnr).jaxpr).all
 
     def passes(task) -> float:
-        init = partial(states.init, task, experiment.optimizer, experiment.steps)
+        init = partial(states.init, task, experiment.optimizer)
         state = jax.eval_shape(init, jax.random.key(0), batch)
         step = training.make_step(task, experiment.optimizer, experiment.steps)
         return parallel.operations(jax.jit(step).trace(*state, batch).jaxpr).all / one
@@ -84,7 +84,7 @@ def say_operations(experiment: training.Experiment) -> None:
 
 def update(experiment: training.Experiment, task, batch):
     """One update of a task, compiled; a distillation for any number of steps."""
-    init = partial(states.init, task, experiment.optimizer, experiment.steps)
+    init = partial(states.init, task, experiment.optimizer)
     state, frozen = jax.jit(init)(jax.random.key(0), batch)
     step = training.make_step(task, experiment.optimizer, experiment.steps)
     compiled = jax.jit(step).lower(state, frozen, batch).compile()

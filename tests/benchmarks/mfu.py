@@ -62,7 +62,7 @@ def main() -> None:
 
     def init(key):
         row = {name: jnp.zeros((1, *s.shape[1:]), s.dtype) for name, s in shapes[2].items()}
-        return training.init(experiment.task, experiment.optimizer, experiment.steps, key, row)
+        return training.init(experiment.task, experiment.optimizer, key, row)
 
     places = jax.tree.map(lambda s: s.sharding, shapes[:2])
     state, frozen = jax.jit(init, out_shardings=places)(jax.random.key(0))

@@ -83,7 +83,7 @@ def ours(device: str):
     batch = {"video": jax.device_put(random.integers(0, 256, shape).astype(np.uint8))}
 
     def init(key):
-        return training.init(task, optimizer, 1000, key, batch)
+        return training.init(task, optimizer, key, batch)
 
     state, frozen = jax.jit(init)(jax.random.key(0))
     jax.block_until_ready(state)

@@ -99,6 +99,25 @@ def test_an_unreadable_newest_checkpoint_falls_back_to_the_one_before(tmp_path):
     assert same(whole, training.train(experiment, tmp_path))  # the bad one has been replaced
 
 
+BORN: list[int] = []
+
+
+class Born(tiny.Regression):
+    """One that tells when its first parameters are made: shapes alone say nothing."""
+
+    def init(self, key, batch):
+        jax.debug.callback(lambda: BORN.append(1))
+        return super().init(key, batch)
+
+
+def test_a_run_that_goes_on_makes_no_first_parameters(tmp_path):
+    """They would take the memory of a second state, and long to compile."""
+    for steps in (2, 4):
+        training.train(tiny.experiment(task=Born(), steps=steps), tmp_path)
+    jax.effects_barrier()
+    assert len(BORN) == 1
+
+
 def test_one_device_and_eight_give_the_same_losses(eight_devices):
     """Of a network, see tests/parallel: here is what a step does besides."""
     losses = {}
@@ -128,7 +147,7 @@ def sharded(experiment, grid):
 
     def init(key):
         batch = loop.zeros(shapes)
-        return training.init(experiment.task, experiment.optimizer, experiment.steps, key, batch)
+        return training.init(experiment.task, experiment.optimizer, key, batch)
 
     like = jax.eval_shape(init, jax.random.key(0))
     return jax.jit(init, out_shardings=parallel.shardings(like, grid))(jax.random.key(0))
@@ -151,7 +170,7 @@ class Exploding:
 def test_an_update_that_is_not_finite_is_refused_and_changes_nothing():
     step = jax.jit(training.make_step(Exploding(), training.Adam(), 10))
     good, bad = ({"video": jnp.full((1, 1, 1, 1, 3), value)} for value in (0.0, 9.0))
-    state, frozen = training.init(Exploding(), training.Adam(), 10, jax.random.key(0), good)
+    state, frozen = training.init(Exploding(), training.Adam(), jax.random.key(0), good)
     after, metrics = step(state, frozen, bad)
     assert same(
         (state.params, state.ema, state.optimizer), (after.params, after.ema, after.optimizer)
@@ -184,7 +203,7 @@ def test_accumulation_is_the_gradient_of_the_whole_batch():
     """Adam's first moment after one update is (1 - b1) times the gradient: 0.1 of it."""
     task, key = Settled(), jax.random.key(0)
     batch = {"video": jax.random.randint(key, (8, 2, 4, 4, 3), 0, 256).astype(jnp.uint8)}
-    state, _ = jax.jit(lambda: training.init(task, training.Adam(), 4, key, batch))()
+    state, _ = jax.jit(lambda: training.init(task, training.Adam(), key, batch))()
     found = []
     for parts in (1, 4):
         optimizer = training.Adam(accumulate=parts, clip=1e9)

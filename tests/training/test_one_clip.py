@@ -32,7 +32,7 @@ def test_samples_are_the_clip():
 
     captions = WORDS.batch([clip["caption"]] * 8)
     batch = jax.tree.map(jnp.asarray, {"video": np.stack([clip["video"]] * 8), **captions})
-    init = jax.jit(partial(training.init, task, optimizer, STEPS))
+    init = jax.jit(partial(training.init, task, optimizer))
     step = jax.jit(training.make_step(task, optimizer, STEPS), donate_argnums=0)
     state, frozen = init(jax.random.key(0), batch)
     for _ in range(STEPS):

@@ -2,11 +2,15 @@
 
 import itertools
 
+import chex
+import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from vdm_jax import training
+from vdm_jax.training.optimizers import leafwise
 
 
 def test_warm_up_then_decay():
@@ -32,3 +36,35 @@ def test_the_average_is_bias_corrected():
         )
     last = training.Adam(ema=0.0).average(mean, jnp.asarray(7.0), jnp.asarray(3))
     assert float(last) == 7.0
+
+
+@pytest.mark.parametrize("length", [0.5, 3.0])
+def test_arrays_follow_one_by_one_as_all_at_once(length):
+    """Clipped, by the norm of all, or not; what each shape costs is traced once."""
+    rng = np.random.default_rng(0)
+
+    def drawn():
+        shapes = {"a": np.empty((3, 4)), "b": {"c": np.empty(5), "d": np.empty((3, 4))}}
+        return jax.tree.map(lambda x: np.float32(rng.normal(size=x.shape)), shapes)
+
+    params, grads = drawn(), drawn()
+    grads = jax.tree.map(lambda g: g * length / optax.global_norm(grads), grads)
+    adam = training.Adam(weight_decay=0.1, clip=1.0)
+    whole = optax.chain(
+        optax.clip_by_global_norm(1.0),
+        optax.adamw(lambda step: adam.rate(step, 10), adam.b1, adam.b2, adam.eps, weight_decay=0.1),
+    )
+    transform, traced = adam.transform(10, optax.global_norm(grads)), []
+
+    def rule(grad, kept):
+        traced.append(grad.shape)
+        update, memory = transform.update(grad, kept[1], kept[0])
+        return optax.apply_updates(kept[0], update), memory
+
+    ours = theirs = (params, adam.init(params))
+    for _ in range(2):
+        ours = leafwise(rule, grads, ours)
+        update, memory = whole.update(grads, theirs[1], theirs[0])
+        theirs = (optax.apply_updates(theirs[0], update), memory)
+    chex.assert_trees_all_close(ours, theirs, rtol=1e-6)
+    assert traced == [(3, 4), (5,)]

@@ -136,7 +136,7 @@ def say(entry: dict[str, Any]) -> None:
 def describe(experiment: training.Experiment) -> tuple[dict[str, Any], Any]:
     """The facts of an experiment by their published keys, and the shapes of its parameters."""
     batch = experiment.loader.shapes(experiment.data)
-    init = partial(training.init, experiment.task, experiment.optimizer, experiment.steps)
+    init = partial(training.init, experiment.task, experiment.optimizer)
     state, frozen = jax.eval_shape(init, jax.random.key(0), batch)
     facts = {
         "parameters": size(state.params),

@@ -31,7 +31,7 @@ WAYS: Mapping[str, nn.Recompute] = {
 def shapes(experiment: training.Experiment) -> tuple[Any, Any, dict[str, jax.ShapeDtypeStruct]]:
     """(state, frozen, batch) of a training step."""
     batch = experiment.loader.shapes(experiment.data, labels=True)
-    init = partial(training.init, experiment.task, experiment.optimizer, experiment.steps)
+    init = partial(training.init, experiment.task, experiment.optimizer)
     state, frozen = jax.eval_shape(init, jax.random.key(0), batch)
     return state, frozen, batch
 

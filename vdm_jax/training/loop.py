@@ -136,33 +136,31 @@ def start(
     The beginning has the parameters that are `given`, or random ones. Every array is born on the
     devices that will hold it.
     """
-    task, steps = experiment.task, experiment.steps
-    shapes = experiment.loader.shapes(experiment.data)
-    init = partial(states.init, task, experiment.optimizer, steps, batch=zeros(shapes))
+    task, shapes = experiment.task, experiment.loader.shapes(experiment.data)
+    init = partial(states.init, task, experiment.optimizer, batch=zeros(shapes))
     key = jax.random.key(experiment.seed)
-    like = jax.eval_shape(init, key)
-    sharding = parallel.shardings(like, mesh)
-    made, frozen = jax.jit(init, out_shardings=sharding)(key)
+    shaped = jax.eval_shape(init, key)
+    sharding = parallel.shardings(shaped, mesh)
     like, like_frozen = jax.tree.map(
-        lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), like, sharding
+        lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shaped, sharding
     )
-    with_frozen = {"frozen": like_frozen} if frozen else {}
-    if not store.steps():
-        on_the_way = given is not None and within(experiment, given)
-        if isinstance(task, InParts) and not on_the_way:
-            # The averages are what the first part begins from.
-            folder = None if given is None else str(given.folder)
-            return dataclasses.replace(made, ema=task.origin(made.ema, folder)), frozen, 0
-        if given is not None:
-            step, trees, _ = given.restore({"ema": like.params, **with_frozen})
-            step = step if on_the_way else 0
-            made = states.continued(made, trees["ema"], step, experiment.ends)
-            return made, trees.get("frozen", {}), step
-        return made, frozen, 0
-    want = as_trees(like) | with_frozen
-    step, trees, record = store.restore(want)
-    store.forget_after(step)
-    return as_state(trees), trees.pop("frozen", {}), record["next_batch"]
+    with_frozen = {"frozen": like_frozen} if like_frozen else {}
+    if store.steps():
+        step, trees, record = store.restore(as_trees(like) | with_frozen)
+        store.forget_after(step)
+        return as_state(trees), trees.pop("frozen", {}), record["next_batch"]
+    made, frozen = jax.jit(init, out_shardings=sharding)(key)
+    on_the_way = given is not None and within(experiment, given)
+    if isinstance(task, InParts) and not on_the_way:
+        # The averages are what the first part begins from.
+        folder = None if given is None else str(given.folder)
+        return dataclasses.replace(made, ema=task.origin(made.ema, folder)), frozen, 0
+    if given is not None:
+        step, trees, _ = given.restore({"ema": like.params, **with_frozen})
+        step = step if on_the_way else 0
+        made = states.continued(made, trees["ema"], step, experiment.ends)
+        return made, trees.get("frozen", {}), step
+    return made, frozen, 0
 
 
 def within(experiment: Experiment, given: Export) -> bool:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -65,10 +66,20 @@ class Adam:
         progress = jnp.clip((step - self.warmup) / jnp.maximum(steps - self.warmup, 1), 0, 1)
         return self.peak * warm * self.decay(progress)
 
-    def transform(self, steps: Array | int) -> optax.GradientTransformation:
-        """The gradient transformation of a run of `steps` steps."""
+    def transform(self, steps: Array | int, norm: Array | float) -> optax.GradientTransformation:
+        """The gradient transformation of a run of `steps` steps, of each array by itself.
+
+        norm: that of the gradients of all arrays together, by which they are clipped.
+        """
+
+        def clip(grads, params):
+            del params
+            return jax.tree.map(
+                lambda g: jnp.where(norm < self.clip, g, g / norm * self.clip), grads
+            )
+
         return optax.chain(
-            optax.clip_by_global_norm(self.clip),
+            optax.stateless(clip),
             optax.adamw(
                 lambda step: self.rate(jnp.asarray(step), steps),
                 self.b1,
@@ -77,6 +88,10 @@ class Adam:
                 weight_decay=self.weight_decay,
             ),
         )
+
+    def init(self, params: Params) -> optax.OptState:
+        """What it remembers of the gradients before there were any."""
+        return self.transform(steps=1, norm=0.0).init(params)
 
     def average(self, ema: Params, params: Params, step: Array) -> Params:
         """The bias-corrected moving average after `step + 1` updates.
@@ -87,3 +102,26 @@ class Adam:
         d, k = self.ema, jnp.asarray(step, jnp.float32)
         old = d * (1 - d**k) / (1 - d ** (k + 1))
         return jax.tree.map(lambda m, p: m * old + p * (1 - old), ema, params)
+
+
+def leafwise(rule: Callable[[Array, Any], Any], grads: Params, kept: Any) -> Any:
+    """`rule(gradient, kept)` of each array by itself, traced once for all arrays of one shape.
+
+    kept: arrays in trees, of which those with the form of `grads` have one for each gradient, and
+      the others are the same for all, before and after. Each call is given, and gives, a tree of
+      the same form with its own array in place of each tree that is like `grads`.
+    """
+    rule = jax.jit(rule)
+    gradients, form = jax.tree.flatten(grads)
+
+    def of_each(tree):
+        return jax.tree.structure(tree) == form
+
+    trees, around = jax.tree.flatten(kept, is_leaf=of_each)
+    columns = [jax.tree.leaves(x) if of_each(x) else [x] * len(gradients) for x in trees]
+    rows = zip(gradients, zip(*columns, strict=True), strict=True)
+    found = [around.flatten_up_to(rule(g, around.unflatten(own))) for g, own in rows]
+    return around.unflatten(
+        form.unflatten(column) if of_each(x) else column[0]
+        for x, column in zip(trees, zip(*found, strict=True), strict=True)
+    )

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -10,7 +11,7 @@ import numpy as np
 import optax
 
 from vdm_jax import nn, parallel
-from vdm_jax.training.optimizers import Adam
+from vdm_jax.training.optimizers import Adam, leafwise
 from vdm_jax.training.task import Batch, InParts, Task, ends
 from vdm_jax.types import Key, Metrics, Params
 
@@ -34,11 +35,11 @@ class State:
     streak: jax.Array
 
 
-def init(task: Task, optimizer: Adam, steps: int, key: Key, batch: Batch) -> tuple[State, Params]:
+def init(task: Task, optimizer: Adam, key: Key, batch: Batch) -> tuple[State, Params]:
     """The state before the first step, and the frozen parameters."""
     key_params, key_run = jax.random.split(key)
     params, frozen = task.init(key_params, batch)
-    optimizer_state = optimizer.transform(steps).init(params)
+    optimizer_state = optimizer.init(params)
     # Every buffer is one of its own: the step gives them all away.
     ema = jax.tree.map(jnp.copy, params)
     step, skipped, streak = (jnp.zeros((), jnp.int32) for _ in range(3))
@@ -81,26 +82,30 @@ def make_step(task: Task, optimizer: Adam, steps: int) -> Step:
 
     def step(state: State, frozen: Params, batch: Batch) -> tuple[State, Metrics]:
         first, length = _part(state.step, bounds)
-        transform = optimizer.transform(length)
         key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
         loss, metrics, grads = _gradient(task, optimizer.accumulate, state, frozen, key, batch)
 
-        squares = jnp.stack([jnp.square(g).sum() for g in jax.tree.leaves(grads)])
-        finite = jnp.isfinite(squares)
+        squares = [jnp.square(g).sum() for g in jax.tree.leaves(grads)]
+        norm = jnp.sqrt(sum(squares))
+        finite = jnp.isfinite(jnp.stack(squares))
         good = jnp.isfinite(loss) & finite.all()
-        updates, optimizer_state = transform.update(grads, state.optimizer, state.params)
-        params = optax.apply_updates(state.params, updates)
-        ema = optimizer.average(state.ema, params, state.step - first - state.skipped)
+        transform, updated = optimizer.transform(length, norm), state.step - first - state.skipped
 
-        def chosen(new, old):
-            return jax.tree.map(lambda a, b: jnp.where(good, a, b), new, old)
+        def follow(grad, kept):
+            params, ema, memory = kept
+            update, memory = transform.update(grad, memory, params)
+            params = optax.apply_updates(params, update)
+            ema = optimizer.average(ema, params, updated)
+            return jax.tree.map(partial(jnp.where, good), (params, ema, memory), kept)
 
+        kept = (state.params, state.ema, state.optimizer)
+        params, ema, memory = leafwise(follow, grads, kept)
         bad = (~good).astype(jnp.int32)
         new_state = State(
             step=state.step + 1,
-            params=chosen(params, state.params),
-            ema=chosen(ema, state.ema),
-            optimizer=chosen(optimizer_state, state.optimizer),
+            params=params,
+            ema=ema,
+            optimizer=memory,
             key=state.key,
             skipped=state.skipped + bad,
             streak=(state.streak + bad) * bad,
@@ -110,7 +115,7 @@ def make_step(task: Task, optimizer: Adam, steps: int) -> Step:
             "task": metrics
             | {
                 "loss": jnp.stack([loss, one]),
-                "gradient_norm": jnp.stack([jnp.sqrt(squares.sum()), one]),
+                "gradient_norm": jnp.stack([norm, one]),
             },
             "accepted": good,
             "learning_rate": optimizer.rate(state.step - first, length),
@@ -150,7 +155,7 @@ def enter(task: InParts, optimizer: Adam, state: State, frozen: Params) -> tuple
         state,
         params=params,
         ema=jax.tree.map(jnp.copy, params),
-        optimizer=optimizer.transform(1).init(params),
+        optimizer=optimizer.init(params),
         skipped=jnp.zeros_like(state.skipped),
         streak=jnp.zeros_like(state.streak),
     )
