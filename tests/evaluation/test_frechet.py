@@ -31,9 +31,9 @@ def test_three_dimensions():
 
 
 def test_equal_covariances_leave_the_means():
-    """Features of which each mean is off by one, as in pytorch-fid's own test."""
-    a, b = gaussian(np.zeros(256), np.eye(256)), gaussian(np.ones(256), np.eye(256))
-    assert frechet_distance(a, b) == pytest.approx(256)
+    """2048 features of which each mean is off by one: pytorch-fid's own test."""
+    a, b = gaussian(np.zeros(2048), np.eye(2048)), gaussian(np.ones(2048), np.eye(2048))
+    assert frechet_distance(a, b) == pytest.approx(2048)
 
 
 def test_diagonal_covariances_are_a_distance_of_deviations():
