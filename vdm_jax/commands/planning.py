@@ -39,8 +39,8 @@ def shapes(experiment: training.Experiment) -> tuple[Any, Any, dict[str, jax.Sha
 def training_step(experiment: training.Experiment, mesh: jax.sharding.Mesh) -> Program:
     """The step that `vdm-jax train` runs, with its places, and the state given away."""
     state, frozen, batch = shapes(experiment)
-    state, frozen = (at(tree, parallel.shardings(tree, mesh)) for tree in (state, frozen))
-    batch = at(batch, jax.tree.map(lambda _: parallel.batch_sharding(mesh), batch))
+    state, frozen = (parallel.at(tree, parallel.shardings(tree, mesh)) for tree in (state, frozen))
+    batch = parallel.at(batch, jax.tree.map(lambda _: parallel.batch_sharding(mesh), batch))
     run = experiment
     step = training.placed_step(run.task, run.optimizer, run.steps, state, mesh)
     return step, (state, frozen, batch)
@@ -73,7 +73,7 @@ def sampler(experiment: training.Experiment, mesh: jax.sharding.Mesh) -> tuple[P
         return quantised(generator(*arguments, video))
 
     state, frozen, _ = shapes(experiment)
-    kept = [at(tree, parallel.shardings(tree, mesh)) for tree in (state.ema, frozen)]
+    kept = [parallel.at(tree, parallel.shardings(tree, mesh)) for tree in (state.ema, frozen)]
     spread = parallel.batch_sharding(mesh) if fill else NamedSharding(mesh, PartitionSpec())
     given = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=spread), (keys, told, *small)
@@ -83,13 +83,6 @@ def sampler(experiment: training.Experiment, mesh: jax.sharding.Mesh) -> tuple[P
 
 def floats(shape: Sequence[int]) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(tuple(shape), jnp.float32)
-
-
-def at(tree: Any, places: Any) -> Any:
-    """Shapes with their places."""
-    return jax.tree.map(
-        lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), tree, places
-    )
 
 
 def bytes_each(tree: Any, mesh: Mapping[str, int]) -> float:

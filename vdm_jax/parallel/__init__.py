@@ -12,7 +12,15 @@ from vdm_jax.parallel.hosts import Agreement, Hosts, first, follow, meet, preemp
 from vdm_jax.parallel.mesh import Mesh, batch_sharding, rows, share
 from vdm_jax.parallel.operations import Operations, operations
 from vdm_jax.parallel.plans import Estimate, estimate
-from vdm_jax.parallel.rules import ACTIVATIONS, ONE_VIDEO, Places, Rules, parameter_spec, shardings
+from vdm_jax.parallel.rules import (
+    ACTIVATIONS,
+    ONE_VIDEO,
+    Places,
+    Rules,
+    at,
+    parameter_spec,
+    shardings,
+)
 from vdm_jax.parallel.topologies import Topology, Unavailable
 
 __all__ = [
@@ -30,6 +38,7 @@ __all__ = [
     "Rules",
     "Topology",
     "Unavailable",
+    "at",
     "batch_sharding",
     "check_executable",
     "compiled",

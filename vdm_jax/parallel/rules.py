@@ -75,6 +75,13 @@ def shardings(tree: Any, mesh: jax.sharding.Mesh) -> Any:
     return jax.tree_util.tree_map_with_path(place, tree)
 
 
+def at(tree: Any, places: Any) -> Any:
+    """The shapes of a tree of arrays, with their places: a sharding for each."""
+    return jax.tree.map(
+        lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), tree, places
+    )
+
+
 @dataclasses.dataclass(frozen=True)
 class Places:
     """Where activations are, by the names of their axes, and parameters while they are used."""

@@ -312,10 +312,7 @@ def blueprint(experiment: Any) -> dict[str, Any]:
     }
     trained, frozen = jax.eval_shape(partial(experiment.task.init, batch=batch), jax.random.key(0))
     like = {"ema": trained, **({"frozen": frozen} if frozen else {})}
-    places = parallel.shardings(like, experiment.mesh.build())
-    return jax.tree.map(
-        lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), like, places
-    )
+    return parallel.at(like, parallel.shardings(like, experiment.mesh.build()))
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))

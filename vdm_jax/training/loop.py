@@ -141,9 +141,7 @@ def start(
     key = jax.random.key(experiment.seed)
     shaped = jax.eval_shape(init, key)
     sharding = parallel.shardings(shaped, mesh)
-    like, like_frozen = jax.tree.map(
-        lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shaped, sharding
-    )
+    like, like_frozen = parallel.at(shaped, sharding)
     with_frozen = {"frozen": like_frozen} if like_frozen else {}
     if store.steps():
         step, trees, record = store.restore(as_trees(like) | with_frozen)

@@ -71,15 +71,10 @@ class Adam:
 
         norm: that of the gradients of all arrays together, by which they are clipped.
         """
-
-        def clip(grads, params):
-            del params
-            return jax.tree.map(
-                lambda g: jnp.where(norm < self.clip, g, g / norm * self.clip), grads
-            )
-
         return optax.chain(
-            optax.stateless(clip),
+            optax.stateless_with_tree_map(
+                lambda g, _: jnp.where(norm < self.clip, g, g / norm * self.clip)
+            ),
             optax.adamw(
                 lambda step: self.rate(jnp.asarray(step), steps),
                 self.b1,
