@@ -1,5 +1,6 @@
 """What is computed again in the backward pass: equal gradients, equal names, less memory."""
 
+import flax.linen as linen
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -102,6 +103,29 @@ def test_with_products_that_stay_no_product_is_computed_again():
 def test_parameters_have_the_same_names(kind):
     names = [parameters(kind, 2, remat) for remat in (nn.Never(), *WAYS)]
     assert all(jax.tree.structure(found) == jax.tree.structure(names[0]) for found in names)
+
+
+TRACED = []
+
+
+class Noted(linen.Module):
+    """A mixer that says when it is traced."""
+
+    @linen.compact
+    def __call__(self, h, emb, cond, train=False):
+        TRACED.append(h.shape)
+        return h + linen.Dense(h.shape[-1])(h)
+
+
+@pytest.mark.parametrize("remat", [nn.Never(), nn.ByLevel(), nn.ByLayer()], ids=str)
+def test_layers_that_differ_in_nothing_but_parameters_are_traced_once(remat):
+    """Of two blocks down, one in the middle and three up."""
+    how = {"blocks": 2, "mixers": (Noted(),)}
+    params = parameters(**how)
+    assert len(params["up_0"]) == 6 and params["up_0"].keys() >= {"Noted_2"}
+    TRACED.clear()
+    jax.make_jaxpr(jax.grad(lambda p: output(remat, **how)(p).sum()))(params)
+    assert TRACED == [(1, 2, 4, 4, 16)]
 
 
 def gradient(remat):

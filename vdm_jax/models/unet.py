@@ -1,7 +1,8 @@
 """The factorised space-time U-Net of Video Diffusion Models."""
 
 import dataclasses
-from functools import partial
+from collections.abc import Callable
+from functools import cache, partial
 
 import flax.linen as nn
 import jax
@@ -166,7 +167,7 @@ class _Down(_Blocks):
     def __call__(self, h, emb, cond, train: bool):
         h, skips = self.run(h, emb, cond, train, (None,) * self.level.blocks)
         if self.resample is not None:
-            h = self.block(h, emb, train, partial(shrink, stride=self.resample))
+            h = self.block(h, emb, train, _by(shrink, self.resample))
             skips.append(h)
         return h, tuple(skips)
 
@@ -185,5 +186,11 @@ class _Up(_Blocks):
     def __call__(self, h, emb, cond, train: bool, skips: tuple[jax.Array, ...]):
         h, _ = self.run(h, emb, cond, train, skips[::-1])
         if self.resample is not None:
-            h = self.block(h, emb, train, partial(enlarge, stride=self.resample))
+            h = self.block(h, emb, train, _by(enlarge, self.resample))
         return h
+
+
+@cache
+def _by(change: Callable[..., jax.Array], stride: Stride) -> Callable[..., jax.Array]:
+    """The same object for the same change, so that layers with it are known to be alike."""
+    return partial(change, stride=stride)

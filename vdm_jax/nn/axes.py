@@ -51,9 +51,9 @@ def placing(places: Places | None) -> Iterator[None]:
         _PLACES.reset(token)
 
 
-def placed() -> bool:
-    """Whether arrays are being placed."""
-    return _PLACES.get() is not None
+def placed() -> Places | None:
+    """Where arrays are being placed, if they are."""
+    return _PLACES.get()
 
 
 def place(array: Shaped[Array, "..."], axes: str) -> Shaped[Array, "..."]:

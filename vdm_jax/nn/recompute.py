@@ -2,12 +2,13 @@
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 import flax.linen as nn
 import jax
 
-from vdm_jax.nn.axes import fold, unfold
+from vdm_jax.nn.axes import Places, fold, placed, placing, unfold
 
 MOMENTS = "moments"
 """What norms call their statistics: numbers so few, of maps so large, that they always stay."""
@@ -76,8 +77,33 @@ class Never:
     def part(self, kind: type[nn.Module]) -> type[nn.Module]:
         return kind
 
-    def layer(self, module: Any, h: Any, *arrays: Any, **how: Any) -> Any:
-        return module(h, *arrays, **how)
+    def layer(self, module: nn.Module, h: Any, *arrays: Any, **how: Any) -> Any:
+        """Traced once for all layers that differ in nothing but their parameters."""
+        if module.is_initializing():
+            return module(h, *arrays, **how)
+        alone, variables = module.unbind()
+        keys = {"dropout": module.make_rng("dropout")} if module.has_rng("dropout") else {}
+        settings = tuple(sorted(how.items()))
+        return _layer(alone, self, settings, placed(), variables, keys, h, *arrays)
+
+    def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """`call(variables, keys, h, ...)` of one layer, and what is computed again of it."""
+        return call
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2, 3))
+def _layer(
+    module: nn.Module,
+    recompute: Never,
+    settings: tuple[tuple[str, Any], ...],
+    places: Places | None,
+    *arguments: Any,
+) -> Any:
+    def call(variables, keys, h, *arrays):
+        return module.apply(variables, h, *arrays, rngs=keys, **dict(settings))
+
+    with placing(places):
+        return recompute.around(call)(*arguments)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,10 +125,14 @@ class ByLayer(Never):
 
     keep: Keep = Nothing()
 
-    def layer(self, module: Any, h: Any, *arrays: Any, **how: Any) -> Any:
-        rows = h.shape[0]
+    def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def again(variables, keys, h, *arrays):
+            rows = h.shape[0]
 
-        def call(module, pictures, *arrays):
-            return fold(module(unfold(pictures, rows), *arrays, **how))
+            def of_pictures(variables, keys, pictures, *arrays):
+                return fold(call(variables, keys, unfold(pictures, rows), *arrays))
 
-        return unfold(nn.remat(call, policy=self.keep.policy)(module, fold(h), *arrays), rows)
+            found = jax.checkpoint(of_pictures, policy=self.keep.policy)
+            return unfold(found(variables, keys, fold(h), *arrays), rows)
+
+        return again
