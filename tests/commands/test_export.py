@@ -154,7 +154,8 @@ def test_the_denoiser_is_the_models_own(run, tmp_path):
     cond = dict(np.load(tmp_path / "d/conditions.npz"))
     z, logsnr = jax.random.normal(jax.random.key(0), (1, 2, 8, 8, 3)), jax.numpy.array([0.5])
     _, trained = sampling.load(run)
-    x_hat = trained.denoiser(trained.encode([untrained.CAPTIONS[0]], [-1]))(z, logsnr)
+    denoiser = trained.denoiser(trained.encode([untrained.CAPTIONS[0]], [-1]))
+    x_hat = jax.jit(denoiser)(z, logsnr)
     np.testing.assert_allclose(program.call(parameters, z, logsnr, cond), x_hat, atol=1e-5)
 
 

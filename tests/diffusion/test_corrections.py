@@ -41,7 +41,7 @@ def guided(correction, z, logsnr=ZERO, covariance=None, process=PROCESS):
     """x~ of two frames of correlation .9, the first known to be 1."""
     known = first_known(1, 2)
     denoiser = gaussian(ar1(2, 0.9) if covariance is None else covariance, 1, process)
-    denoiser = reconstruction(denoiser, [known], correction, process)
+    denoiser = jax.jit(reconstruction(denoiser, [known], correction, process))
     return np.ravel(denoiser(frames(z), jnp.asarray(logsnr)))
 
 
@@ -71,7 +71,7 @@ def test_pseudo_inverse_is_exact_at_every_level(logsnr, marginal):
     process, covariance = Process(Cosine(), marginal), ar1(4, 0.9)
     known = first_known(2, 4)
     denoiser = gaussian(covariance, 1, process)
-    denoiser = reconstruction(denoiser, [known], PseudoInverse(4), process)
+    denoiser = jax.jit(reconstruction(denoiser, [known], PseudoInverse(4), process))
     z_b = np.array([0.3, -1.1])
     alpha, sigma = (float(a) for a in process.alpha_sigma(jnp.asarray(logsnr)))
     seen = np.block([[np.eye(2), np.zeros((2, 2))], [np.zeros((2, 2)), alpha * np.eye(2)]])
@@ -100,7 +100,8 @@ def test_matched_weight_is_exact_for_white_frames_seen_noisy(logsnr):
     """Independent frames of variance s^2: x^a itself is then what eq. 7 leads to."""
     known, variance = first_known(2, 2), 0.3
     denoiser = gaussian(variance * np.eye(2), 1)
-    denoiser = reconstruction(denoiser, [known], Gradient(Matched(variance, 1e9)), PROCESS)
+    correction = Gradient(Matched(variance, 1e9))
+    denoiser = jax.jit(reconstruction(denoiser, [known], correction, PROCESS))
     np.testing.assert_allclose(
         np.ravel(denoiser(frames([0.7, -2.0]), jnp.asarray(logsnr))), 1.0, atol=1e-9
     )
@@ -188,7 +189,7 @@ def pixels(values):
 
 def test_super_resolution_by_hand():
     denoiser = gaussian(ar1(2, 0.9), 3)
-    denoiser = reconstruction(denoiser, [mean_of_two()], Gradient(1.0), PROCESS)
+    denoiser = jax.jit(reconstruction(denoiser, [mean_of_two()], Gradient(1.0), PROCESS))
     found = denoiser(pixels([0.2, -0.4]), jnp.asarray(0.0))
     np.testing.assert_allclose(np.ravel(found), [0.30385292, 0.22671400], atol=5e-9)
 
@@ -257,7 +258,7 @@ def test_frames_and_a_small_video_together_are_exact():
         jnp.asarray([1.0, -0.5, 9.0, 9.0]).reshape(1, 2, 1, 2, 1), jnp.asarray([[True, False]])
     )
     small = LowResolution(frames([7.0, 0.2]), jnp.asarray([[False, True]]))
-    both = reconstruction(denoiser, [known, small], PseudoInverse(3), PROCESS)
+    both = jax.jit(reconstruction(denoiser, [known, small], PseudoInverse(3), PROCESS))
     found = both(jnp.asarray(z).reshape(1, 2, 1, 2, 1), jnp.asarray(0.4))
     np.testing.assert_allclose(np.ravel(found), exact, atol=1e-9)
 
@@ -289,7 +290,7 @@ def test_a_pixel_does_not_notice_how_many_more_there_are():
     def first(width):
         x = jnp.ones((1, 2, 1, width, 1))
         known = Known(x, jnp.asarray([[True, False]]))
-        found = reconstruction(denoiser, [known], Gradient(3.0), PROCESS)
+        found = jax.jit(reconstruction(denoiser, [known], Gradient(3.0), PROCESS))
         return found(0.2 * x, jnp.zeros(()))[0, :, 0, 0]
 
     np.testing.assert_allclose(first(1), first(7), atol=1e-14)
@@ -322,7 +323,7 @@ def test_the_secant_of_gaussian_data_is_the_gradient(step):
     )
     np.testing.assert_allclose(secant, gradient, atol=1e-12)
     small = [
-        reconstruction(gaussian(ar1(2, 0.9), 3), [mean_of_two()], correction, PROCESS)
+        jax.jit(reconstruction(gaussian(ar1(2, 0.9), 3), [mean_of_two()], correction, PROCESS))
         for correction in (Secant(3.0, step), Gradient(3.0))
     ]
     secant, gradient = (d(pixels([0.2, -0.4]), jnp.asarray(0.0)) for d in small)
@@ -339,7 +340,7 @@ def test_a_short_secant_of_any_data_is_the_gradient():
     """The Jacobian of a posterior mean is symmetric."""
     known = first_known(1, 3)
     secant, gradient = (
-        reconstruction(alike, [known], correction, PROCESS)(
+        jax.jit(reconstruction(alike, [known], correction, PROCESS))(
             frames([0.3, -0.5, 0.1]), jnp.asarray(-1.0)
         )
         for correction in (Secant(2.0, 1e-6), Gradient(2.0))

@@ -79,17 +79,23 @@ def test_oscillation_follows_the_steps_of_the_sampler(schedule, steps, pattern):
     process = Process(schedule)
     for grid in ({}, {"grid": Linspace()}):
         sampler = DDIM(steps, **grid)
-        logsnr, _ = path(process, sampler.grid, steps, 1.0, 0.0)
-        weight = Oscillating(15.0, 1.0, steps, **grid)
-        assert list(weight(logsnr[:-1], process, 1)) == pattern
-        assert float(weight(logsnr[1], process, 1)) == pattern[1]
+        logsnr = np.asarray(jax.jit(lambda s=sampler: path(process, s.grid, steps, 1.0, 0.0)[0])())
+        oscillating = Oscillating(15.0, 1.0, steps, **grid)
+        weight = jax.jit(lambda logsnr, o=oscillating: o(logsnr, process, 1))
+        assert list(weight(logsnr[:-1])) == pattern
+        assert float(weight(logsnr[1])) == pattern[1]
 
 
 def test_oscillation_starts_when_told_and_rests_when_high_is_low():
-    logsnr, _ = path(PROCESS, Linspace(), 6, 1.0, 0.0)
-    late = Oscillating(15.0, 1.0, 6, first=3, grid=Linspace())
-    assert list(late(logsnr[:-1], PROCESS, 1)) == [15, 15, 15, 1, 15, 1]
-    assert set(np.asarray(Oscillating(6.0, 6.0, 6)(logsnr, PROCESS, 1))) == {6}
+    @jax.jit
+    def weights():
+        logsnr, _ = path(PROCESS, Linspace(), 6, 1.0, 0.0)
+        late = Oscillating(15.0, 1.0, 6, first=3, grid=Linspace())
+        return late(logsnr[:-1], PROCESS, 1), Oscillating(6.0, 6.0, 6)(logsnr, PROCESS, 1)
+
+    late, resting = weights()
+    assert list(late) == [15, 15, 15, 1, 15, 1]
+    assert set(np.asarray(resting)) == {6}
 
 
 def test_interval_is_off_outside():

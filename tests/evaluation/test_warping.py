@@ -22,7 +22,7 @@ from vdm_jax.evaluation.warping import (
 )
 
 RANDOM = np.random.default_rng(0)
-scored = jax.jit(warping_error)
+scored, shown = jax.jit(warping_error), jax.jit(visible)
 
 
 def constant(b, f, h, w, x, y):
@@ -72,7 +72,7 @@ def test_frames_are_averaged_after_their_pixels():
 
 def test_what_leaves_the_frame_is_not_compared():
     forward, backward = constant(1, 1, 8, 8, 3, 0)
-    seen = np.asarray(visible(forward[0], backward[0]))[0]
+    seen = np.asarray(shown(forward[0], backward[0]))[0]
     np.testing.assert_array_equal(seen, np.tile(np.arange(8) < 5, (8, 1)))
 
 
@@ -80,7 +80,7 @@ def test_what_is_covered_is_not_compared():
     """Half of the picture moves over the other; the way back of what it covers is its own."""
     forward, backward = (np.zeros((1, 16, 16, 2), np.float32) for _ in range(2))
     forward[:, :, :8, 0], backward[:, :, 4:12, 0] = 4, -4
-    seen = np.asarray(visible(jnp.asarray(forward), jnp.asarray(backward)))[0, 8]
+    seen = np.asarray(shown(forward, backward))[0, 8]
     assert not seen[8:12].any()  # covered: what is found there came from elsewhere
     assert seen[:7].all() and seen[13:].all()
     assert not seen[7]  # the edge of what moves

@@ -10,9 +10,16 @@ from vdm_jax.nn import enlarge
 from vdm_jax.nn.linear import convolution
 
 
-def gradients(f, weights, variables, x):
-    """Those of a sum of the output's sines, by the parameters and by x."""
-    return jax.grad(lambda v, x: jnp.sum(weights * jnp.sin(f(v, x))), argnums=(0, 1))(variables, x)
+def outcome(f, weights, variables, x):
+    """The output, and the gradients of a sum of its sines by the parameters and by x."""
+
+    def loss(variables, x):
+        y = f(variables, x)
+        return jnp.sum(weights * jnp.sin(y)), y
+
+    both = jax.jit(jax.value_and_grad(loss, argnums=(0, 1), has_aux=True))
+    (_, y), gradients = both(variables, x)
+    return y, gradients
 
 
 @pytest.mark.parametrize("size", [1, 3, 5])
@@ -33,9 +40,9 @@ def test_gradients_of_a_convolution_are_those_of_its_definition(size):
         return y + bias.reshape(1, 1, 1, 1, -1)
 
     weights = normal(2, 3, 6, 5, 7, seed=1)
-    for apply in (module.apply, by_definition):
-        assert apply(variables, x).shape == weights.shape
-    ours, theirs = (gradients(f, weights, variables, x) for f in (module.apply, by_definition))
+    found = [outcome(f, weights, variables, x) for f in (module.apply, by_definition)]
+    assert all(y.shape == weights.shape for y, _ in found)
+    (_, ours), (_, theirs) = found
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), ours, theirs)
 
 
@@ -49,8 +56,8 @@ def test_a_convolution_of_repeated_pixels_is_one_after_enlarging(times, size):
     def after(variables, x):
         return plain.apply(variables, enlarge(x, (1, *times)))
 
-    np.testing.assert_allclose(ours.apply(variables, x), after(variables, x), atol=1e-5)
-    found, wanted = (gradients(f, weights, variables, x) for f in (ours.apply, after))
+    (y, found), (z, wanted) = (outcome(f, weights, variables, x) for f in (ours.apply, after))
+    np.testing.assert_allclose(y, z, atol=1e-5)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=5e-5), found, wanted)
 
 
