@@ -174,11 +174,11 @@ def test_a_large_video_made_small_is_the_small_one(trained):
 
 def test_extension_is_blocks_one_after_another_and_one_program(trained):
     video = clips()
-    compiled = generate._complete._cache_size()
+    compiled = generate._complete.jitted._cache_size()
     long = trained.extend(KEY, COND, video, 11, 2)
     assert long.shape == (3, 11, 8, 8, 3)
     np.testing.assert_array_equal(long[:, :4], video)
-    assert generate._complete._cache_size() <= compiled + 1
+    assert generate._complete.jitted._cache_size() <= compiled + 1
     ends = np.concatenate([long[:, 2:4], np.zeros_like(video[:, :2])], axis=1)
     known = diffusion.Known(data.scaled(ends), np.tile([True, True, False, False], (3, 1)))
     again = trained.complete(jax.random.fold_in(KEY, 0), COND, known)

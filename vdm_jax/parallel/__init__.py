@@ -3,8 +3,10 @@
 from vdm_jax.parallel.chips import CHIPS, Chip
 from vdm_jax.parallel.executables import (
     Misfit,
+    Program,
     check_executable,
     compiled,
+    options,
     read_executable,
     write_executable,
 )
@@ -35,6 +37,7 @@ __all__ = [
     "Misfit",
     "Operations",
     "Places",
+    "Program",
     "Rules",
     "Topology",
     "Unavailable",
@@ -47,6 +50,7 @@ __all__ = [
     "follow",
     "meet",
     "operations",
+    "options",
     "parameter_spec",
     "preempted",
     "read_executable",

@@ -315,12 +315,12 @@ def blueprint(experiment: Any) -> dict[str, Any]:
     return parallel.at(like, parallel.shardings(like, experiment.mesh.build()))
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
+@partial(parallel.Program, static_argnums=(0, 1, 2))
 def _sample(generator, task, shape, params, frozen, keys, cond) -> Array:
     return quantised(generator(task, params, frozen, keys, cond, shape))
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(parallel.Program, static_argnums=(0, 1))
 def _enlarge(generator, task, params, frozen, keys, cond, low) -> Array:
     return quantised(generator.enlarge(task, params, frozen, keys, cond, scaled(low)))
 
@@ -330,7 +330,7 @@ def _lower(lowres, videos) -> Array:
     return quantised(lowres.lower(scaled(videos)))
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2, 3))
+@partial(parallel.Program, static_argnums=(0, 1, 2, 3))
 def _complete(generator, task, correction, path, params, frozen, keys, cond, known, small) -> Array:
     return quantised(
         generator.complete(task, params, frozen, keys, cond, known, small, correction, path)
