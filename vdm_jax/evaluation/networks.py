@@ -203,7 +203,7 @@ def program(
     """Clips to features on these devices; keeps the parameters and the compiled programs."""
     mesh = parallel.Mesh().build(devices)
     whole, rows = NamedSharding(mesh, PartitionSpec()), parallel.batch_sharding(mesh)
-    forward = parallel.Program(features.forward, in_shardings=(whole, rows), out_shardings=rows)
+    forward = jax.jit(features.forward, in_shardings=(whole, rows), out_shardings=rows)
     batch = features.batch * len(devices)
     held: list[Params] = []
 
