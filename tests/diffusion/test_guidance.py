@@ -70,6 +70,16 @@ def test_per_frame_is_linear_from_the_first_frame_to_the_last(float64):
         np.testing.assert_allclose(guided[:, f : f + 1], alone, atol=1e-14)
 
 
+def weights(weight, process, grid, steps):
+    """The weight at every log-SNR of a grid, the end of its last step too, and at the second's."""
+
+    def run():
+        logsnr, _ = path(process, grid, steps, 1.0, 0.0)
+        return weight(logsnr, process, 1), weight(logsnr[1], process, 1)
+
+    return jax.device_get(jax.jit(run)())
+
+
 @pytest.mark.parametrize("schedule", [Cosine(), Karras()], ids=str)
 @pytest.mark.parametrize(
     ("steps", "pattern"),
@@ -78,24 +88,18 @@ def test_per_frame_is_linear_from_the_first_frame_to_the_last(float64):
 def test_oscillation_follows_the_steps_of_the_sampler(schedule, steps, pattern):
     process = Process(schedule)
     for grid in ({}, {"grid": Linspace()}):
-        sampler = DDIM(steps, **grid)
-        logsnr = np.asarray(jax.jit(lambda s=sampler: path(process, s.grid, steps, 1.0, 0.0)[0])())
-        oscillating = Oscillating(15.0, 1.0, steps, **grid)
-        weight = jax.jit(lambda logsnr, o=oscillating: o(logsnr, process, 1))
-        assert list(weight(logsnr[:-1])) == pattern
-        assert float(weight(logsnr[1])) == pattern[1]
+        weight = Oscillating(15.0, 1.0, steps, **grid)
+        found, second = weights(weight, process, DDIM(steps, **grid).grid, steps)
+        assert list(found[:-1]) == pattern
+        assert float(second) == pattern[1]
 
 
 def test_oscillation_starts_when_told_and_rests_when_high_is_low():
-    @jax.jit
-    def weights():
-        logsnr, _ = path(PROCESS, Linspace(), 6, 1.0, 0.0)
-        late = Oscillating(15.0, 1.0, 6, first=3, grid=Linspace())
-        return late(logsnr[:-1], PROCESS, 1), Oscillating(6.0, 6.0, 6)(logsnr, PROCESS, 1)
-
-    late, resting = weights()
-    assert list(late) == [15, 15, 15, 1, 15, 1]
-    assert set(np.asarray(resting)) == {6}
+    late = Oscillating(15.0, 1.0, 6, first=3, grid=Linspace())
+    found, _ = weights(late, PROCESS, Linspace(), 6)
+    assert list(found[:-1]) == [15, 15, 15, 1, 15, 1]
+    found, _ = weights(Oscillating(6.0, 6.0, 6), PROCESS, Linspace(), 6)
+    assert set(found) == {6}
 
 
 def test_interval_is_off_outside():
