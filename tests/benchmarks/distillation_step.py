@@ -87,7 +87,7 @@ def update(experiment: training.Experiment, task, batch):
     init = partial(states.init, task, experiment.optimizer)
     state, frozen = jax.jit(init)(jax.random.key(0), batch)
     step = training.make_step(task, experiment.optimizer, experiment.steps)
-    compiled = jax.jit(step).lower(state, frozen, batch).compile()
+    compiled = parallel.compiled(jax.jit(step).lower(state, frozen, batch))
 
     def run(**changes):
         return compiled(state, frozen | changes, batch)
@@ -105,7 +105,7 @@ def forward(task: training.Denoising, batch):
     def denoise(params, cond, z, logsnr):
         return task.denoiser(params, {}, cond)(z, logsnr)
 
-    return partial(jax.jit(denoise).lower(*arguments).compile(), *arguments)
+    return partial(parallel.compiled(jax.jit(denoise).lower(*arguments)), *arguments)
 
 
 if __name__ == "__main__":

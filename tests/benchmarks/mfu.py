@@ -57,7 +57,7 @@ def main() -> None:
     mesh = experiment.mesh.build()
     step, shapes = planning.training_step(experiment, mesh)
     began = time.monotonic()
-    compiled = step.lower(*shapes).compile()
+    compiled = parallel.compiled(step.lower(*shapes))
     compiling = time.monotonic() - began
 
     def init(key):

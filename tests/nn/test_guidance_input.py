@@ -25,7 +25,7 @@ def test_a_network_that_is_given_this_input_starts_as_it_was():
     """The same parameters, and the new ones as they are made: bit for bit, at any weight."""
     before, after = network(), network(nn.Guidance())
     old = parameters(before, Z, LOGSNR)["params"]
-    new = after.init(jax.random.key(0), Z, LOGSNR, told([1.0, 1.0]))["params"]
+    new = jax.jit(after.init)(jax.random.key(0), Z, LOGSNR, told([1.0, 1.0]))["params"]
     added = new["embedding"]["Guidance_0"]
     grown = {**old, "embedding": {**old["embedding"], "Guidance_0": added}}
     assert jax.tree.structure(grown) == jax.tree.structure(new)

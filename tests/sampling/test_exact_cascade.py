@@ -54,7 +54,12 @@ def response(steps: int) -> np.ndarray:
     c = np.array([0, 0, 1], np.float32).reshape(3, 1, 1, 1, 1)
     cond = Conditioning(lowres=jnp.asarray(c), lowres_logsnr=jnp.full(3, jnp.log(SNR)))
     sampler = diffusion.DDIM(steps)
-    x = sampler(jax.random.key(0), task.denoiser({}, {}, cond), jnp.asarray(z), task.process)
+
+    @jax.jit
+    def sample(z):
+        return sampler(jax.random.key(0), task.denoiser({}, {}, cond), z, task.process)
+
+    x = sample(z)
     return np.asarray(x, np.float64)[:, 0, :, 0, 0].T
 
 

@@ -126,8 +126,8 @@ def test_a_step_is_finite_and_keeps_log_snrs_exact(dtype):
     batch = {"video": jnp.asarray(np.random.default_rng(0).integers(0, 256, (4, 4, 8, 8, 3)))}
     params, frozen = jax.jit(task.init)(key, batch)
     loss, grads = jax.jit(jax.value_and_grad(lambda p: task.loss(p, frozen, key, batch)[0]))(params)
-    assert jnp.isfinite(loss)
-    assert all(jnp.isfinite(g).all() for g in jax.tree.leaves(grads))
+    assert np.isfinite(loss)
+    assert all(np.isfinite(g).all() for g in jax.tree.leaves(jax.device_get(grads)))
     jaxpr = str(jax.make_jaxpr(lambda p: task.loss(p, frozen, key, batch)[0])(params))
     assert "f64" not in jaxpr
 

@@ -179,6 +179,7 @@ def _gradient(task: Task, parts: int, state: State, frozen: Params, key: Key, ba
     def cut(x):  # every device keeps its own rows
         return jnp.moveaxis(x.reshape(x.shape[0] // parts, parts, *x.shape[1:]), 1, 0)
 
+    @partial(jax.jit, inline=True)  # its shapes are asked for first: it is traced once
     def part(index, rows):
         return gradient(state.params, frozen, jax.random.fold_in(key, index), rows)
 
