@@ -16,13 +16,11 @@ DEVICES = 8
 # Tests compile much and run little. Without LLVM's dear passes half of that time goes, and without
 # the emitters that write fusions in MLIR half of the rest; jaxlib 0.11 has no others, and ends the
 # process at the flag. Parts of a program are compiled side by side, and dividing it takes a sixth.
-# Of a training step, sums in parts take a quarter, copies of what is overwritten a fifth and what
-# is written apart though it is computed together a tenth.
+# Of a training step, sums in parts take a quarter and copies of what is overwritten a fifth.
 QUICK = (
     "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
     " --xla_cpu_parallel_codegen_split_count=1 --xla_disable_hlo_passes=tree_reduction_rewriter"
     " --xla_cpu_copy_insertion_use_region_analysis=true"
-    " --xla_backend_extra_options=xla_cpu_use_multi_output_fusion"
 )
 if jaxlib.version.__version_info__ < (0, 11):
     QUICK += " --xla_cpu_use_fusion_emitters=false"
