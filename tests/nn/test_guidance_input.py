@@ -30,8 +30,8 @@ def test_a_network_that_is_given_this_input_starts_as_it_was():
     grown = {**old, "embedding": {**old["embedding"], "Guidance_0": added}}
     assert jax.tree.structure(grown) == jax.tree.structure(new)
     np.testing.assert_array_equal(
-        before.apply({"params": old}, Z, LOGSNR),
-        after.apply({"params": grown}, Z, LOGSNR, told([3.0, 7.0])),
+        jax.jit(before.apply)({"params": old}, Z, LOGSNR),
+        jax.jit(after.apply)({"params": grown}, Z, LOGSNR, told([3.0, 7.0])),
     )
 
 
