@@ -70,6 +70,18 @@ def test_a_stopped_run_ends_as_one_that_never_stopped(tmp_path, monkeypatch, eig
     assert [r["step"] for r in records] == sorted({r["step"] for r in records})
 
 
+def test_the_program_that_made_the_first_state_is_let_go(tmp_path):
+    """It takes memory that steps have use for, and runs once."""
+
+    def kept() -> int:
+        programs = jax.devices()[0].client.live_executables()
+        return sum(program.hlo_modules()[0].name == "jit_init" for program in programs)
+
+    before = kept()
+    training.train(tiny.experiment(steps=1), tmp_path)
+    assert kept() <= before
+
+
 def test_a_crash_loses_only_the_steps_since_the_last_checkpoint(tmp_path, monkeypatch):
     experiment = tiny.experiment(checkpoints=Checkpoints(every=2))
     whole = training.train(experiment, tmp_path / "whole")
