@@ -9,7 +9,7 @@ os.environ["XLA_FLAGS"] = " ".join(
 )
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["VDM_JAX_CACHE"] = ""  # every test compiles what it runs
-# Idle threads of numpy and torch spin, for which another worker has better use.
+# Threads of numpy and torch that wait spin, on a core that another worker has use for.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

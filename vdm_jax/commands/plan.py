@@ -11,7 +11,7 @@ state and the ideal times. The compiler for GPUs knows what fits, but expects no
 all of the peak, which no step reaches.
 
 With JAX_OPTIMIZATION_LEVEL=O1 in the environment the compiler looks less for fast kernels: it is
-done several times sooner, knows as well what fits, and expects longer steps.
+done in half of the time or less, knows as well what fits, and expects longer steps.
 
 Where a step does not fit, it looks for the nearest setting that does. --sweep compiles one mesh
 after another, then batches, parts of them and levels that are computed again, and recommends the
