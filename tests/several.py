@@ -24,6 +24,7 @@ QUICK = (
 )
 if jaxlib.version.__version_info__ < (0, 11):
     QUICK += " --xla_cpu_use_fusion_emitters=false"
+FAST = {"xla_backend_optimization_level": 1}  # for a program that runs longer than it compiles
 
 
 def port() -> int:

@@ -51,9 +51,11 @@ def test_known_answers_along_either_axis(values, kind, expected, axis):
     line = np.asarray(values, np.float32)
     frame = np.expand_dims(np.tile(line, (4, 1)) if axis else np.tile(line, (4, 1)).T, -1)
     size = (4, len(expected)) if axis else (len(expected), 4)
-    found = np.asarray(kind(size)(jnp.asarray(frame)))[..., 0]
-    for across in found if axis else found.T:
-        np.testing.assert_allclose(across, expected, rtol=1e-5, atol=1e-5)
+    for x in (frame, jnp.asarray(frame)):  # each by its own library
+        found = kind(size)(x)
+        assert isinstance(found, type(x)) and found.dtype == np.float32
+        for across in np.asarray(found)[..., 0] if axis else np.asarray(found)[..., 0].T:
+            np.testing.assert_allclose(across, expected, rtol=1e-5, atol=1e-5)
 
 
 def frames(height: int, width: int) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,8 @@ from jaxtyping import Bool, Int32
 
 from vdm_jax.buckets import local
 from vdm_jax.data.byte_pairs import BytePairs
+
+_merges = lru_cache(maxsize=2)(BytePairs.read)  # 49,152 lines, and every protocol has its own
 
 
 def _file(path: str, owner: str) -> Path:
@@ -84,7 +86,7 @@ class ClipBPE:
 
     @cached_property
     def _pairs(self) -> BytePairs:
-        return BytePairs.read(_file(self.path, "ClipBPE"))
+        return _merges(_file(self.path, "ClipBPE"))
 
     @property
     def size(self) -> int:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from vdm_jax import data, models
+from vdm_jax import data, models, parallel
 from vdm_jax.evaluation.networks import NetworkFeatures
 from vdm_jax.evaluation.pretrained import Pretrained
 from vdm_jax.evaluation.ranges import CLIP, UNIT, Images
@@ -68,7 +68,7 @@ def _loaded(vectors: CaptionVectors) -> tuple[Any, Any]:
         with jax.default_matmul_precision("highest"):
             return network.apply({"params": params}, tokens, method="pooled")
 
-    return params, jax.jit(encode)
+    return params, parallel.Program(encode)
 
 
 def directions(frames: Float[np.ndarray, "b f d"]) -> Float[np.ndarray, "b d"]:

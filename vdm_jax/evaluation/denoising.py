@@ -8,7 +8,7 @@ import numpy as np
 from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
-from vdm_jax import diffusion
+from vdm_jax import diffusion, parallel
 from vdm_jax.data import scaled
 from vdm_jax.evaluation.baselines import Constant, Spectrum, Wiener
 from vdm_jax.evaluation.subject import Results, Subject, at_most, encode
@@ -46,7 +46,7 @@ class DenoisingError:
         logsnr = self.logsnrs(count)
         sums = {name: np.zeros(self.bands) for name in ("model", *fixed)}
         # A compiled program of this call's own, so that it lets go of the parameters after it.
-        compiled = jax.jit(lambda denoiser, z, logsnr: denoiser(z, logsnr))
+        compiled = parallel.Program(lambda denoiser, z, logsnr: denoiser(z, logsnr))
         for start in range(0, count, self.batch):
             part = held_out[start : start + self.batch]
             x = jnp.asarray(scaled(np.stack([e["video"] for e in part])))

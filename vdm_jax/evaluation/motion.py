@@ -152,4 +152,4 @@ class MotionHistograms:
         x = video.astype(jnp.float32)
         for step in self.pixels:
             x = step(x)
-        return x
+        return jnp.asarray(x)

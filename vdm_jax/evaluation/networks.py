@@ -18,7 +18,7 @@ from vdm_jax.buckets import local
 from vdm_jax.checkpoints import PUBLISHED, CheckpointError, Published, read_weights
 from vdm_jax.config import ConfigError, nearest
 from vdm_jax.evaluation.ranges import MinusVolume, Scaled
-from vdm_jax.evaluation.resizing import Step
+from vdm_jax.evaluation.resizing import Frames, Step
 from vdm_jax.types import Key, Params
 
 
@@ -138,7 +138,7 @@ class NetworkFeatures:
         x = jnp.zeros(jax.eval_shape(self._input, batch).shape, jnp.float32)
         return loaded(self.network, self.weights, lambda key: self.network.init(key, x)["params"])
 
-    def _input(self, video: Num[Array, "b f h w c"]) -> Array:
+    def _input(self, video: Num[Array, "b f h w c"]) -> Frames:
         x = video.astype(jnp.float32)
         for step in self.pixels:
             x = step(x)
@@ -203,7 +203,7 @@ def program(
     """Clips to features on these devices; keeps the parameters and the compiled programs."""
     mesh = parallel.Mesh().build(devices)
     whole, rows = NamedSharding(mesh, PartitionSpec()), parallel.batch_sharding(mesh)
-    forward = jax.jit(features.forward, in_shardings=(whole, rows), out_shardings=rows)
+    forward = parallel.Program(features.forward, in_shardings=(whole, rows), out_shardings=rows)
     batch = features.batch * len(devices)
     held: list[Params] = []
 

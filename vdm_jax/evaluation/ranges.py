@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from vdm_jax.checkpoints.published import at_hand
 from vdm_jax.evaluation.resizing import Frames
@@ -51,7 +51,7 @@ class Quantised:
     """Rounded to whole numbers and clipped to 0..255, as a file of 8 bits in between would do."""
 
     def __call__(self, x: Frames) -> Frames:
-        return jnp.clip(jnp.round(x), 0, 255)
+        return x.round().clip(0, 255)
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Reversed:
 class Images:
     """Clips [b f h w c] as images [(b f) h w c], for networks of single frames."""
 
-    def __call__(self, x: Float[Array, "b f h w c"]) -> Float[Array, "n h w c"]:
+    def __call__(self, x: Frames) -> Frames:
         return x.reshape(-1, *x.shape[2:])
 
 
@@ -89,7 +89,7 @@ class MinusVolume:
             "(github.com/pfnet-research/tgan); put it there",
         )
 
-    def __call__(self, x: Float[Array, "b f h w 3"]) -> Float[Array, "b f h w 3"]:
+    def __call__(self, x: Frames) -> Frames:
         mean = _volume(self.path())
         frames, height, width = x.shape[1:4]
         top, left = self.corner

@@ -2,7 +2,8 @@
 
 Published numbers depend on the kind: TensorFlow 1 samples pixel corners and PyTorch pixel centres,
 some widen the kernel to shrink and most do not. Every kind here is linear and separable, a matrix
-for the rows and one for the columns, in float32 and inside the network's own program.
+for the rows and one for the columns, in float32: inside the network's own program, and by numpy of
+frames that are numpy's, as those are that a process reads ahead.
 """
 
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from PIL import Image
 
 from vdm_jax.data import Size, sides
 
-Frames = Float[Array, "*b h w c"]
+Frames = Float[Array | np.ndarray, "*b h w c"]
 Rounding = Literal["down", "nearest", "up"]
 Kernel = Literal["triangle", "cubic", "lanczos"]
 """Kernels that PIL calls bilinear, bicubic (a = -1/2) and Lanczos (a = 3)."""
@@ -170,7 +171,7 @@ class Pillow:
 
         found = [[resized(f[..., c]) for c in range(f.shape[-1])] for f in frames]
         whole = np.moveaxis(np.array(found, np.float32), 1, -1)
-        return jnp.asarray(whole.reshape(*x.shape[:-3], height, width, x.shape[-1]))
+        return whole.reshape(*x.shape[:-3], height, width, x.shape[-1])
 
 
 @dataclass(frozen=True)
@@ -211,7 +212,9 @@ def _resized(x: Frames, to: To, weights: Callable[[int, int], np.ndarray]) -> Fr
 
 
 def _product(axes: str, weights: np.ndarray, x: Frames) -> Frames:
-    matrix = jnp.asarray(weights, jnp.float32)
+    matrix = weights.astype(np.float32)
+    if isinstance(x, np.ndarray):
+        return np.einsum(axes, matrix, x, optimize=True)
     return jnp.einsum(axes, matrix, x, precision=jax.lax.Precision.HIGHEST)
 
 

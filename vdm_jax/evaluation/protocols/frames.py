@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import UInt8
 
@@ -52,7 +51,7 @@ def through(
     """Frames after the steps, parts at `place`, rounded to 8 bits as published pipelines do."""
     if not steps:
         return frames
-    x = jnp.asarray(frames, jnp.float32)
+    x = frames.astype(np.float32)
     for step in steps:
         x = (replace(step, place=place) if isinstance(step, Part) else step)(x)
-    return np.clip(np.rint(np.asarray(x)), 0, 255).astype(np.uint8)
+    return np.rint(x).clip(0, 255).astype(np.uint8)

@@ -7,7 +7,6 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
@@ -58,13 +57,13 @@ class H264:
         height, width = x.shape[1:3]
         file = mp4(_whole(x), crf=self.crf)
         found = read(probe(file), range(len(x)), lambda height, width: (height, width))
-        return jnp.asarray(found[:, :height, :width], jnp.float32)
+        return found[:, :height, :width].astype(np.float32)
 
 
 def _each(x: Frames, stored: Callable[[Picture], Picture]) -> Frames:
     frames = _whole(x)
     flat = frames.reshape(-1, *frames.shape[-3:])
-    return jnp.asarray(np.stack([stored(frame) for frame in flat]).reshape(x.shape), jnp.float32)
+    return np.stack([stored(frame) for frame in flat]).reshape(x.shape).astype(np.float32)
 
 
 def _whole(x: Frames) -> UInt8[np.ndarray, "*b h w c"]:
