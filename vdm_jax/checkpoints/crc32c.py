@@ -26,7 +26,7 @@ def crc32c(data: bytes | memoryview | np.ndarray) -> int:
     """The checksum of bytes: `crc32c(b"123456789") == 0xE3069283`."""
     left = np.frombuffer(data, np.uint8)
     state = np.full(1, 0xFFFFFFFF, np.uint32)
-    lanes = 1 << max(len(left) // 256, 1).bit_length() - 1
+    lanes = 1 << max(len(left) // 64, 1).bit_length() - 1
     lanes = min(lanes, LANES)
     length = len(left) // lanes
     body = left[: lanes * length].reshape(lanes, length)

@@ -2,14 +2,16 @@
 
 import dataclasses
 import fnmatch
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import jax
 import numpy as np
 
 from vdm_jax.checkpoints.axes import copy_into, empty, packed
-from vdm_jax.checkpoints.rules import Names, Rule, fill, numbers, several
+from vdm_jax.checkpoints.rules import Names, Rule, fill, form, numbers, several
 from vdm_jax.checkpoints.store import CheckpointError
 from vdm_jax.checkpoints.tensors import Held
 from vdm_jax.config import nearest
@@ -42,6 +44,10 @@ class Bond:
         return tuple(packed(a.astype(dtype, copy=False)) for a in self.rule.to_ours(arrays))
 
 
+Templates = Mapping[str, Sequence[tuple[Rule, str]]]
+"""The rules of a table, each with a template of one side, by the form of its names."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Layout:
     """How a published kind of checkpoint names and lays out the parameters of one of our networks.
@@ -68,7 +74,7 @@ class Layout:
         for path in there:
             if path in done:
                 continue
-            bond = self._bond(path, lambda rule: rule.ours)
+            bond = _bond(path, self._ours)
             if bond is None:
                 known = [name for rule in self.rules for name in several(rule.ours)]
                 raise CheckpointError(
@@ -84,15 +90,13 @@ class Layout:
             done.update(bond.ours)
             yield bond
 
-    def _bond(self, name: str, side: Callable[[Rule], Names]) -> Bond | None:
-        for rule in self.rules:
-            for template in several(side(rule)):
-                values = numbers(template, name)
-                if values is None:
-                    continue
-                both = (several(rule.foreign), several(rule.ours))
-                return Bond(rule, *(tuple(fill(n, values) for n in names) for names in both))
-        return None
+    @cached_property
+    def _foreign(self) -> Templates:
+        return _by_form((rule, rule.foreign) for rule in self.rules)
+
+    @cached_property
+    def _ours(self) -> Templates:
+        return _by_form((rule, rule.ours) for rule in self.rules)
 
     def is_beside(self, name: str) -> bool:
         """Whether a tensor of these files is no parameter of this network."""
@@ -111,7 +115,7 @@ class Layout:
         names = [n for n in names if not self.is_beside(n) and n not in repeated]
         used = []
         for name in names:
-            bond = self._bond(name, lambda rule: rule.foreign)
+            bond = _bond(name, self._foreign)
             if bond is None:
                 continue
             if shape is None or bond.rule.rank in (None, len(shape(name))):
@@ -241,6 +245,24 @@ def flatten(tree: Params) -> dict[str, Any]:
     """The leaves of a tree by path: `block_0/in/kernel`."""
     leaves = jax.tree_util.tree_leaves_with_path(tree)
     return {jax.tree_util.keystr(p, simple=True, separator="/"): leaf for p, leaf in leaves}
+
+
+def _by_form(sides: Iterable[tuple[Rule, Names]]) -> Templates:
+    found: defaultdict[str, list[tuple[Rule, str]]] = defaultdict(list)
+    for rule, names in sides:
+        for template in several(names):
+            found[form(template)].append((rule, template))
+    return dict(found)
+
+
+def _bond(name: str, templates: Templates) -> Bond | None:
+    """The first rule that has a template of this name, with its numbers."""
+    for rule, template in templates.get(form(name), ()):
+        values = numbers(template, name)
+        if values is not None:
+            both = (several(rule.foreign), several(rule.ours))
+            return Bond(rule, *(tuple(fill(n, values) for n in names) for names in both))
+    return None
 
 
 def _placed(array: np.ndarray, sharding: Any) -> Any:

@@ -92,6 +92,11 @@ def numbers(template: str, name: str) -> dict[str, int] | None:
     return values
 
 
+def form(name: str) -> str:
+    """A name or a template with every number 0: alike for a template and all names of it."""
+    return re.sub(r"\d+", "0", HOLE.sub("0", name))
+
+
 def fill(template: str, values: Mapping[str, int]) -> str:
     """The name that a template is with these numbers."""
     return HOLE.sub(
