@@ -1,6 +1,7 @@
 """Every published combination of network, weights and pixels fits together."""
 
 import dataclasses
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,7 @@ import pytest
 from vdm_jax import config
 from vdm_jax.checkpoints import PUBLISHED
 from vdm_jax.evaluation import NetworkFeatures, presets
+from vdm_jax.evaluation.networks import network_input
 from vdm_jax.evaluation.presets import FVD
 
 NETWORKS = {
@@ -21,7 +23,7 @@ NETWORKS = {
 def test_pixels_become_what_the_published_network_takes(name):
     features = NETWORKS[name].untrained()
     clips = jax.ShapeDtypeStruct((2, 16, 96, 128, 3), jnp.uint8)
-    seen = jax.eval_shape(features._input, clips)
+    seen = jax.eval_shape(partial(network_input, steps=features.pixels), clips)
     published = PUBLISHED[NETWORKS[name].weights]
     assert published.network == features.network
     assert (seen.shape[-3:], seen.dtype) == (published.inputs[0][-3:], jnp.float32)
@@ -69,7 +71,7 @@ def test_presets_have_the_numbers_of_their_code(name, epsilon, ddof, real, gener
 
 
 def inputs(features: NetworkFeatures, video: np.ndarray) -> np.ndarray:
-    return np.asarray(features._input(jnp.asarray(video)))
+    return np.asarray(network_input(jnp.asarray(video), features.pixels))
 
 
 def test_what_i3d_sees_of_a_square_clip_is_nearly_the_same_for_all_and_not_equal():

@@ -54,7 +54,8 @@ def test_known_answers_along_either_axis(values, kind, expected, axis):
     for x in (frame, jnp.asarray(frame)):  # each by its own library
         found = kind(size)(x)
         assert isinstance(found, type(x)) and found.dtype == np.float32
-        for across in np.asarray(found)[..., 0] if axis else np.asarray(found)[..., 0].T:
+        rows = np.asarray(found)[..., 0]
+        for across in rows if axis else rows.T:
             np.testing.assert_allclose(across, expected, rtol=1e-5, atol=1e-5)
 
 

@@ -5,6 +5,7 @@ follows points by PIPs++; here tracks are given, or follow a flow, and results s
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,7 @@ from jaxtyping import Array, Float
 
 from vdm_jax.evaluation.flows import Flow, RaftFlow, sample
 from vdm_jax.evaluation.frechet import Moments, frechet_distance
-from vdm_jax.evaluation.networks import program
+from vdm_jax.evaluation.networks import network_input, program
 from vdm_jax.evaluation.resizing import Step
 from vdm_jax.evaluation.subject import Clips
 from vdm_jax.evaluation.warping import flows
@@ -126,7 +127,7 @@ class MotionHistograms:
 
     def forward(self, params: Params, video: Float[Array, "b f h w c"]) -> Float[Array, "b d"]:
         """The tracks of one batch in a row each, to be compiled."""
-        seen = self._seen(video)
+        seen = network_input(video, self.pixels)
         fields = flows(self.flow, params, seen[:, :-1], seen[:, 1:])
         height, width = seen.shape[2:4]
         steps = np.arange(self.points) / (self.points - 1)
@@ -145,11 +146,5 @@ class MotionHistograms:
     def parameters(self, clip: tuple[int, ...]) -> Params:
         """Those of the flow, for clips of this shape [f h w c]."""
         one = jax.ShapeDtypeStruct((1, *clip), jnp.float32)
-        _, _, height, width, _ = jax.eval_shape(self._seen, one).shape
-        return self.flow.parameters((height, width))
-
-    def _seen(self, video: Array) -> Array:
-        x = video.astype(jnp.float32)
-        for step in self.pixels:
-            x = step(x)
-        return jnp.asarray(x)
+        seen = jax.eval_shape(partial(network_input, steps=self.pixels), one)
+        return self.flow.parameters(seen.shape[2:4])

@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,7 +18,7 @@ from vdm_jax.buckets import local
 from vdm_jax.checkpoints import PUBLISHED, CheckpointError, Published, read_weights
 from vdm_jax.config import ConfigError, nearest
 from vdm_jax.evaluation.ranges import MinusVolume, Scaled
-from vdm_jax.evaluation.resizing import Frames, Step
+from vdm_jax.evaluation.resizing import Step
 from vdm_jax.types import Key, Params
 
 
@@ -124,7 +124,7 @@ class NetworkFeatures:
     def forward(self, params: Params, video: Num[Array, "b f h w c"]) -> Float[Array, "n d"]:
         """One batch of clips through pixels and network, to be compiled."""
         with jax.default_matmul_precision("highest"):
-            found = self.network.apply({"params": params}, self._input(video))
+            found = self.network.apply({"params": params}, network_input(video, self.pixels))
         if self.output is not None and hasattr(found, self.output):
             found = getattr(found, self.output)
         elif self.output is not None or isinstance(found, tuple):
@@ -135,14 +135,17 @@ class NetworkFeatures:
     def parameters(self, clip: tuple[int, ...]) -> Params:
         """The network's parameters for clips of this shape [f h w c]."""
         batch = jax.ShapeDtypeStruct((1, *clip), jnp.float32)
-        x = jnp.zeros(jax.eval_shape(self._input, batch).shape, jnp.float32)
+        seen = jax.eval_shape(partial(network_input, steps=self.pixels), batch)
+        x = jnp.zeros(seen.shape, jnp.float32)
         return loaded(self.network, self.weights, lambda key: self.network.init(key, x)["params"])
 
-    def _input(self, video: Num[Array, "b f h w c"]) -> Frames:
-        x = video.astype(jnp.float32)
-        for step in self.pixels:
-            x = step(x)
-        return x
+
+def network_input(video: Num[Array, "b f h w c"], steps: tuple[Step, ...]) -> Array:
+    """Clips in float32 after the steps: what a network looks at."""
+    x = video.astype(jnp.float32)
+    for step in steps:
+        x = step(x)
+    return jnp.asarray(x)
 
 
 def loaded(network: Any, weights: str | Random, init: Callable[[Key], Params]) -> Params:
