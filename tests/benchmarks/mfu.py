@@ -2,7 +2,7 @@
 
     python tests/benchmarks/mfu.py experiments/vdm/ucf101.py --set loader.batch=8 [--steps 10]
         [--set "task.model.levels.1.mixers.0.reads=nn.CuDNN()" ...]
-        [--set "task.model.levels.1.remat=nn.Never()" ...]
+        [--set "task.model.levels.1.remat=nn.ByLayer()" ...]
 
 The step is that of `vdm-jax train`; its batch, of zeros and ones, is on the devices already. MFU is
 the operations that the mathematics needs, as `vdm-jax plan` counts them, by what the devices could

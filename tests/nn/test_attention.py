@@ -81,6 +81,18 @@ def test_frames_see_their_own_clip():
     np.testing.assert_array_equal(mask[0], np.array(block, bool))
 
 
+def test_frames_at_once_read_what_attention_reads():
+    parts = [5 * normal(2, 2, 3, 7, 4, seed=seed) for seed in range(3)]
+
+    def pulled(read):
+        out, pull = jax.vjp(read, *parts)
+        return out, *pull(jnp.sin(out))
+
+    found, wanted = jax.jit(lambda: [pulled(read) for read in (AtOnce(), attend)])()
+    for a, b in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
 def test_frame_by_frame_is_the_same_and_keeps_no_shares():
     parts = [normal(1, 3, 1, 16, 2, seed=seed) for seed in range(3)]
 

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 from arbitrary import normal, parameters
 
-from vdm_jax.nn import ResBlock, depth_to_space, enlarge, shrink, space_to_depth
+from vdm_jax.nn import (
+    Enlarge,
+    ResBlock,
+    Shrink,
+    convolution,
+    depth_to_space,
+    enlarge,
+    shrink,
+    space_to_depth,
+)
 
 h, emb = normal(2, 4, 6, 6, 8), normal(2, 4, 5)
 
@@ -45,6 +54,19 @@ def test_a_new_block_is_its_skip():
         return ResBlock(8).init_with_output(key, h, emb)[0]
 
     np.testing.assert_array_equal(jax.jit(init_and_apply)(jax.random.key(0)), h)
+
+
+@pytest.mark.parametrize("change", [Shrink((2, 3, 2)), Enlarge((2, 1, 3))], ids=str)
+def test_a_branch_is_convolved_at_the_resolution_of_its_skip(change):
+    plain, repeats = convolution(5), convolution(5, times=change.times)
+    variables = parameters(plain, h)
+
+    @jax.jit
+    def both(variables):
+        return repeats.apply(variables, change.before(h)), plain.apply(variables, change(h))
+
+    branch, wanted = both(variables)
+    np.testing.assert_allclose(branch, wanted, atol=1e-5)
 
 
 def test_frames_are_a_batch():

@@ -199,7 +199,7 @@ def test_between_space_and_time_videos_are_exchanged_and_nothing_else_is(name, l
 
 def test_what_stays_for_the_backward_pass_changes_nothing_of_what_is_sent():
     """Split by rows, each device has the gradient of its own pictures: parameters travel alone."""
-    mesh, block, enlarged = grid("fsdp"), nn.ResBlock(16), partial(nn.enlarge, stride=(1, 2, 2))
+    mesh, block, enlarged = grid("fsdp"), nn.ResBlock(16), nn.Enlarge((1, 2, 2))
     h, emb = np.zeros((8, 2, S, S, 16), np.float32), np.zeros((8, 2, 16), np.float32)
     params = parameters(partial(block.init, resample=enlarged), h, emb)["params"]
     shardings = parallel.shardings(params, mesh)

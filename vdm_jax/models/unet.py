@@ -1,8 +1,6 @@
 """The factorised space-time U-Net of Video Diffusion Models."""
 
 import dataclasses
-from collections.abc import Callable
-from functools import cache, partial
 
 import flax.linen as nn
 import jax
@@ -14,17 +12,18 @@ from vdm_jax.nn import (
     ByLevel,
     Chain,
     Embedding,
+    Enlarge,
     GroupNorm,
     Never,
     Recompute,
+    Resample,
     ResBlock,
+    Shrink,
     Stride,
     Unrolled,
     adopt,
     convolution,
-    enlarge,
     place,
-    shrink,
 )
 
 
@@ -60,7 +59,7 @@ class Level:
 
     def down(self, base: int, dropout: float, after: "Level | None", name: str) -> nn.Module:
         """`(h, emb, cond, train) -> (h, skips)`; `after` is the next level, None in the last."""
-        resample = None if after is None else self.stride
+        resample = None if after is None else Shrink(self.stride)
         return self.part(_Down)(self, base, dropout, resample, name=name)
 
     def middle(self, base: int, dropout: float, name: str) -> nn.Module | None:
@@ -69,7 +68,7 @@ class Level:
 
     def up(self, base: int, dropout: float, before: "Level | None", name: str) -> nn.Module:
         """`(h, emb, cond, train, skips) -> h`; `before` is the level above, None in the first."""
-        resample = None if before is None else before.stride
+        resample = None if before is None else Enlarge(before.stride)
         return self.part(_Up)(self, base, dropout, resample, name=name)
 
     def part(self, kind: type[nn.Module]) -> type[nn.Module]:
@@ -143,7 +142,7 @@ class _Blocks(nn.Module):
         return self.level.width * self.base
 
     @nn.nowrap  # of whoever calls it, where linen numbers it
-    def block(self, h, emb, train, resample=None):
+    def block(self, h, emb, train, resample: Resample | None = None):
         block = ResBlock(self.channels, self.dropout)
         return self.level.remat.layer(block, h, emb, resample=resample, train=train)
 
@@ -161,13 +160,13 @@ class _Blocks(nn.Module):
 
 
 class _Down(_Blocks):
-    resample: Stride | None
+    resample: Resample | None
 
     @nn.compact
     def __call__(self, h, emb, cond, train: bool):
         h, skips = self.run(h, emb, cond, train, (None,) * self.level.blocks)
         if self.resample is not None:
-            h = self.block(h, emb, train, _by(shrink, self.resample))
+            h = self.block(h, emb, train, self.resample)
             skips.append(h)
         return h, tuple(skips)
 
@@ -180,17 +179,11 @@ class _Middle(_Blocks):
 
 
 class _Up(_Blocks):
-    resample: Stride | None
+    resample: Resample | None
 
     @nn.compact
     def __call__(self, h, emb, cond, train: bool, skips: tuple[jax.Array, ...]):
         h, _ = self.run(h, emb, cond, train, skips[::-1])
         if self.resample is not None:
-            h = self.block(h, emb, train, _by(enlarge, self.resample))
+            h = self.block(h, emb, train, self.resample)
         return h
-
-
-@cache
-def _by(change: Callable[..., jax.Array], stride: Stride) -> Callable[..., jax.Array]:
-    """The same object for the same change, so that layers with it are known to be alike."""
-    return partial(change, stride=stride)

@@ -46,6 +46,39 @@ def attend_linearly(
     return jnp.einsum("...nd,...de->...ne", jax.nn.softmax(q, axis=-1), summary).astype(value.dtype)
 
 
+@jax.custom_vjp
+def _mean(score: Float[Array, "*batch n m"], value: Float[Array, "*batch m d"]) -> Array:
+    """`softmax(score) value`, for many values: passes over `n m` numbers are what it costs.
+
+    `out = e v / e 1` with `e = exp(score - max)`, the sum `e 1` as one more feature of the product;
+    back, `d score = e / (e 1) * (d out v^T - d out . out)`, which sums over d instead of m.
+    (Dao et al. 2022, FlashAttention, appendix B.2)
+    """
+    return _mean_forward(score, value)[0]
+
+
+def _mean_forward(score: Array, value: Array) -> tuple[Array, tuple[Array, ...]]:
+    share = jnp.exp(score - score.max(axis=-1, keepdims=True)).astype(value.dtype)
+    counted = jnp.concatenate([value, jnp.ones_like(value[..., :1])], axis=-1)
+    out = jnp.einsum("...nm,...md->...nd", share, counted, preferred_element_type=jnp.float32)
+    total = out[..., -1:]
+    out = (out[..., :-1] / total).astype(value.dtype)
+    return out, (share, total, value, out)
+
+
+def _mean_backward(kept: tuple[Array, ...], gradient: Array) -> tuple[Array, Array]:
+    share, total, value, out = kept
+    wide = gradient.astype(jnp.float32) / total
+    own = (wide * out).sum(axis=-1, keepdims=True)
+    narrow = wide.astype(value.dtype)
+    of_share = jnp.einsum("...nd,...md->...nm", narrow, value).astype(jnp.float32)
+    of_value = jnp.einsum("...nm,...nd->...md", share, narrow)
+    return share.astype(jnp.float32) * (of_share - own), of_value
+
+
+_mean.defvjp(_mean_forward, _mean_backward)
+
+
 class Reading(Protocol):
     """How positions read the positions of their frame."""
 
@@ -62,7 +95,8 @@ class AtOnce:
     """All frames at once; the shares of all of them, n^2 a frame, wait for the backward pass."""
 
     def __call__(self, q: Array, key: Array, value: Array) -> Array:
-        return attend(q, key, value)
+        score = jnp.einsum("...nd,...md->...nm", q * q.shape[-1] ** -0.5, key)
+        return _mean(score.astype(jnp.float32), value)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +109,7 @@ class FrameByFrame:
 
     def __call__(self, q: Array, key: Array, value: Array) -> Array:
         frames = [jnp.moveaxis(part, 1, 0) for part in (q, key, value)]
-        frame = jax.checkpoint(lambda parts: attend(*parts))
+        frame = jax.checkpoint(lambda parts: AtOnce()(*parts))
         return jnp.moveaxis(jax.lax.map(frame, frames), 0, 1)
 
 
@@ -88,7 +122,7 @@ class CuDNN:
 
     def __call__(self, q: Array, key: Array, value: Array) -> Array:
         if q.dtype == jnp.float32:
-            return attend(q, key, value)
+            return AtOnce()(q, key, value)
         rows = [rearrange(part, "b f k n d -> (b f) n k d") for part in (q, key, value)]
         out = jax.nn.dot_product_attention(*rows, implementation="cudnn")
         return rearrange(out, "(b f) n k d -> b f k n d", b=len(q))

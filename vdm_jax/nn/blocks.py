@@ -1,5 +1,8 @@
 """Residual blocks and changes of resolution. A frame is a picture in a batch."""
 
+import dataclasses
+from typing import Protocol
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -36,6 +39,55 @@ def enlarge(h: Float[Array, "b f h w c"], stride: Stride) -> Array:
     return h.reshape(b, f * sf, height * sh, width * sw, c)
 
 
+class Resample(Protocol):
+    """A change of resolution inside a residual block; called, it changes the skip."""
+
+    @property
+    def times(self) -> tuple[int, int]:
+        """How often the branch's convolution repeats rows and columns."""
+        ...
+
+    def before(self, a: Float[Array, "b f h w c"]) -> Array:
+        """What the branch's convolution has to be given."""
+        ...
+
+    def __call__(self, h: Float[Array, "b f h w c"]) -> Array: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Shrink:
+    """`shrink`, of the branch before its convolution."""
+
+    stride: Stride
+
+    @property
+    def times(self) -> tuple[int, int]:
+        return (1, 1)
+
+    def before(self, a: Array) -> Array:
+        return self(a)
+
+    def __call__(self, h: Array) -> Array:
+        return shrink(h, self.stride)
+
+
+@dataclasses.dataclass(frozen=True)
+class Enlarge:
+    """`enlarge`; the branch's convolution reads repeated pixels without their being there."""
+
+    stride: Stride
+
+    @property
+    def times(self) -> tuple[int, int]:
+        return self.stride[1:]
+
+    def before(self, a: Array) -> Array:
+        return enlarge(a, (self.stride[0], 1, 1))
+
+    def __call__(self, h: Array) -> Array:
+        return enlarge(h, self.stride)
+
+
 class ResBlock(nn.Module):
     """Norm, swish, convolution, twice, with the embedding as scale and shift of the second norm.
 
@@ -52,13 +104,13 @@ class ResBlock(nn.Module):
         h: Float[Array, "b f h w c"],
         emb: Float[Array, "b #f d"],
         *,
-        resample=None,
+        resample: Resample | None = None,
         train: bool = False,
     ) -> Array:
-        a = nn.swish(GroupNorm(name="norm_0")(h))
+        a, times = nn.swish(GroupNorm(name="norm_0")(h)), (1, 1)
         if resample is not None:  # if convolutions are kept, what is computed again ends here
-            a, h = place(resample(a), "b f h w c"), resample(h)
-        a = convolution(self.channels, axes="c e", name="convolution_0")(a)
+            a, times, h = place(resample.before(a), "b f h w c"), resample.times, resample(h)
+        a = convolution(self.channels, times=times, axes="c e", name="convolution_0")(a)
         modulation = Projections(2, (self.channels,), "e", name="modulation")
         scale, shift = modulation(nn.swish(emb))
         a = nn.swish(GroupNorm(name="norm_1")(a, (scale, shift)))

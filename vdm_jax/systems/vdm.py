@@ -29,7 +29,7 @@ def unet(
     return models.UNet(
         channels=channels,
         levels=tuple(
-            models.Level(width, mixers if mixed else (), blocks, remat=nn.ByLevel())
+            models.Level(width, mixers if mixed else (), blocks)
             for width, mixed in zip(widths, attention, strict=True)
         ),
         embedding=nn.Embedding(width=1024, layers=layers, inputs=inputs),
