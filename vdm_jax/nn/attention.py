@@ -48,7 +48,7 @@ def attend_linearly(
 
 @jax.custom_vjp
 def _mean(score: Float[Array, "*batch n m"], value: Float[Array, "*batch m d"]) -> Array:
-    """`softmax(score) value`, for many values: passes over `n m` numbers are what it costs.
+    """`softmax(score) value`, for more values than features: what costs is passes over `n m`.
 
     `out = e v / e 1` with `e = exp(score - max)`, the sum `e 1` as one more feature of the product;
     back, `d score = e / (e 1) * (d out v^T - d out . out)`, which sums over d instead of m.
@@ -95,7 +95,10 @@ class AtOnce:
     """All frames at once; the shares of all of them, n^2 a frame, wait for the backward pass."""
 
     def __call__(self, q: Array, key: Array, value: Array) -> Array:
-        score = jnp.einsum("...nd,...md->...nm", q * q.shape[-1] ** -0.5, key)
+        positions, features = key.shape[-2:]
+        if positions <= features:
+            return attend(q, key, value)
+        score = jnp.einsum("...nd,...md->...nm", q * features**-0.5, key)
         return _mean(score.astype(jnp.float32), value)
 
 
