@@ -22,14 +22,19 @@ def attend(
     Heads are a batch like any other. `scale` is `1 / sqrt(d)` where none is given.
     (Vaswani et al. 2017, eq. 1)
     """
-    factor = q.shape[-1] ** -0.5 if scale is None else scale
-    score = jnp.einsum("...nd,...md->...nm", q * factor, key).astype(jnp.float32)
+    score = _scores(q, key, scale)
     if bias is not None:
         score = score + bias.astype(jnp.float32)
     if mask is not None:
         score = jnp.where(mask, score, -1e9)
     share = jax.nn.softmax(score, axis=-1).astype(value.dtype)
     return jnp.einsum("...nm,...md->...nd", share, value)
+
+
+def _scores(q: Array, key: Array, scale: float | None = None) -> Float[Array, "*batch n m"]:
+    """`scale q k^T` in float32."""
+    factor = q.shape[-1] ** -0.5 if scale is None else scale
+    return jnp.einsum("...nd,...md->...nm", q * factor, key).astype(jnp.float32)
 
 
 def attend_linearly(
@@ -98,8 +103,7 @@ class AtOnce:
         positions, features = key.shape[-2:]
         if positions <= features:
             return attend(q, key, value)
-        score = jnp.einsum("...nd,...md->...nm", q * features**-0.5, key)
-        return _mean(score.astype(jnp.float32), value)
+        return _mean(_scores(q, key), value)
 
 
 @dataclasses.dataclass(frozen=True)
