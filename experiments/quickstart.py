@@ -14,15 +14,15 @@ from vdm_jax import data, diffusion, evaluation, models, nn, sampling, training
 
 def experiment() -> training.Experiment:
     source = data.MovingShapes(frames=8, size=16)
-    words = data.Words(source.vocabulary, length=source.longest_caption)
-    space, time = nn.SpatialAttention(head=16), nn.TemporalAttention(head=16)
+    words = data.WordTokenizer(source.vocabulary, length=source.longest_caption)
+    space, time = nn.SpatialAttention(head_dim=16), nn.TemporalAttention(head_dim=16)
     unet = models.UNet(
         channels=32,
         levels=(
             models.Level(width=1, blocks=1, mixers=(time,)),
             models.Level(width=2, blocks=1, mixers=(space, time)),
         ),
-        embedding=nn.Normed(
+        embedding=nn.NormalizedEmbedding(
             nn.Embedding(
                 width=384,
                 layers=2,

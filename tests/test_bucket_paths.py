@@ -9,7 +9,7 @@ import untrained
 from etils import epath
 from safetensors.numpy import save_file
 
-from vdm_jax import buckets, checkpoints
+from vdm_jax import checkpoints, storage
 from vdm_jax.checkpoints import CheckpointError, folders, published
 from vdm_jax.commands import main
 
@@ -35,7 +35,7 @@ def run(tmp_path_factory):
 def test_weights_are_read_from_a_bucket(tmp_path, monkeypatch):
     arrays = {"a": np.arange(6.0).reshape(2, 3)}
     save_file(arrays, tmp_path / "some.safetensors")
-    buckets.send(tmp_path / "some.safetensors", f"{ROOT}/weights/some.safetensors")
+    storage.copy(tmp_path / "some.safetensors", f"{ROOT}/weights/some.safetensors")
     found = checkpoints.read_weights(f"{ROOT}/weights/some.safetensors")
     np.testing.assert_array_equal(found["a"], arrays["a"])
     assert published.at_hand(f"{ROOT}/weights/some.safetensors", "{}").is_file()
@@ -46,15 +46,18 @@ def test_weights_are_read_from_a_bucket(tmp_path, monkeypatch):
 
 
 def test_what_is_written_whole_is_in_the_bucket_whole_or_not_at_all():
-    with folders.whole_file(f"{ROOT}/whole/file.txt") as partial:
+    with folders.atomic_file(f"{ROOT}/whole/file.txt") as partial:
         partial.write_text("all")
         assert not epath.Path(f"{ROOT}/whole/file.txt").exists()
     assert epath.Path(f"{ROOT}/whole/file.txt").read_text() == "all"
-    with pytest.raises(KeyError), folders.whole(f"{ROOT}/whole/folder") as partial:
+    with pytest.raises(KeyError), folders.atomic_folder(f"{ROOT}/whole/folder") as partial:
         (partial / "a").write_text("a part")
         raise KeyError
     assert not epath.Path(f"{ROOT}/whole/folder").exists()
-    with pytest.raises(CheckpointError, match="is there already"), folders.whole(f"{ROOT}/whole"):
+    with (
+        pytest.raises(CheckpointError, match="is there already"),
+        folders.atomic_folder(f"{ROOT}/whole"),
+    ):
         pass
 
 
@@ -75,5 +78,5 @@ def test_a_run_is_exported_to_a_bucket_and_sampled_from_there(run, capsys):
 
 def test_lines_are_added_to_a_file_in_a_bucket():
     for number in (1, 2):
-        buckets.append(f"{ROOT}/lines.jsonl", f"{number}\n")
+        storage.append(f"{ROOT}/lines.jsonl", f"{number}\n")
     assert epath.Path(f"{ROOT}/lines.jsonl").read_text() == "1\n2\n"

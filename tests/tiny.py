@@ -38,7 +38,7 @@ class Filter(linen.Module):
 
 def network(**changes) -> models.UNet:
     """One level with both kinds of attention."""
-    mixers = (nn.SpatialAttention(head=8), nn.TemporalAttention(head=8))
+    mixers = (nn.SpatialAttention(head_dim=8), nn.TemporalAttention(head_dim=8))
     return models.UNet(
         **{
             "channels": 16,

@@ -10,7 +10,7 @@ import tiny
 from vdm_jax import data, diffusion, models, nn, sampling
 from vdm_jax.checkpoints import Store, write_experiment
 
-WORDS = data.Words(data.MovingShapes().vocabulary, length=6)
+WORDS = data.WordTokenizer(data.MovingShapes().vocabulary, length=6)
 CAPTIONS = ["a small red circle moving left", "a large blue square standing still", ""]
 
 
@@ -31,7 +31,7 @@ def experiment():
 def run(folder: Path, step: int = 3):
     """Writes the run of an experiment as of a step; the parameters that it has."""
     made = experiment()
-    like = sampling.blueprint(made)
+    like = sampling.abstract_params(made)
     random = np.random.default_rng(0)
     params = jax.tree.map(
         lambda x: jax.device_put(0.3 * random.normal(size=x.shape).astype(x.dtype), x.sharding),

@@ -10,12 +10,15 @@ import dataclasses
 import difflib
 import importlib
 import importlib.util
+import json
 import os
 import sys
 import types
 import typing
 from pathlib import Path
 from typing import Any
+
+from vdm_jax.renames import RENAMED
 
 PACKAGE = "vdm_jax"
 LINEN = {"parent", "name"}  # fields that every linen module has and no experiment sets
@@ -47,6 +50,12 @@ def nearest(name: str, known: typing.Iterable[str]) -> str:
     return f"known: {', '.join(known[:MANY])}{more}" if known else "there is none"
 
 
+def _hint(cls: type, name: str) -> str:
+    """What a field that `cls` does not have is called now, or was meant to be."""
+    new = RENAMED.get(f"{class_name(cls)}.{name}")
+    return f"it is called {new!r} now" if new else nearest(name, fields(cls))
+
+
 def class_name(cls: type) -> str:
     """The name a class is imported by: `diffusion.Cosine` for `vdm_jax.diffusion.Cosine`."""
     package, _, rest = cls.__module__.partition(".")
@@ -60,6 +69,8 @@ def class_name(cls: type) -> str:
 
 def find_class(name: str) -> type:
     """The dataclass called `name`, from this package or from a module already imported."""
+    if name in RENAMED:
+        raise ConfigError(f"{name} is called {RENAMED[name]} now")
     module_name, _, attribute = name.rpartition(".")
     try:  # this package first: `data` may also be the folder of the builders of data sets
         module = importlib.import_module(f"{PACKAGE}.{module_name}")
@@ -90,16 +101,39 @@ def to_json(node: Any) -> Any:
 
 
 def from_json(data: Any) -> Any:
-    """The tree that `to_json` wrote."""
+    """The tree that `to_json` wrote, in this or in an older version."""
+    return _from_json(upgrade(data))
+
+
+def upgrade(data: Any) -> Any:
+    """A tree as JSON, with the old names of classes and fields replaced by those of `RENAMED`."""
     if isinstance(data, list):
-        return tuple(from_json(child) for child in data)
+        return [upgrade(child) for child in data]
+    if not isinstance(data, dict):
+        return data
+    name = str(data.get("class", ""))
+    kind = RENAMED.get(name, name)
+    if kind is None:
+        return None
+    found: dict[str, Any] = {}
+    for field, value in data.items():
+        new = RENAMED.get(f"{kind}.{field}", field)
+        leaf = isinstance(value, bool | int | float | str)
+        old = f"{kind}.{new}={json.dumps(value)}" if leaf else ""
+        found[new] = upgrade(RENAMED.get(old, value))
+    return {**found, "class": kind} if name else found
+
+
+def _from_json(data: Any) -> Any:
+    if isinstance(data, list):
+        return tuple(_from_json(child) for child in data)
     if not isinstance(data, dict):
         return data
     if "class" not in data:
         raise ConfigError(f"an object without a 'class': {sorted(data)}")
     cls = find_class(data["class"])
     known = fields(cls)
-    values = {name: from_json(value) for name, value in data.items() if name != "class"}
+    values = {name: _from_json(value) for name, value in data.items() if name != "class"}
     for name in values:
         if name not in known:
             raise ConfigError(f"{data['class']} has no field {name!r}; {nearest(name, known)}")
@@ -168,7 +202,7 @@ def _replace(node: Any, path: list[str], text: str, done: tuple[str, ...], decla
     known = fields(node)
     if head not in known:
         kind = type(node).__name__
-        raise ConfigError(f"{here} ({kind}) has no field {head!r}; {nearest(head, known)}")
+        raise ConfigError(f"{here} ({kind}) has no field {head!r}; {_hint(type(node), head)}")
     child = _replace(getattr(node, head), rest, text, (*done, head), known[head].type)
     return dataclasses.replace(node, **{head: child})
 
@@ -230,7 +264,7 @@ def _made(node: ast.expr, path: str) -> Any:
     named = {word.arg: _made(word.value, path) for word in node.keywords if word.arg}
     for word in named:
         if word not in known:
-            raise ConfigError(f"{path}: {name} has no field {word!r}; {nearest(word, known)}")
+            raise ConfigError(f"{path}: {name} has no field {word!r}; {_hint(cls, word)}")
     try:
         return cls(*values, **named)
     except (TypeError, ValueError) as error:

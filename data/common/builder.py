@@ -17,7 +17,7 @@ import tensorflow_datasets as tfds
 from data.common.copies import Copy
 from data.common.index import write_index
 from data.common.items import Item
-from data.common.preparation import Preparation, cores, prepared
+from data.common.preparation import Preparation, cores, prepare
 from data.common.reports import Problem, Report
 from data.common.storage import FORMAT
 from data.common.videos import Unusable
@@ -227,7 +227,7 @@ class VideoBuilder(tfds.core.GeneratorBasedBuilder):
 def _worked(item: Item, copy: Copy | None, drops: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """The example of an item, or none, and a file that says why: what a worker of Beam does."""
     try:
-        data, facts = prepared(item, copy)
+        data, facts = prepare(item, copy)
     except Unusable as reason:
         folder = Path(drops)
         folder.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ import numpy as np
 from av.error import FFmpegError
 from av.video.reformatter import Interpolation
 
-from data.common.videos import Facts, Unusable, look, opened
+from data.common.videos import Facts, Unusable, open_container, probe
 
 
 class Copy(Protocol):
@@ -35,8 +35,8 @@ class Remux:
 
     def __call__(self, data: bytes, facts: Facts) -> tuple[bytes, Facts]:
         try:
-            copy = remuxed(data)
-            found = look(copy)
+            copy = remux(data)
+            found = probe(copy)
         except Unusable:
             return data, facts
         same = (found.frames, found.height, found.width, found.codec) == (
@@ -45,14 +45,17 @@ class Remux:
         return (copy, found) if same and facts.stamps else (data, facts)
 
 
-def remuxed(data: bytes, start: float = 0.0, end: float = float("inf")) -> bytes:
+def remux(data: bytes, start: float = 0.0, end: float = float("inf")) -> bytes:
     """The video stream in Matroska, from the keyframe before `start` to `end`, in seconds.
 
     Times stay as they are, to the millisecond; those of the original begin at its first frame.
     """
     out = io.BytesIO()
     try:
-        with opened(data) as (source, stream), av.open(out, "w", format="matroska") as target:
+        with (
+            open_container(data) as (source, stream),
+            av.open(out, "w", format="matroska") as target,
+        ):
             copy = target.add_stream_from_template(stream)
             unit = float(stream.time_base)
             origin = stream.start_time or 0
@@ -75,7 +78,7 @@ def remuxed(data: bytes, start: float = 0.0, end: float = float("inf")) -> bytes
 
 def length(data: bytes) -> float:
     """Seconds from the first frame to the end, as the container says."""
-    with opened(data) as (container, stream):
+    with open_container(data) as (container, stream):
         if stream.duration:
             return float(stream.duration * stream.time_base)
         return (container.duration or 0) / av.time_base
@@ -110,7 +113,7 @@ class Recode:
         height, width = (max(2, 2 * round(side / 2)) for side in (height, width))  # 4:2:0 is even
         rate = Fraction(self.fps or facts.fps).limit_denominator(1001)
         out = io.BytesIO()
-        with opened(data) as (source, stream), av.open(out, "w", format="mp4") as target:
+        with open_container(data) as (source, stream), av.open(out, "w", format="mp4") as target:
             options = {"crf": str(self.crf), "g": "12", "sc_threshold": "0", "bf": "2"}
             copy = target.add_stream("libx264", rate=rate, options=options)
             copy.width, copy.height, copy.pix_fmt = width, height, "yuv420p"
@@ -128,7 +131,7 @@ class Recode:
                 picture.pts, picture.time_base = count, 1 / rate
                 target.mux(copy.encode(picture))
             target.mux(copy.encode())
-        return out.getvalue(), look(out.getvalue())
+        return out.getvalue(), probe(out.getvalue())
 
     def _resampled(self, frames: Iterator[Any], facts: Facts) -> Iterator[Any]:
         """Every frame, or at `fps` the one nearest to each time."""

@@ -15,8 +15,9 @@ def order(name: str) -> tuple[str, str]:
     return name.casefold(), name
 
 
-def listed(folder: Path, report: Report, endings: frozenset[str] = VIDEOS) -> Iterator[Path]:
-    """The files below `folder` with one of `endings`; others but texts are told to the report."""
+def list_files(folder: Path, report: Report, endings: frozenset[str] = VIDEOS) -> Iterator[Path]:
+    """The files below `folder` with one of `endings`; others but texts are told to the
+    report."""
     found = [path for path in folder.rglob("*") if not path.name.startswith(".") and path.is_file()]
     for path in sorted(found, key=lambda path: order(str(path.relative_to(folder)))):
         ending = path.suffix.lower()

@@ -19,18 +19,18 @@ from typing import Any
 from tqdm import tqdm
 
 from data.common.containers import ends_early
-from data.common.copies import Copy, length, remuxed
+from data.common.copies import Copy, length, remux
 from data.common.items import Item
-from data.common.videos import Facts, Unusable, look
+from data.common.videos import Facts, Unusable, probe
 
 
-def prepared(item: Item, copy: Copy | None) -> tuple[bytes, dict[str, Any]]:
+def prepare(item: Item, copy: Copy | None) -> tuple[bytes, dict[str, Any]]:
     """The bytes to store, and the facts about them. Raises `Unusable`."""
     data = item.media.read()
     if item.span is not None and data and length(data) > item.span[1] - item.span[0] + 1:
         data, facts = _cut(data, *item.span)
     else:
-        facts = look(data)
+        facts = probe(data)
     if copy is not None:
         data, facts = copy(data, facts)
     return data, facts.record() | item.media.details()
@@ -40,15 +40,15 @@ def _cut(data: bytes, start: float, end: float) -> tuple[bytes, Facts]:
     """A part of a video, from the keyframe before it, and the facts of that part alone."""
     if reason := ends_early(data):
         raise Unusable(reason)
-    part = remuxed(data, start, end)
-    return part, look(part).within(start, end)
+    part = remux(data, start, end)
+    return part, probe(part).within(start, end)
 
 
 def _outcome(item: Item, copy: Copy | None, copies: Path) -> dict[str, Any]:
     """The journal's entry about an item; a smaller copy goes into a file of its own."""
     entry: dict[str, Any] = {"key": item.key, "identity": item.media.identity()}
     try:
-        data, entry["facts"] = prepared(item, copy)
+        data, entry["facts"] = prepare(item, copy)
     except Unusable as reason:
         return entry | {"dropped": str(reason)}
     except Exception as error:  # a decoder's surprise with one file is no reason to lose the others

@@ -68,7 +68,7 @@ class Facts:
 
 
 @contextmanager
-def opened(data: bytes) -> Iterator[tuple[Any, Any]]:
+def open_container(data: bytes) -> Iterator[tuple[Any, Any]]:
     """The container and its first video stream; what FFmpeg refuses becomes `Unusable`."""
     try:
         with av.open(io.BytesIO(data), **TOLERANT) as container:
@@ -82,7 +82,7 @@ def opened(data: bytes) -> Iterator[tuple[Any, Any]]:
         raise Unusable(f"it cannot be decoded: {error.strerror or error}") from error
 
 
-def look(data: bytes) -> Facts:
+def probe(data: bytes) -> Facts:
     """Decodes every frame of a video once, and every one after a keyframe once more.
 
     Raises `Unusable` where a frame is missing or the file is no video.
@@ -94,7 +94,7 @@ def look(data: bytes) -> Facts:
     if reason := ends_early(data):
         raise Unusable(reason)
     stamps, keys, sums, shapes = [], [], [], set()
-    with opened(data) as (container, stream):
+    with open_container(data) as (container, stream):
         for frame in container.decode(stream):
             if frame.is_corrupt:
                 raise Unusable(f"frame {len(stamps)} is damaged")
@@ -151,7 +151,7 @@ def _proven(data: bytes, stamps: list[int], keys: list[int], sums: list[int]) ->
     """
     good, ends = [], [*keys[1:], len(stamps)]
     places = {stamp: place for place, stamp in enumerate(stamps)}
-    with opened(data) as (container, stream):
+    with open_container(data) as (container, stream):
         for key, end in zip(keys, ends, strict=True):
             container.seek(stamps[key], stream=stream)
             found = {}

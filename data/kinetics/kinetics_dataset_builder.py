@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from data.common import File, Item, Problem, Report, VideoBuilder
-from data.common.files import listed, order
+from data.common.files import list_files, order
 
 SPLITS = {"train": "train", "val": "val", "validate": "val", "validation": "val", "test": "test"}
 CUT = re.compile(r"(?P<id>.{11})_(?P<start>\d{6})_(?P<end>\d{6})")
@@ -54,7 +54,7 @@ class Builder(VideoBuilder):
     def items(self, report: Report) -> Iterator[Item]:
         source = self.path("source")
         told = spans(self.path("tables"), report) if self.options.get("tables") else {}
-        paths = list(listed(source, report))
+        paths = list(list_files(source, report))
         names = {span.label for span in told.values()} or {path.parent.name for path in paths}
         self.classes = tuple(sorted(names, key=order))
         labels = {name: label for label, name in enumerate(self.classes)}

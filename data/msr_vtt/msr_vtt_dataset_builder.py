@@ -11,7 +11,7 @@ import tensorflow_datasets as tfds
 
 from data.common import File, Item, Problem, Report, VideoBuilder
 from data.common.builder import captions
-from data.common.files import listed
+from data.common.files import list_files
 from data.msr_vtt.annotations import BENCHMARK, ID, LISTS, Annotations, read_json, read_list
 
 CATEGORIES = (
@@ -54,7 +54,7 @@ class Builder(VideoBuilder):
         for split in {split for one in told.values() for split in one.splits} & COUNTS.keys():
             report.expected = {**report.expected, split: COUNTS[split]}
         missing = set(told)
-        for path in listed(source, report):
+        for path in list_files(source, report):
             name = path.stem
             if not ID.fullmatch(name):
                 report.drop(str(path.relative_to(source)), "its name is none of MSR-VTT")

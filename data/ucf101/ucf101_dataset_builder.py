@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from data.common import File, Item, Problem, Report, VideoBuilder
-from data.common.files import listed, read_lines
+from data.common.files import list_files, read_lines
 
 NAME = re.compile(r"v_(?P<action>\w+)_g(?P<group>\d+)_c(?P<clip>\d+)", re.IGNORECASE)
 
@@ -58,7 +58,7 @@ class Builder(VideoBuilder):
         if not member:
             raise Problem(f"{lists} holds no trainlist01.txt, testlist01.txt, ...")
         no_group_on_both_sides(member)
-        for path in listed(source, report):
+        for path in list_files(source, report):
             stem = path.stem.casefold()
             parts = NAME.fullmatch(path.stem)
             if parts is None or parts["action"].casefold() not in labels:

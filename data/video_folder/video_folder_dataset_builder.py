@@ -12,7 +12,7 @@ import numpy as np
 
 from data.common import File, Item, Problem, Report, VideoBuilder
 from data.common.builder import captions
-from data.common.files import listed, order
+from data.common.files import list_files, order
 
 SPLITS = ("train", "val", "test")
 
@@ -37,7 +37,7 @@ class Builder(VideoBuilder):
 
     def items(self, report: Report) -> Iterator[Item]:
         source, share = self.path("source"), self._share()
-        paths = {path.relative_to(source): path for path in listed(source, report)}
+        paths = {path.relative_to(source): path for path in list_files(source, report)}
         divided = any(here.parts[0] in SPLITS for here in paths if len(here.parts) > 1)
         folders = {here: here.parts[1:-1] if divided else here.parts[:-1] for here in paths}
         self.classes = tuple(sorted({f[0] for f in folders.values() if f}, key=order))

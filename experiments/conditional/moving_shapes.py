@@ -15,13 +15,13 @@ known, seed 0), with caption / without:
     guidance 10        1.00 / .95   1.00 / .77      .19 /  .34
     true clips         1.00         1.00            0
 
-Without a backward pass (`diffusion.Secant(10.0)`), on the first 64 of these clips, beside guidance
-10 on the same: colour 1.00 / .88 (1.00 / .91), direction 1.00 / .44 (.98 / .67), and .22 / .60 px
-(.23 / .41) off.
+Without a backward pass (`diffusion.FiniteDifferenceGuidance(10.0)`), on the first 64 of these
+clips, beside guidance 10 on the same: colour 1.00 / .88 (1.00 / .91), direction 1.00 / .44 (.98 /
+.67), and .22 / .60 px (.23 / .41) off.
 
 By DDIM, under text guidance of 2, and with noise held on its path (`sampling.sampler=
-diffusion.DDIM(24)`, `sampling.guidance=2.0`, `evaluations.0.path=diffusion.Posterior()`) guidance
-10 has direction .96 / .54, and is .39 / .63 px off.
+diffusion.DDIM(24)`, `sampling.guidance=2.0`, `evaluations.0.path=diffusion.ForwardProcessNoise()`)
+guidance 10 has direction .96 / .54, and is .39 / .63 px off.
 
 From 8 to 32 frames with captions (64 clips), what the oracle says of the last 8 (plain samples have
 colour 1.00, shape .58, size .99, clean 1.00), and beside it the same by DDIM as above:
@@ -47,21 +47,21 @@ from pathlib import Path
 
 from vdm_jax import diffusion, evaluation, sampling, training
 
-CORRECTIONS = (None, diffusion.Gradient(2.0), diffusion.Gradient(10.0))
+CORRECTIONS = (None, diffusion.ReconstructionGuidance(2.0), diffusion.ReconstructionGuidance(10.0))
 
 
 def experiment() -> training.Experiment:
     quickstart = training.load(Path(__file__).parents[1] / "quickstart.py")
-    fresh = diffusion.Fresh()
+    fresh = diffusion.IndependentNoise()
     return dataclasses.replace(
         quickstart,
         # What is known says enough: no text guidance beside it.
         sampling=sampling.Generator(sampler=diffusion.Ancestral(steps=24), batch=64),
         evaluations=(
-            evaluation.Prediction(clips=128, corrections=CORRECTIONS, path=fresh),
+            evaluation.Prediction(clips=128, corrections=CORRECTIONS, known_noise=fresh),
             evaluation.Extension(
-                clips=64, frames=32, overlap=4, corrections=CORRECTIONS, path=fresh
+                clips=64, frames=32, overlap=4, corrections=CORRECTIONS, known_noise=fresh
             ),
-            evaluation.Interpolation(clips=128, corrections=CORRECTIONS, path=fresh),
+            evaluation.Interpolation(clips=128, corrections=CORRECTIONS, known_noise=fresh),
         ),
     )

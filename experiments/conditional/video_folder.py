@@ -17,8 +17,8 @@ over, seed 0. The 8 held-out ends of the UCF-101 clips, mean absolute difference
     replacement         18.8              9.6                  22.6
     guidance 2          12.3              7.6                  16.5
     guidance 10          9.1              8.9                  14.9
-    and ancestral        6.3              9.1                  14.7   (64 steps, `Fresh` noise)
-    Secant 10           18.4             14.0                  21.5
+    and ancestral        6.3              9.1                  14.7   (64 steps, `IndependentNoise`
+    noise) Secant 10           18.4             14.0                  21.5
 
 With guidance 10 new frames follow the given ones as real frames do, sharp, in the same scene; in
 two of the eight the people in it, a cyclist and the boxers, fall apart. Trained on the five of
@@ -36,11 +36,16 @@ new frames were blurred by 9 of these units, and seams no smaller than 16.
 
 from vdm_jax import data, diffusion, evaluation, models, nn, sampling, training
 
-CORRECTIONS = (None, diffusion.Gradient(2.0), diffusion.Gradient(10.0), diffusion.Secant(10.0))
+CORRECTIONS = (
+    None,
+    diffusion.ReconstructionGuidance(2.0),
+    diffusion.ReconstructionGuidance(10.0),
+    diffusion.FiniteDifferenceGuidance(10.0),
+)
 
 
 def experiment() -> training.Experiment:
-    space, time = nn.SpatialAttention(head=32), nn.TemporalAttention(head=32)
+    space, time = nn.SpatialAttention(head_dim=32), nn.TemporalAttention(head_dim=32)
     unet = models.UNet(
         channels=64,
         levels=(

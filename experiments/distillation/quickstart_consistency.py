@@ -31,7 +31,7 @@ def experiment() -> training.Experiment:
         task=training.Consistency(
             halved.task.denoising,
             teacher="runs/quickstart",
-            start=64,
+            start_steps=64,
             segments=2,
             guidance=2.0,
         ),

@@ -34,7 +34,7 @@ def experiment() -> training.Experiment:
                 model=told(quickstart.task.model),
                 weight=diffusion.TruncatedSNR(),
                 times=diffusion.Stratified(),
-                drop=0.0,
+                condition_dropout=0.0,
             ),
             teacher="runs/quickstart",
             weights=(1.0, 4.0),

@@ -16,7 +16,7 @@ def cascade() -> sampling.Cascade:
     distilled = config.load(Path(__file__).with_name("tiny_cascade.py"), ("cascade",))
     sampler = diffusion.DDIM(steps=64)
     base = sampling.Generator(sampler=sampler, guidance=2.0, batch=16)
-    enlarging = sampling.Generator(sampler=sampler, snr=20.0, batch=16)
+    enlarging = sampling.Generator(sampler=sampler, lowres_snr=20.0, batch=16)
     names = [stage.name for stage in distilled.stages]
     stages = (
         sampling.Stage(f"runs/tiny/{names[0]}", base),

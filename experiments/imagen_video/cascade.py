@@ -21,7 +21,7 @@ def generator(
         sampler=diffusion.Ancestral(steps=steps, gamma=0.3),
         guidance=guidance,
         threshold=diffusion.DynamicThreshold(99.5),
-        snr=snr,
+        lowres_snr=snr,
         tiles=tiles,
         batch=1,
     )

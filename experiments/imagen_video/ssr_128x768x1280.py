@@ -24,7 +24,7 @@ def experiment() -> training.Experiment:
             blocks=(2, 4, 8, 8),
         ),
         source=imagen_video.clips(
-            frames=128, fps=24.0, size=288, crop=data.RandomPart(of=(768, 1280))
+            frames=128, fps=24.0, size=288, crop=data.RandomPatch(of=(768, 1280))
         ),
         lowres=training.LowRes(size=4, crop=256),
         batch=64,

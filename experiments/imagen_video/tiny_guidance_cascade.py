@@ -30,7 +30,7 @@ from vdm_jax import data, diffusion, evaluation, sampling
 
 
 def cascade() -> sampling.Cascade:
-    enlarging = sampling.Generator(sampler=diffusion.DDIM(steps=8), snr=20.0, batch=16)
+    enlarging = sampling.Generator(sampler=diffusion.DDIM(steps=8), lowres_snr=20.0, batch=16)
     base = sampling.Generator(sampler=diffusion.DDIM(steps=24), guidance=2.0, batch=64)
     return sampling.Cascade(
         stages=(

@@ -16,8 +16,8 @@ step of DDIM, without the detail that samples add:
     frames blended             26.7    19.7
     frames repeated            24.4    18.4
 
-It is shown both neighbours moved to meet (`models.Compensate`), whose own mean is at 27.4 dB: the
-.5 dB over blending are of the motion found, and so short a training adds nothing to them.
+It is shown both neighbours moved to meet (`models.MotionCompensated`), whose own mean is at 27.4
+dB: the .5 dB over blending are of the motion found, and so short a training adds nothing to them.
 """
 
 import dataclasses
@@ -29,7 +29,7 @@ from vdm_jax.systems import tiny_imagen_video
 def experiment() -> training.Experiment:
     return tiny_imagen_video.stage(
         tiny_imagen_video.super_resolution(
-            channels=32, patch=2, strides=(1,), fill=models.Compensate(), std=0.05
+            channels=32, patch=2, strides=(1,), fill=models.MotionCompensated(), std=0.05
         ),
         data.VideoFolder(
             path="videos",

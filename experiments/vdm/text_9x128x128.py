@@ -18,7 +18,7 @@ def experiment() -> training.Experiment:
                 channels=128,
                 widths=(1, 2, 4, 8, 16),
                 attention=(False, False, True, True, True),
-                head=128,
+                head_dim=128,
                 layers=4,
                 inputs=(nn.LogSNR(), nn.PooledText()),
             ),

@@ -20,7 +20,7 @@ from vdm_jax import data, diffusion, evaluation, models, nn, sampling, training
 
 
 def experiment() -> training.Experiment:
-    space, time = nn.SpatialAttention(head=16), nn.TemporalAttention(head=16)
+    space, time = nn.SpatialAttention(head_dim=16), nn.TemporalAttention(head_dim=16)
     unet = models.UNet(
         channels=32,
         levels=(

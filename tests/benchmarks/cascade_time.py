@@ -15,7 +15,7 @@ from pathlib import Path
 import jax
 
 from vdm_jax import config, sampling
-from vdm_jax.evaluation.subject import elements
+from vdm_jax.evaluation.subject import evenly_spaced
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments" / "distillation"
 FILES = (EXPERIMENTS / "tiny_teachers_cascade.py", EXPERIMENTS / "tiny_cascade.py")
@@ -47,7 +47,7 @@ def main() -> None:
 def stage_times(cascade, videos: int) -> list[tuple[float, int]]:
     """Seconds and network calls of each stage; each enlarges what the one before has made."""
     cascade.check()
-    chosen = elements(cascade.data, "held_out", videos)
+    chosen = evenly_spaced(cascade.data, "held_out", videos)
     captions = [str(element["caption"]) for element in chosen]
     low, found = None, []
     for number, stage in enumerate(cascade.stages):

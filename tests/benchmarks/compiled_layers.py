@@ -2,9 +2,9 @@
 
     python tests/benchmarks/compiled_layers.py --topology v5p:2x2x1 ResBlock TemporalAttention
 
-Each runs forwards and backwards in bfloat16, computed again as `nn.ByLayer()` does, on clips of 16
-frames of 12x20 pixels, 8 on each chip: the second level of Imagen Video's base model. Nothing runs
-on a TPU, none is needed, and nothing is measured but the compiler.
+Each runs forwards and backwards in bfloat16, computed again as `nn.RematLayer()` does, on clips of
+16 frames of 12x20 pixels, 8 on each chip: the second level of Imagen Video's base model. Nothing
+runs on a TPU, none is needed, and nothing is measured but the compiler.
 """
 
 import argparse
@@ -60,7 +60,7 @@ def main() -> None:
         params = jax.tree.map(
             lambda x: jax.ShapeDtypeStruct(x.shape, half, sharding=places[1]), params
         )
-        step = jax.jit(nn.placing(parallel.Places(mesh))(gradient(layer)))
+        step = jax.jit(nn.logical_axis_rules(parallel.MeshRules(mesh))(gradient(layer)))
         found = parallel.estimate(step, (params, *inputs), mesh, args.topology.chip)
         print(
             f"{name:<22}{found.compile_cpu_seconds:>8.1f} CPUs{1e3 * found.step_seconds:>9.2f} ms"

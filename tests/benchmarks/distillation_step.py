@@ -39,7 +39,10 @@ def main() -> None:
 
     programs = {"training": update(experiment, task.denoising, batch)}
     distilling = update(experiment, task, batch)
-    for name, steps in (("distillation", task.end), ("guided teacher", task.start // 2)):
+    for name, steps in (
+        ("distillation", task.end_steps),
+        ("guided teacher", task.start_steps // 2),
+    ):
         programs[name] = partial(distilling, steps=jnp.asarray(steps, jnp.int32))
     programs["forward pass"] = forward(task.denoising, batch)
 
@@ -67,13 +70,13 @@ def say_operations(experiment: training.Experiment) -> None:
     def denoise(params, cond, z, logsnr):
         return task.denoising.denoiser(params, {}, cond)(z, logsnr)
 
-    one = parallel.operations(jax.jit(denoise).trace(params, cond, x, logsnr).jaxpr).all
+    one = parallel.count_flops(jax.jit(denoise).trace(params, cond, x, logsnr).jaxpr).all
 
     def passes(task) -> float:
         init = partial(states.init, task, experiment.optimizer)
         state = jax.eval_shape(init, jax.random.key(0), batch)
         step = training.make_step(task, experiment.optimizer, experiment.steps)
-        return parallel.operations(jax.jit(step).trace(*state, batch).jaxpr).all / one
+        return parallel.count_flops(jax.jit(step).trace(*state, batch).jaxpr).all / one
 
     first = passes(task.denoising)
     print(f"operations: training = {first:.2f} forward")
@@ -87,7 +90,7 @@ def update(experiment: training.Experiment, task, batch):
     init = partial(states.init, task, experiment.optimizer)
     state, frozen = jax.jit(init)(jax.random.key(0), batch)
     step = training.make_step(task, experiment.optimizer, experiment.steps)
-    compiled = parallel.compiled(jax.jit(step).lower(state, frozen, batch))
+    compiled = parallel.compile_lowered(jax.jit(step).lower(state, frozen, batch))
 
     def run(**changes):
         return compiled(state, frozen | changes, batch)
@@ -105,7 +108,7 @@ def forward(task: training.Denoising, batch):
     def denoise(params, cond, z, logsnr):
         return task.denoiser(params, {}, cond)(z, logsnr)
 
-    return partial(parallel.compiled(jax.jit(denoise).lower(*arguments)), *arguments)
+    return partial(parallel.compile_lowered(jax.jit(denoise).lower(*arguments)), *arguments)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ models of any size; so does --topology, by which the estimates are those for a T
 XLA for the CPU orders a program for the most concurrency, whatever that keeps in memory, and undoes
 the barriers by which recomputing waits: the quickstart, batch 8, comes to 8.0 x the plain step, 7.9
 with levels and 7.6 with layers recomputed; and with it told to mind memory (XLA_FLAGS=
---xla_cpu_enable_concurrency_optimized_scheduler=false) to 10.1, 5.6 and 5.9. `Secant`, which has
-no backward pass, comes to 1.21.
+--xla_cpu_enable_concurrency_optimized_scheduler=false) to 10.1, 5.6 and 5.9.
+`FiniteDifferenceGuidance`, which has no backward pass, comes to 1.21.
 
 For v5e, one chip, bfloat16: of text_small's upper two levels with one block each, batch 1, a plain
 step has 125 MiB of temporaries and a guided one, all kept, 1,124. Most are the shares of attention
@@ -36,14 +36,14 @@ from vdm_jax.models import Conditioning
 
 CHOSEN = {
     "plain": None,
-    "guided": diffusion.Gradient(10.0),
-    "pseudo-inverse": diffusion.PseudoInverse(2),
-    "secant": diffusion.Secant(10.0),
+    "guided": diffusion.ReconstructionGuidance(10.0),
+    "pseudo-inverse": diffusion.PseudoInverseGuidance(2),
+    "secant": diffusion.FiniteDifferenceGuidance(10.0),
 }
 WAYS = {
-    "all kept": (nn.Never(), nn.AtOnce()),
-    "levels again": (nn.ByLevel(), nn.FrameByFrame()),
-    "layers again": (nn.ByLayer(), nn.FrameByFrame()),
+    "all kept": (nn.Never(), nn.DotProduct()),
+    "levels again": (nn.RematLevel(), nn.Sliced()),
+    "layers again": (nn.RematLayer(), nn.Sliced()),
 }
 
 
@@ -111,10 +111,12 @@ def shapes(experiment: training.Experiment, batch: int):
 
 
 def recomputed(
-    task: training.Denoising, how: nn.Recompute, reads: nn.Reading
+    task: training.Denoising, how: nn.Remat, implementation: nn.AttentionImplementation
 ) -> training.Denoising:
     """The task with so much of its U-Net recomputed in the backward pass."""
-    return with_levels(task, lambda level: dataclasses.replace(reading(level, reads), remat=how))
+    return with_levels(
+        task, lambda level: dataclasses.replace(reading(level, implementation), remat=how)
+    )
 
 
 def guided_step(task, correction, params, cond, z, logsnr):
@@ -122,7 +124,7 @@ def guided_step(task, correction, params, cond, z, logsnr):
     denoiser = task.denoiser(params, {}, cond)
     if correction is not None:
         mask = jnp.arange(z.shape[1])[None] < z.shape[1] // 2
-        known = diffusion.Known(jnp.zeros_like(z), mask)
+        known = diffusion.KnownPixels(jnp.zeros_like(z), mask)
         denoiser = diffusion.reconstruction(denoiser, [known], correction, task.process)
     return denoiser(z, logsnr)
 

@@ -41,7 +41,7 @@ def main() -> None:
     shape = jax.ShapeDtypeStruct((1, 16, 224, 224, 3), jnp.float32)
     like = jax.eval_shape(network.init, jax.random.key(0), shape)["params"]
     variables = {"params": jax.device_put(layouts.I3D_PIERGIAJ.to_params(state, like))}
-    run = parallel.Program(network.apply)
+    run = parallel.Jit(network.apply)
     video = np.random.default_rng(0).uniform(-1, 1, (args.clips, *shape.shape[1:]))
     video = video.astype(np.float32)
     foreign = torch.tensor(video).permute(0, 4, 1, 2, 3).contiguous()

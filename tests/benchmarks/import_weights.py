@@ -52,10 +52,10 @@ def main():
     options = parser.parse_args()
 
     layers = max(1, round((options.gigabytes * 1e9 / 4 - 66e6) / 51.4e6))
-    network = models.T5(2048, layers, heads=32, feed_forward=models.Gated(5120))
+    network = models.T5(2048, layers, heads=32, feed_forward=models.GatedFeedForward(5120))
     like = jax.eval_shape(network.init, jax.random.key(0), jnp.zeros((1, 8), jnp.int32))["params"]
     mesh = parallel.Mesh().build()
-    like = parallel.at(like, parallel.shardings(like, mesh))
+    like = parallel.with_shardings(like, parallel.shardings(like, mesh))
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         foreign = layouts.T5_V1_1.to_foreign(like)
         write(Path(folder), Random(foreign), shard=2**28, metadata={}, within={})

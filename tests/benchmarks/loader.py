@@ -157,7 +157,7 @@ class Reading:
     processes: int = 0
 
     def batches(self, out: Path, batch: int, cores: int, seed: int) -> data.Batches:
-        crop = data.CentreCrop(filter=self.filter)
+        crop = data.CenterCrop(filter=self.filter)
         source = data.Clips(
             self.dataset, path=str(out), held_out=None, frames=FRAMES, size=SIZE, crop=crop
         )

@@ -1,8 +1,8 @@
 """A training step of an experiment on the devices of this machine, measured: seconds, MFU, memory.
 
     python tests/benchmarks/mfu.py experiments/vdm/ucf101.py --set loader.batch=8 [--steps 10]
-        [--set "task.model.levels.1.mixers.0.reads=nn.CuDNN()" ...]
-        [--set "task.model.levels.1.remat=nn.ByLayer()" ...]
+        [--set "task.model.levels.1.mixers.0.implementation=nn.CuDNN()" ...]
+        [--set "task.model.levels.1.remat=nn.RematLayer()" ...]
 
 The step is that of `vdm-jax train`; its batch, of zeros and ones, is on the devices already. MFU is
 the operations that the mathematics needs, as `vdm-jax plan` counts them, by what the devices could
@@ -38,7 +38,7 @@ def written_out(experiment: training.Experiment) -> training.Experiment:
     """The experiment with attention as products, which can be counted."""
     task = experiment.task
     assert isinstance(task, training.Denoising)
-    task = with_levels(task, lambda level: reading(level, nn.AtOnce()))
+    task = with_levels(task, lambda level: reading(level, nn.DotProduct()))
     return dataclasses.replace(experiment, task=task)
 
 
@@ -57,7 +57,7 @@ def main() -> None:
     mesh = experiment.mesh.build()
     step, shapes = planning.training_step(experiment, mesh)
     began = time.monotonic()
-    compiled = parallel.compiled(step.lower(*shapes))
+    compiled = parallel.compile_lowered(step.lower(*shapes))
     compiling = time.monotonic() - began
 
     def init(key):
@@ -85,7 +85,7 @@ def main() -> None:
         with jax.profiler.trace(args.trace):
             for _ in range(2):
                 _, state = timed(state)
-    counted = parallel.operations(
+    counted = parallel.count_flops(
         planning.training_step(written_out(experiment), mesh)[0].trace(*shapes).jaxpr
     )
     seconds = statistics.median(taken[2:])
@@ -96,7 +96,7 @@ def main() -> None:
         "devices": f"{mesh.size} x {jax.devices()[0].device_kind}", "peak FLOP/s": peak,
         "rows": list(shapes[2]["video"].shape), "seconds": round(seconds, 4),
         "mfu": round(counted.needed / could, 4),
-        "with what is computed again": round(counted.all / could, 4),
+        "with what is computed again": round(counted.total / could, 4),
         "peak GiB": round(used / 2**30, 2), "compiling, seconds": round(compiling, 1),
     }  # fmt: skip
     print(json.dumps(facts, indent=2))

@@ -24,13 +24,16 @@ from vdm_jax import diffusion
 
 PROCESS = diffusion.Process(diffusion.Cosine())
 WAYS = {
-    "replacement, posterior": (None, diffusion.Posterior()),
-    "replacement, fresh": (None, diffusion.Fresh()),
+    "replacement, posterior": (None, diffusion.ForwardProcessNoise()),
+    "replacement, fresh": (None, diffusion.IndependentNoise()),
     **{
-        f"guidance, weight {w:g}": (diffusion.Gradient(w), diffusion.Posterior())
+        f"guidance, weight {w:g}": (
+            diffusion.ReconstructionGuidance(w),
+            diffusion.ForwardProcessNoise(),
+        )
         for w in (1.0, 2.0, 3.0, 5.0, 9.0)
     },
-    "pseudo-inverse": (diffusion.PseudoInverse(8), diffusion.Posterior()),
+    "pseudo-inverse": (diffusion.PseudoInverseGuidance(8), diffusion.ForwardProcessNoise()),
 }
 
 
@@ -44,10 +47,10 @@ def main() -> None:
         print(f"\n{problem.__name__}, {args.steps} ancestral steps, {args.samples} samples")
         print(f"  {'':<26}{'mean':>8}{'cov':>8}   first means (exact "
               + " ".join(f"{m:.3f}" for m in mean[:4]) + ")")  # fmt: skip
-        for name, (correction, path) in WAYS.items():
-            if known is None and path == diffusion.Fresh():
+        for name, (correction, known_noise) in WAYS.items():
+            if known is None and known_noise == diffusion.IndependentNoise():
                 continue
-            draw = partial(samples, denoiser, known, small, correction, path, args.steps)
+            draw = partial(samples, denoiser, known, small, correction, known_noise, args.steps)
             x = np.asarray(
                 jax.jit(draw, static_argnums=1)(jax.random.key(0), (args.samples, *shape))
             )
@@ -60,15 +63,15 @@ def main() -> None:
             print(f"  {name:<26}{errors[0]:8.1%}{errors[1]:8.1%}   {shown}", flush=True)
 
 
-def samples(denoiser, known, small, correction, path, steps, key, shape):
+def samples(denoiser, known, small, correction, known_noise, steps, key, shape):
     """Conditional samples [b f h w c]."""
     keys = jax.random.split(key, 3)
     measurements = [m for m in (known, small) if m is not None]
     if correction is not None:
         denoiser = diffusion.reconstruction(denoiser, measurements, correction, PROCESS)
     if known is not None:
-        denoiser = diffusion.replacement(denoiser, known, path, keys[2], PROCESS)
-    z = PROCESS.first(jax.random.normal(keys[0], shape))
+        denoiser = diffusion.replacement(denoiser, known, known_noise, keys[2], PROCESS)
+    z = PROCESS.prior_sample(jax.random.normal(keys[0], shape))
     return diffusion.Ancestral(steps)(keys[1], denoiser, z, PROCESS)
 
 
@@ -96,7 +99,7 @@ def gaussian_frames():
     mean, posterior = conditioned(covariance, np.eye(16)[:8], np.ones(8))
     x, mask = jnp.ones((1, 16, 1, 1, 1)), jnp.arange(16)[None] < 8
     new = np.arange(8, 16)
-    return (linear(covariance), diffusion.Known(x, mask), None, (16, 1, 1, 1), new,
+    return (linear(covariance), diffusion.KnownPixels(x, mask), None, (16, 1, 1, 1), new,
             mean[new], posterior[np.ix_(new, new)])  # fmt: skip
 
 
@@ -110,7 +113,7 @@ def gaussian_pixels():
 
 def mixture():
     """Two Gaussians around (1, 1, 1, 1) and its opposite, of variance .3 and correlation .8."""
-    frames, centre = 4, np.ones(4)
+    frames, center = 4, np.ones(4)
     covariance = 0.3 * (0.8 * np.ones((4, 4)) + 0.2 * np.eye(4))
 
     def denoiser(z, logsnr):
@@ -119,7 +122,7 @@ def mixture():
         inverse = jnp.linalg.inv(alpha**2 * jnp.asarray(covariance, z.dtype) + sigma**2 * eye)
         modes, logits = [], []
         for sign in (1.0, -1.0):
-            m = sign * jnp.asarray(centre, z.dtype).reshape(1, -1)
+            m = sign * jnp.asarray(center, z.dtype).reshape(1, -1)
             off = flat - alpha * m
             modes.append(m + alpha * (off @ inverse) @ jnp.asarray(covariance, z.dtype))
             logits.append(-0.5 * jnp.sum(off @ inverse * off, axis=1, keepdims=True))
@@ -130,14 +133,14 @@ def mixture():
     parts, chances = [], []
     for sign in (1.0, -1.0):
         gain = covariance[:, :1] / covariance[0, 0]
-        parts.append((sign * centre + gain[:, 0] * (value - sign))[new])
+        parts.append((sign * center + gain[:, 0] * (value - sign))[new])
         chances.append(np.exp(-((value - sign) ** 2) / 2 / covariance[0, 0]))
     chances = np.array(chances) / sum(chances)
     mean = sum(c * p for c, p in zip(chances, parts, strict=True))
     within = conditioned(covariance, rows, np.zeros(1))[1][np.ix_(new, new)]
     between = sum(c * np.outer(p - mean, p - mean) for c, p in zip(chances, parts, strict=True))
     x, mask = jnp.full((1, 4, 1, 1, 1), value), jnp.arange(4)[None] < 1
-    return denoiser, diffusion.Known(x, mask), None, (4, 1, 1, 1), new, mean, within + between
+    return denoiser, diffusion.KnownPixels(x, mask), None, (4, 1, 1, 1), new, mean, within + between
 
 
 if __name__ == "__main__":

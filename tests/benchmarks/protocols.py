@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from vdm_jax.data import EveryWindow, sides
-from vdm_jax.evaluation import Every, Frechet, Sample, SampleAgain
+from vdm_jax.evaluation import All, Frechet, WithoutReplacement, WithReplacement
 from vdm_jax.evaluation.protocols import PROTOCOLS, Pairs, collect, measure
 from vdm_jax.progress import clock
 
@@ -37,8 +37,11 @@ def few(protocol, real, count: int, metrics: list[str]):
     The bootstrap of a Frechet distance, nearly as long for few clips as for many, is left out.
     """
     every = {"windows": EveryWindow(step=1), "rates": ()}
-    there = len(dataclasses.replace(protocol.real, take=Every(), **every).clips(real))
-    drawn = {"take": Sample(count) if count <= there else SampleAgain(count), **every}
+    there = len(dataclasses.replace(protocol.real, take=All(), **every).clips(real))
+    drawn = {
+        "take": WithoutReplacement(count) if count <= there else WithReplacement(count),
+        **every,
+    }
     rules = protocol.generated
     source = rules.source and dataclasses.replace(rules.source, **drawn)
     return dataclasses.replace(

@@ -88,7 +88,7 @@ def ours(device: str):
     jax.block_until_ready(state)
     start = time.perf_counter()
     step = jax.jit(training.make_step(task, optimizer, 1000), donate_argnums=0)
-    step = parallel.compiled(step.lower(state, frozen, batch))
+    step = parallel.compile_lowered(step.lower(state, frozen, batch))
     yield sum(p.size for p in jax.tree.leaves(state.params)), time.perf_counter() - start
     while True:
         state, _ = step(state, frozen, batch)

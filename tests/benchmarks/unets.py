@@ -19,9 +19,10 @@ def with_levels(
     return dataclasses.replace(task, model=changed(task.model))
 
 
-def reading(level: models.Level, reads: nn.Reading) -> models.Level:
+def reading(level: models.Level, implementation: nn.AttentionImplementation) -> models.Level:
     """The level with attention over space that reads so."""
     mixers = tuple(
-        m.clone(reads=reads) if type(m) is nn.SpatialAttention else m for m in level.mixers
+        m.clone(implementation=implementation) if type(m) is nn.SpatialAttention else m
+        for m in level.mixers
     )
     return dataclasses.replace(level, mixers=mixers)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from vdm_jax.checkpoints.bundles import DTYPES, MAGIC
-from vdm_jax.checkpoints.crc32c import crc32c, masked
+from vdm_jax.checkpoints.crc32c import crc32c, mask
 
 CODES = {np.dtype(dtype): code for code, dtype in DTYPES.items()}
 
@@ -28,7 +28,7 @@ def field(number: int, value: int | bytes) -> bytes:
 
 def entry(array: np.ndarray, offset: int, **lies: int) -> bytes:
     """What an index says of a tensor; `lies` replace what is true of it."""
-    true = {"place": offset, "size": array.nbytes, "crc": masked(crc32c(array.tobytes()))}
+    true = {"place": offset, "size": array.nbytes, "crc": mask(crc32c(array.tobytes()))}
     said = {"dtype": CODES[array.dtype], "shard": 0, **true, **lies}
     shape = b"".join(field(2, field(1, side)) for side in array.shape)
     numbers = field(3, said["shard"]) + field(4, said["place"]) + field(5, said["size"])
@@ -47,7 +47,7 @@ def block(pairs: list[tuple[bytes, bytes]], compress=None) -> bytes:
         last = key
     data += bytes(4) + (1).to_bytes(4, "little")
     data = data + b"\0" if compress is None else compress(data) + b"\1"
-    return data + masked(crc32c(data)).to_bytes(4, "little")
+    return data + mask(crc32c(data)).to_bytes(4, "little")
 
 
 def table(pairs: Mapping[bytes, bytes], compress=None, split: int = 5) -> bytes:

@@ -8,7 +8,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from vdm_jax import parallel
 from vdm_jax.checkpoints import CheckpointError, Layout, Rule
-from vdm_jax.checkpoints.axes import copy_into, packed
+from vdm_jax.checkpoints.axes import copy_into, pack
 from vdm_jax.checkpoints.rules import convolution, dense, fill, norm, numbers
 
 LAYOUT = Layout(
@@ -205,8 +205,8 @@ def test_how_well_names_fit():
 def test_copies_in_other_orders(dtype, order):
     array = np.random.default_rng(0).integers(0, 99, (37, 5, 1, 40)).astype(dtype)
     turned = array.transpose(order)
-    assert packed(turned).flags.c_contiguous
-    np.testing.assert_array_equal(packed(turned), turned)
+    assert pack(turned).flags.c_contiguous
+    np.testing.assert_array_equal(pack(turned), turned)
     back = np.empty(turned.shape, dtype)
     copy_into(back.transpose(np.argsort(order)), array)
     np.testing.assert_array_equal(back, turned)

@@ -9,7 +9,7 @@ import pytest
 import torch_format
 
 from vdm_jax.checkpoints import PUBLISHED, CheckpointError, Layout, Published, published
-from vdm_jax.checkpoints.crc32c import crc32c, masked
+from vdm_jax.checkpoints.crc32c import crc32c, mask
 from vdm_jax.checkpoints.rules import dense
 
 
@@ -32,7 +32,7 @@ TWO = Published(
     layout=Layout("two", dense("a.{i}", "layer_{i}")),
     network=Two(),
     inputs=((1, 5),),
-    crc32c=(("a.1.weight", masked(crc32c(TENSORS["a.1.weight"].tobytes()))),),
+    crc32c=(("a.1.weight", mask(crc32c(TENSORS["a.1.weight"].tobytes()))),),
 )
 
 

@@ -103,7 +103,7 @@ def test_a_sweep_measures_every_combination(runs, tmp_path):
     ]
     assert all(r["oracle"] == records[0]["oracle"] for r in records)  # nothing that matters changed
     assert (tmp_path / "sweep.png").stat().st_size
-    over = ("--over", "sampling.snr=1.0,None", "--count", "2")
+    over = ("--over", "sampling.lowres_snr=1.0,None", "--count", "2")
     assert commands.main(["sweep", str(runs / "longer"), *over]) == 0
     assert len(json.loads((runs / "longer" / "sweep" / "sweep.json").read_text())) == 2
 

@@ -20,7 +20,7 @@ from tiny import data, denoising
 
 
 def experiment():
-    words = data.Words(data.MovingShapes().vocabulary, length=6)
+    words = data.WordTokenizer(data.MovingShapes().vocabulary, length=6)
     return denoising(loader=data.Loader(batch=8, text=words), steps=4, log_every=2)
 '''
 
@@ -79,8 +79,8 @@ def test_describe_counts_without_running(run, capsys):
 
 def test_operations_in_a_loop_count_as_often_as_it_turns(run, capsys):
     level, found = "task.model.levels.0", []
-    for chain in ("nn.Unrolled()", "nn.Scanned()"):
-        settings = ["--set", f"{level}.blocks=3", "--set", f"{level}.chain={chain}"]
+    for chain in ("nn.Unrolled()", "nn.ScanBlocks()"):
+        settings = ["--set", f"{level}.blocks=3", "--set", f"{level}.scan={chain}"]
         assert commands.main(["describe", str(run), "--json", *settings]) == 0
         facts = json.loads(capsys.readouterr().out)
         found.append((facts["parameters"], facts["flops"], facts["call_flops"]))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from etils import epath
 
-from vdm_jax import buckets, checkpoints, commands, config, data, models, sampling
+from vdm_jax import checkpoints, commands, config, data, models, sampling, storage
 from vdm_jax.checkpoints import safetensors
 from vdm_jax.checkpoints.layouts import T5_V1_1
 from vdm_jax.commands import embed
@@ -19,7 +19,7 @@ LENGTH = 6
 def encoder(real_clips, tmp_path_factory) -> sampling.TextEncoder:
     """A tiny T5 with random weights in a published file's layout."""
     folder = tmp_path_factory.mktemp("t5")
-    model = models.T5(8, 1, 2, models.Gated(16), head=4)
+    model = models.T5(8, 1, 2, models.GatedFeedForward(16), head_dim=4)
     like = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, LENGTH), jnp.int32))
     random = np.random.default_rng(0)
     params = jax.tree.map(lambda x: random.standard_normal(x.shape, np.float32), like["params"])
@@ -29,7 +29,7 @@ def encoder(real_clips, tmp_path_factory) -> sampling.TextEncoder:
     return sampling.TextEncoder(model, str(folder / "model.safetensors"), tokens)
 
 
-CAPTIONS = sorted({f"a {colour} bird" for colour in ("red", "blue", "green", "white", "black")})
+CAPTIONS = sorted({f"a {colour} bird" for color in ("red", "blue", "green", "white", "black")})
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def test_embeddings_in_a_bucket_go_on_too(encoder, tmp_path, monkeypatch):
         commands.main(argv)
     assert commands.main(argv) == 0 and calls == [8, 8, 8]  # the first batch was there
     assert not [file.name for file in there.iterdir() if file.name.startswith(".")]
-    buckets.send(there, tmp_path / "resumed")
+    storage.copy(there, tmp_path / "resumed")
     embed.embed(encoder, many, tmp_path / "straight", batch=8)
     both = [data.Embeddings(str(tmp_path / f), LENGTH, 8) for f in ("resumed", "straight")]
     np.testing.assert_array_equal(*(t.batch(many)["text"] for t in both))

@@ -14,7 +14,7 @@ from safetensors import safe_open
 
 from vdm_jax import commands, sampling
 from vdm_jax.checkpoints.safetensors import INDEX
-from vdm_jax.sampling import programs
+from vdm_jax.sampling import stablehlo
 from vdm_jax.training import loop
 
 
@@ -135,7 +135,7 @@ def test_a_saved_model_makes_the_videos_of_the_program(run, tmp_path, capsys, mo
     assert commands.main(argv) == 0
     program = jax.export.deserialize(bytearray((out / "sampler.stablehlo").read_bytes()))
     _, trained = sampling.load(run)
-    cond = programs.conditions(trained, untrained.CAPTIONS[:2], [-1, -1])
+    cond = stablehlo.conditions(trained, untrained.CAPTIONS[:2], [-1, -1])
     conditions = {name: np.asarray(rows) for name, rows in cond.items()}
     seed, rows = np.uint32(7), np.arange(2, dtype=np.int32)
     expected = program.call(dict(np.load(out / "parameters.npz")), seed, rows, conditions)

@@ -35,8 +35,8 @@ def folder(tmp_path_factory) -> Path:
     sampling.write(folder / "clip.mp4", clip, fps=12)
     sampling.write(folder / "small.mp4", clip[:, :8, :8], fps=12)
     sampling.write(folder / "wide.mp4", np.broadcast_to(level, (6, 16, 32, 3)), fps=12)
-    for name, colour in (("a", 30), ("b", 220)):
-        Image.new("RGB", (16, 16), (colour,) * 3).save(folder / f"{name}.png")
+    for name, color in (("a", 30), ("b", 220)):
+        Image.new("RGB", (16, 16), (color,) * 3).save(folder / f"{name}.png")
     (folder / "text.mp4").write_text("not a video")
     return folder
 
@@ -76,10 +76,12 @@ def test_what_is_not_given_is_shown_as_the_truth(folder):
 
 def test_pictures_are_joined(folder):
     pictures = [folder / "a.png", folder / "b.png", folder / "a.png"]
-    how = ("--correction", "diffusion.Secant(2.0)")
+    how = ("--correction", "diffusion.FiniteDifferenceGuidance(2.0)")
     record, videos = sample(folder, "--between", *pictures, "--fps", 10, *how)
     assert record["frames"] == 7 and record["fps"] == 10
-    assert record["correction"] == {"class": "diffusion.Secant", "weight": 2.0, "step": 1.0}
+    assert record["correction"] == {
+        "class": "diffusion.FiniteDifferenceGuidance", "weight": 2.0, "step": 1.0,
+    }  # fmt: skip
     means = videos[0][[0, 3, 6]].mean(axis=(1, 2, 3))
     np.testing.assert_allclose(means, [30, 220, 30], atol=3)
 

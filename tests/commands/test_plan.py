@@ -11,7 +11,7 @@ import pytest
 import tiny
 
 from vdm_jax import config, data, models, nn, parallel
-from vdm_jax.commands import attempts, main, planning
+from vdm_jax.commands import main, plan_search, planning
 from vdm_jax.parallel import Topology
 
 KEYS = {
@@ -156,7 +156,7 @@ def test_meshes_to_try_share_the_devices_and_the_batch():
         assert 2 % (sizes["data"] * sizes["fsdp"]) == 0
 
 
-class Estimated(attempts.Attempts):
+class Estimated(plan_search.Attempts):
     """Steps of a chip that likes `fsdp=2`, and has no room for batches of 16."""
 
     def __call__(self, settings):
@@ -173,7 +173,7 @@ class Estimated(attempts.Attempts):
 def test_a_sweep_takes_the_fastest_that_leaves_room_and_goes_on_from_it(capsys):
     experiment = tiny.experiment(task=Pixels(), loader=data.Loader(batch=8))
     sought = Estimated(experiment, Topology.parse("v5e:2x2"), {})
-    assert attempts.fastest(sought) == [
+    assert plan_search.fastest(sought) == [
         *("mesh.data=2", "mesh.fsdp=2", "mesh.frames=1", "mesh.tensor=1"),
     ]
     asked = [tuple(row["settings"]) for row in sought.rows]
@@ -189,15 +189,15 @@ def test_a_sweep_takes_the_fastest_that_leaves_room_and_goes_on_from_it(capsys):
 def test_what_a_sweep_found_is_of_one_experiment_topology_and_compiler(tmp_path):
     experiment, topology = tiny.experiment(), Topology.parse("v5e:2x2")
     file, rows = tmp_path / "plan.json", [{"settings": ["mesh.fsdp=2"]}]
-    assert attempts.Attempts(experiment, topology, {}, file).rows == []
-    of = attempts.Attempts(experiment, topology, {}).of
+    assert plan_search.Attempts(experiment, topology, {}, file).rows == []
+    of = plan_search.Attempts(experiment, topology, {}).of
     file.write_text(json.dumps({"of": of, "sweep": rows}))
-    assert attempts.Attempts(experiment, topology, {}, file).rows == rows
+    assert plan_search.Attempts(experiment, topology, {}, file).rows == rows
     longer = dataclasses.replace(experiment, steps=7)
     for other in ((longer, topology, {}), (experiment, topology, {"jax": "0.1"})):
-        assert attempts.Attempts(*other, file).rows == []
+        assert plan_search.Attempts(*other, file).rows == []
     file.write_text(json.dumps([]))
-    assert attempts.Attempts(experiment, topology, {}, file).rows == []
+    assert plan_search.Attempts(experiment, topology, {}, file).rows == []
 
 
 def test_a_sweep_that_was_stopped_goes_on_from_its_file(libtpu, file, tmp_path, monkeypatch):
@@ -217,7 +217,7 @@ def test_a_sweep_that_was_stopped_goes_on_from_its_file(libtpu, file, tmp_path, 
 
 
 def test_what_levels_compute_again_is_tried_in_every_other_way():
-    model = tiny.network(levels=2 * (models.Level(1, (), blocks=1, remat=nn.ByLevel()),))
+    model = tiny.network(levels=2 * (models.Level(1, (), blocks=1, remat=nn.RematLevel()),))
     task = dataclasses.replace(tiny.denoising().task, model=model)
     experiment = tiny.experiment(task=task)
     tried = planning.works(experiment, Topology.parse("v5e:2x2"))
@@ -226,7 +226,7 @@ def test_what_levels_compute_again_is_tried_in_every_other_way():
         for settings in tried
         if "remat" in settings[0]
     ]
-    layers = [nn.ByLayer(nn.Products()), nn.ByLayer(nn.Convolutions()), nn.ByLayer()]
+    layers = [nn.RematLayer(nn.SaveDots()), nn.RematLayer(nn.SaveConvolutions()), nn.RematLayer()]
     assert found == [{nn.Never()}, *({way} for way in layers)]
 
 
@@ -236,5 +236,5 @@ def test_an_executable_is_read_where_it_fits_and_refused_elsewhere(tmp_path):
     parallel.write_executable(path, compiled, {"steps": 3})
     again = parallel.read_executable(path, {"steps": 3}, (x,), x, jax.devices()[:1])
     assert (again(x) == x + 1).all()
-    with pytest.raises(parallel.Misfit, match="steps"):
+    with pytest.raises(parallel.ExecutableMismatch, match="steps"):
         parallel.read_executable(path, {"steps": 4}, (x,), x, jax.devices()[:1])

@@ -11,11 +11,11 @@ import pytest
 import untrained
 from etils import epath
 
-from vdm_jax import buckets, commands, data
+from vdm_jax import commands, data, storage
 from vdm_jax.evaluation import (
     Antialiased,
     Bootstrap,
-    CentreCrop,
+    CenterCrop,
     Classes,
     Frechet,
     Generated,
@@ -26,9 +26,9 @@ from vdm_jax.evaluation import (
     ShorterSide,
 )
 from vdm_jax.evaluation.protocols import PROTOCOLS, collect
-from vdm_jax.sampling.generate import Trained
+from vdm_jax.sampling.generate import TrainedModel
 
-PIXELS = (Antialiased(ShorterSide(8)), CentreCrop(8))
+PIXELS = (Antialiased(ShorterSide(8)), CenterCrop(8))
 SMALL = Protocol(
     "small", "ucf101 generation", "small clips by their pixels", "this test",
     Real("x", "all", frames=2, windows=data.EveryWindow(), pixels=PIXELS),
@@ -197,7 +197,7 @@ def test_a_run_in_a_bucket_goes_on_where_it_was_stopped(place, monkeypatch):
     silent = dataclasses.replace(SMALL.generated, asked=Classes("total"))
     monkeypatch.setitem(PROTOCOLS, "small", dataclasses.replace(SMALL, generated=silent))
     argv = ("evaluate", home, "--protocol", "small", "--real", "real")
-    with counted(monkeypatch, Trained, "generate", stop=2), pytest.raises(KeyboardInterrupt):
+    with counted(monkeypatch, TrainedModel, "generate", stop=2), pytest.raises(KeyboardInterrupt):
         run(*argv)
     (samples,) = home.glob("protocols/small-*/step-3/samples")
     assert sorted(file.name for file in samples.glob("*.npy")) == [f"{i:05}.npy" for i in range(4)]
@@ -221,7 +221,7 @@ def test_a_run_in_a_bucket_goes_on_where_it_was_stopped(place, monkeypatch):
 def test_samples_and_results_may_be_in_a_bucket(place, monkeypatch):
     fake_bucket.register()
     there = epath.Path("s3://anyone")
-    buckets.send("made", there / "made")
+    storage.copy("made", there / "made")
     by = ("--protocol", "small", "--real", "real")
     run("evaluate", *by, "--generated", there / "made", "--out", there / "a.json")
     run("evaluate", *by, "--generated", "made", "--out", "b.json")
@@ -229,7 +229,7 @@ def test_samples_and_results_may_be_in_a_bucket(place, monkeypatch):
     assert told["values"] == json.loads((place / "b.json").read_text())["values"]
     run("compare", there / "a.json", "b.json")
     np.save(place / "other.npy", np.zeros((2, 8, 8, 3), np.uint8))
-    buckets.send("other.npy", there / "made" / "03.npy")  # as large as the one before
+    storage.copy("other.npy", there / "made" / "03.npy")  # as large as the one before
     run("evaluate", *by, "--generated", there / "made", "--out", there / "c.json")
     assert json.loads((there / "c.json").read_text())["values"] != told["values"]
 
@@ -240,7 +240,7 @@ def test_samples_and_results_may_be_in_a_bucket(place, monkeypatch):
     run("knobs", *by, "--generated", there / "made", "--out", there / "knobs")
     assert json.loads((there / "knobs" / "knobs.json").read_text())["settings"]
     monkeypatch.setenv("VDM_JAX_DATA", str(place / "kept"))
-    buckets.send("real", there / "real")
+    storage.copy("real", there / "real")
     run("evaluate", *by[:2], "--generated", "made", "--real", there / "real", "--out", "d.json")
     found = json.loads((place / "d.json").read_text())
     assert found["values"] == json.loads((place / "b.json").read_text())["values"]

@@ -13,11 +13,12 @@ LEVEL = 6
 
 
 def encode(path, count=24, size=(32, 32), fps=24, stamps=None, first=0, **options):
-    """A video at `path` whose frames tell their number; `stamps` are times in 1/fps seconds."""
+    """A video at `path` whose frames tell their number; `stamps` are times in 1/fps
+    seconds."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    grey = [np.full((*size, 3), n * LEVEL, np.uint8) for n in range(first, first + count)]
+    gray = [np.full((*size, 3), n * LEVEL, np.uint8) for n in range(first, first + count)]
     if path.suffix == ".gif":
-        images = [Image.fromarray(picture) for picture in grey]
+        images = [Image.fromarray(picture) for picture in gray]
         images[0].save(path, save_all=True, append_images=images[1:], duration=1000 // fps)
         return path
     with av.open(str(path), "w", options=options) as container:
@@ -27,7 +28,7 @@ def encode(path, count=24, size=(32, 32), fps=24, stamps=None, first=0, **option
         )
         stream.width, stream.height, stream.pix_fmt = size[1], size[0], "yuv420p"
         stream.codec_context.gop_size = 8
-        for place, picture in enumerate(grey):
+        for place, picture in enumerate(gray):
             frame = av.VideoFrame.from_ndarray(picture, "rgb24")
             frame.pts = stamps[place] if stamps else place
             frame.time_base = Fraction(1, fps)

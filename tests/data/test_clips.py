@@ -13,7 +13,7 @@ import pytest
 from made import numbers
 
 from data.ucf101.ucf101_dataset_builder import Builder
-from vdm_jax import buckets, data
+from vdm_jax import data, storage
 from vdm_jax.data.videos import probe, read
 
 
@@ -58,7 +58,7 @@ def test_labels_and_names(path):
 def test_windows(path):
     for clip in clips(path, windows=data.First()):
         assert frames(clip) == [0, 1, 2, 3]
-    for clip in clips(path, windows=data.Centre(), stride=2):
+    for clip in clips(path, windows=data.Center(), stride=2):
         count = 12 if "_c01" in clip["key"] else 16
         first = (count - 7) // 2
         assert frames(clip) == [first, first + 2, first + 4, first + 6]
@@ -96,10 +96,10 @@ def test_short_videos(path, caplog):
     assert {clip["key"].split("@")[0][-3:] for clip in seven()} == {"c02"}
     assert "6 of 12 videos of ucf101 are shorter than a clip" in caplog.text
     with pytest.raises(ValueError, match=r"6 of 12 videos .* spans 13 .* the shortest has 12"):
-        seven(short=data.Refuse())
+        seven(short=data.Raise())
     looped = [frames(c) for c in seven(short=data.Loop()) if "c01" in c["key"]]
     assert looped == [[0, 2, 4, 6, 8, 10, 0]] * 6
-    held = [frames(c) for c in seven(short=data.Hold()) if "c01" in c["key"]]
+    held = [frames(c) for c in seven(short=data.RepeatLast()) if "c01" in c["key"]]
     assert held == [[0, 2, 4, 6, 8, 10, 11]] * 6
     with pytest.raises(ValueError, match="no clip of 40 frames, 1 apart, in 12 videos, the longes"):
         clips(path, frames=40)
@@ -160,7 +160,7 @@ def test_a_misspelt_data_set_and_missing_shards(path, tmp_path):
 
 def test_a_data_set_in_a_bucket_is_copied_once(path, tmp_path, monkeypatch):
     fake_bucket.register()
-    buckets.send(path, "s3://bucket/datasets")
+    storage.copy(path, "s3://bucket/datasets")
     monkeypatch.setenv("VDM_JAX_DATA", str(tmp_path))
     expected = [c["key"] for c in clips(path)]
     assert [c["key"] for c in clips("s3://bucket/datasets")] == expected

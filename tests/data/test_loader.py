@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vdm_jax.data import Loader, MovingShapes, Words, collate
+from vdm_jax.data import Loader, MovingShapes, WordTokenizer, collate
 
 SHAPES = MovingShapes(examples=24, frames=2, size=8)
-TEXT = Words(SHAPES.vocabulary, SHAPES.longest_caption)
+TEXT = WordTokenizer(SHAPES.vocabulary, SHAPES.longest_caption)
 
 
 @dataclass(frozen=True)

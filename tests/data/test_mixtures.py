@@ -87,7 +87,7 @@ def test_members_of_equal_length_are_shuffled_each_for_itself():
 def test_a_mixture_has_no_labels_and_a_caption_for_all():
     (batch,) = take(MIXTURE, 1)
     assert batch.keys() == {"video"}
-    words = data.Words(("a",), 3)
+    words = data.WordTokenizer(("a",), 3)
     (batch,) = take(MIXTURE, 1, data.Loader(8, words))
     assert not batch["text_mask"].any()
 

@@ -16,7 +16,7 @@ RICH = MovingShapes(
     objects=2,
     shapes=tuple(DISTANCES),
     motions=("left", "bounce", "grow", "up"),
-    colours=("red", "orange"),
+    colors=("red", "orange"),
     backgrounds=("black", "grey", "navy"),
 )
 
@@ -97,8 +97,8 @@ def test_every_label_comes_up_equally_often():
         ("cross", 20 / 9),
     ],
 )
-def test_coverage_sums_to_the_area(shape, area, radius, centre):
-    picture = TRIAL.template(shape, radius, 48, centre)
+def test_coverage_sums_to_the_area(shape, area, radius, center):
+    picture = TRIAL.template(shape, radius, 48, center)
     assert picture.min() >= 0
     assert picture.max() <= 1
     assert picture.sum() / 48**2 == pytest.approx(area * radius**2, rel=0.01)
@@ -156,7 +156,7 @@ def test_bounce_comes_back_and_grow_ends_at_its_size():
 
 @pytest.mark.parametrize("motion", ["left", "right", "up", "down", "bounce", "grow"])
 def test_shapes_stay_inside(motion):
-    source = MovingShapes(size=32, motions=(motion,), sizes=("large",), colours=("white",))
+    source = MovingShapes(size=32, motions=(motion,), sizes=("large",), colors=("white",))
     for index in range(30):
         clip = source.clips("train")[index]
         (one,) = source.attributes(clip["label"])
@@ -166,10 +166,10 @@ def test_shapes_stay_inside(motion):
         np.testing.assert_allclose(shown, whole, rtol=0.01)
 
 
-def test_colours_are_shown_as_named_over_the_background():
-    source = MovingShapes(size=32, colours=("orange",), backgrounds=("navy",), sizes=("large",))
+def test_colors_are_shown_as_named_over_the_background():
+    source = MovingShapes(size=32, colors=("orange",), backgrounds=("navy",), sizes=("large",))
     element = source.clips("train")[0]
-    x, y = source.colour("orange"), source.colour("navy")
+    x, y = source.color("orange"), source.color("navy")
     pixels = element["video"].reshape(-1, 3)
     assert x.dtype == np.uint8
     assert (pixels == x).all(-1).any()
@@ -190,7 +190,7 @@ def test_the_last_index_ends_an_iteration():
     [
         ({"shapes": ("circle", "sqare")}, "did you mean 'square'"),
         ({"motions": ("lft",)}, "did you mean 'left'"),
-        ({"colours": ()}, "one or more names"),
+        ({"colors": ()}, "one or more names"),
         ({"backgrounds": ("red",)}, "both a colour and a background"),
         ({"travel": (0.3, 0.6)}, "at most 0.50"),
         ({"frames": 0}, "frames is 0"),

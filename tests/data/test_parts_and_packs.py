@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 
 from vdm_jax.data import (
-    CentreCrop,
+    CenterCrop,
     Loader,
     MovingShapes,
     Packed,
-    Patches,
     RandomCrop,
-    RandomPart,
+    RandomPatch,
+    RandomSubclips,
     Stretch,
     VideoFolder,
     Window,
-    Words,
+    WordTokenizer,
 )
 
 SHAPES = MovingShapes(frames=6, size=20, examples=32, held_out=4)
@@ -25,7 +25,7 @@ SHAPES = MovingShapes(frames=6, size=20, examples=32, held_out=4)
 
 @pytest.mark.parametrize("height, width", [(240, 320), (320, 240), (77, 301), (768, 1280)])
 def test_every_crop_finds_its_frame(height, width):
-    for crop in (CentreCrop(), RandomCrop(), Stretch()):
+    for crop in (CenterCrop(), RandomCrop(), Stretch()):
         for size in (24, (24, 40), (48, 16)):
             h, w = size if isinstance(size, tuple) else (size, size)
             tall, wide = crop.resized(height, width, size)
@@ -33,12 +33,12 @@ def test_every_crop_finds_its_frame(height, width):
             assert tall == h or wide == w  # no smaller than need be
             top, left = crop.corner((tall - h, wide - w), (0.5, 0.5))
             assert 0 <= top <= tall - h and 0 <= left <= wide - w
-    h, w = CentreCrop().resized(height, width, (24, 40))
+    h, w = CenterCrop().resized(height, width, (24, 40))
     assert abs(h / w - height / width) < 0.05  # proportions are kept
 
 
 def test_a_part_is_seen_at_the_size_of_the_whole():
-    crop = RandomPart(of=(768, 1280))
+    crop = RandomPatch(of=(768, 1280))
     assert crop.resized(1080, 1920, 256) == (768, 1365)
     corners = {crop.corner((512, 1109), place) for place in ((0.0, 0.0), (0.999, 0.999))}
     assert corners == {(0, 0), (512, 1108)}
@@ -80,7 +80,7 @@ class Whole:
 
 
 def test_parts_are_those_of_the_clip_drawn_alone_or_cut_out():
-    patches = Patches(SHAPES, frames=3, size=8)
+    patches = RandomSubclips(SHAPES, frames=3, size=8)
     split = patches.clips("train")
     cut = replace(split, split=Whole(split.split))
     for index in range(4):
@@ -90,11 +90,11 @@ def test_parts_are_those_of_the_clip_drawn_alone_or_cut_out():
     held_out = patches.clips("held_out")
     np.testing.assert_array_equal(held_out[1]["video"], held_out[1]["video"])
     with pytest.raises(ValueError, match=r"\(6, 20, 20\).* no part of 7 frames of 8x8"):
-        Patches(SHAPES, frames=7, size=8)
+        RandomSubclips(SHAPES, frames=7, size=8)
 
 
 def test_rows_are_clips_or_packs_of_images():
-    words = Words(SHAPES.vocabulary, length=SHAPES.longest_caption)
+    words = WordTokenizer(SHAPES.vocabulary, length=SHAPES.longest_caption)
     loader, source = Loader(batch=16, text=words), Packed(SHAPES, share=0.5)
     shapes = loader.shapes(source)
     batches = loader(pickle.loads(pickle.dumps(source.clips("train"))), seed=0)
@@ -115,7 +115,7 @@ def test_rows_are_clips_or_packs_of_images():
 def test_packs_show_what_they_say():
     row = Packed(SHAPES, share=1.0).clips("train").draw(0, np.random.default_rng(0))
     for image, caption in zip(row["video"], row["caption"], strict=True):
-        colour = next(c for c in SHAPES.colours if c in caption)
+        color = next(c for c in SHAPES.colors if c in caption)
         bright = image.reshape(-1, 3)[image.reshape(-1, 3).sum(axis=1).argmax()]
-        distance = [np.abs(bright - SHAPES.colour(c).astype(int)).sum() for c in SHAPES.colours]
-        assert SHAPES.colours[int(np.argmin(distance))] == colour
+        distance = [np.abs(bright - SHAPES.color(c).astype(int)).sum() for c in SHAPES.colors]
+        assert SHAPES.colors[int(np.argmin(distance))] == color

@@ -53,9 +53,9 @@ def test_windows_stay_inside_and_move_steadily(motion):
         assert max((top + width).max(), (left + width).max()) <= 40 + 1e-9
         steps = np.diff(windows, axis=0)
         np.testing.assert_allclose(steps, np.broadcast_to(steps[:1], steps.shape), atol=1e-9)
-        centres = windows[:, :2] + width[:, None] / 2
+        centers = windows[:, :2] + width[:, None] / 2
         if isinstance(motion, data.Zoom):  # a pure zoom keeps its centre
-            np.testing.assert_allclose(centres, centres[:1].repeat(8, 0), atol=1e-9)
+            np.testing.assert_allclose(centers, centers[:1].repeat(8, 0), atol=1e-9)
         else:  # and a pure pan its scale
             assert np.ptp(width) == 0
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from made import encode
 
-from data.common.copies import Recode, Remux, lossless, remuxed
-from data.common.videos import look
+from data.common.copies import Recode, Remux, lossless, remux
+from data.common.videos import probe
 from vdm_jax.data import shards
 from vdm_jax.data.videos import TOLERANT, read
 
@@ -30,7 +30,7 @@ def small(height, width):
 
 def agrees(content: bytes) -> dict:
     """The record of a video, whose windows are those of a decoding of every frame."""
-    facts = look(content)
+    facts = probe(content)
     record = {name: [v] if not isinstance(v, list) else v for name, v in facts.record().items()}
     video = shards.video(record | {"video": [content]})
     whole = read(video, range(facts.frames), small)
@@ -82,7 +82,7 @@ def test_other_codecs(tmp_path, codec):
 
 def test_smaller_and_lossless_copies(real_clips: Path):
     content = (real_clips / "ucf101" / "Rowing" / "v_Rowing_g16_c03.avi").read_bytes()
-    record = agrees(Recode(size=64, fps=10.0)(content, look(content))[0])
+    record = agrees(Recode(size=64, fps=10.0)(content, probe(content))[0])
     assert record["keyframes"] == [0, 12, 24, 36, 48]
     noise = np.random.default_rng(0).integers(0, 255, (12, 32, 48, 3), np.uint8)
     record = agrees(lossless(noise))
@@ -113,7 +113,7 @@ def test_every_filter_keeps_what_is_flat_and_lets_no_fine_pattern_through(filter
     board = np.where((down + across) % 2, 255, 0).astype(np.uint8)  # finer than 16 pixels can show
     frames = np.repeat(np.stack([board, np.full_like(board, 200)])[..., None], 3, axis=-1)
     record = {name: [v] if not isinstance(v, list) else v
-              for name, v in look(lossless(frames)).record().items()}  # fmt: skip
+              for name, v in probe(lossless(frames)).record().items()}  # fmt: skip
     video = shards.video(record | {"video": [lossless(frames)]})
     board, flat = read(video, [0, 1], lambda h, w: (16, 16), filter).astype(int)
     assert (
@@ -123,7 +123,7 @@ def test_every_filter_keeps_what_is_flat_and_lets_no_fine_pattern_through(filter
 
 
 def test_an_unknown_filter_is_refused():
-    record = look(lossless(np.zeros((1, 16, 16), np.uint8))).record()
+    record = probe(lossless(np.zeros((1, 16, 16), np.uint8))).record()
     record = {name: v if isinstance(v, list) else [v] for name, v in record.items()}
     video = shards.video(record | {"video": [lossless(np.zeros((1, 16, 16), np.uint8))]})
     with pytest.raises(ValueError, match="unknown filter 'cubic': it is one of lanczos, bicubic"):
@@ -133,7 +133,7 @@ def test_an_unknown_filter_is_refused():
 @pytest.mark.parametrize("name", [*REAL[:4], "kinetics/flipping_a_pancake.mkv"])
 def test_a_stream_taken_over_as_it_is_gives_the_same_pictures(real_clips: Path, name):
     content = (real_clips / name).read_bytes()
-    facts = look(content)
+    facts = probe(content)
     copy, again = Remux()(content, facts)
     if name == REAL[1]:  # it does not tell the times of its frames, and stays as it is
         assert copy is content
@@ -151,10 +151,10 @@ def test_a_stream_taken_over_as_it_is_gives_the_same_pictures(real_clips: Path, 
 @pytest.mark.parametrize("name", [REAL[2], "kinetics/WUzgd7C1pWA.mp4", "misc/bikes.mp4"])
 def test_a_part_cut_out_has_the_frames_of_its_time(real_clips: Path, name):
     content = (real_clips / name).read_bytes()
-    facts = look(content)
-    part = remuxed(content, 3.0, 6.0)
+    facts = probe(content)
+    part = remux(content, 3.0, 6.0)
     assert len(part) < len(content)
-    told = look(part).within(3.0, 6.0)
+    told = probe(part).within(3.0, 6.0)
     videos = []
     for data, found in ((content, facts), (part, told)):
         record = {n: v if isinstance(v, list) else [v] for n, v in found.record().items()}

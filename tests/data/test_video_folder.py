@@ -12,7 +12,7 @@ import pytest
 from made import draws, encode, folder, numbers
 from PIL import Image
 
-from vdm_jax.data import CentreCrop, Loader, RandomCrop, Stretch, VideoFolder, Words
+from vdm_jax.data import CenterCrop, Loader, RandomCrop, Stretch, VideoFolder, WordTokenizer
 from vdm_jax.data.videos import probe, read
 
 
@@ -119,7 +119,7 @@ def ramp(path, size):
         container.mux(stream.encode())
 
 
-@pytest.mark.parametrize(("crop", "width"), [(CentreCrop(), (0.25, 0.75)), (Stretch(), (0.0, 1.0))])
+@pytest.mark.parametrize(("crop", "width"), [(CenterCrop(), (0.25, 0.75)), (Stretch(), (0.0, 1.0))])
 def test_crops_keep_what_they_say(tmp_path, crop, width):
     ramp(tmp_path / "a.mp4", (64, 128))
     video = folder(tmp_path, crop=crop, size=32).clips("train")[0]["video"] / 255
@@ -213,7 +213,7 @@ def test_captions_beside_the_videos(tmp_path):
     (tmp_path / "b.json").write_text(json.dumps({"caption": "a blue ball"}))
     clips = folder(tmp_path, held_out=0.0).clips("train")
     assert [clip["caption"] for clip in clips] == ["a red ball", "a blue ball"]
-    text = Words(("a", "ball", "blue", "red"), 3)
+    text = WordTokenizer(("a", "ball", "blue", "red"), 3)
     batches = Loader(2, text)(clips, seed=0)
     assert sorted(text.decode(next(batches)["tokens"])) == ["a blue ball", "a red ball"]
     batches.close()
@@ -261,10 +261,10 @@ COUNTS = [201, 48, 310, 120, 419, 79]
 def test_windows_of_real_clips_are_those_of_the_whole_video(real_clips: Path, name, count):
     video = probe(real_clips / name)
     assert len(video) == count
-    whole = read(video, range(count), partial(CentreCrop().resized, size=32))
+    whole = read(video, range(count), partial(CenterCrop().resized, size=32))
     for start in (1, count // 3, count - 20):
         frames = np.arange(start, start + 18, 2)
-        window = read(video, frames, partial(CentreCrop().resized, size=32))
+        window = read(video, frames, partial(CenterCrop().resized, size=32))
         np.testing.assert_array_equal(window, whole[frames])
 
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from vdm_jax.data import MovingShapes, Words
+from vdm_jax.data import MovingShapes, WordTokenizer
 
 SHAPES = MovingShapes()
-WORDS = Words(SHAPES.vocabulary, SHAPES.longest_caption)
+WORDS = WordTokenizer(SHAPES.vocabulary, SHAPES.longest_caption)
 
 
 def test_every_caption_comes_back():
@@ -20,7 +20,7 @@ def test_every_caption_comes_back():
 
 
 def test_padding_is_zero_and_masked():
-    tokens, mask = Words(("down", "up"), 3).encode(["up", "", "up down up"])
+    tokens, mask = WordTokenizer(("down", "up"), 3).encode(["up", "", "up down up"])
     np.testing.assert_array_equal(tokens, [[2, 0, 0], [0, 0, 0], [2, 1, 2]])
     np.testing.assert_array_equal(mask, [[1, 0, 0], [0, 0, 0], [1, 1, 1]])
 
@@ -38,10 +38,10 @@ def test_an_unknown_word_is_named_with_the_nearest_known_one():
 
 def test_a_caption_too_long_is_named_with_the_length_it_needs():
     with pytest.raises(ValueError, match=r"has 3 words.*room for 2.*raise Words.length to 3"):
-        Words(("up",), 2).encode(["up up up"])
+        WordTokenizer(("up",), 2).encode(["up up up"])
 
 
 @pytest.mark.parametrize("vocabulary", [(), ("up", "Up"), ("moving left",), ("",)])
 def test_a_vocabulary_is_single_words_each_once(vocabulary):
     with pytest.raises(ValueError, match=r"Words\.vocabulary"):
-        Words(vocabulary, 4)
+        WordTokenizer(vocabulary, 4)

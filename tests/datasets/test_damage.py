@@ -13,7 +13,7 @@ from made import encode
 
 from data import build
 from data.common import Problem, Unusable
-from data.common.videos import look
+from data.common.videos import probe
 from data.msr_vtt.msr_vtt_dataset_builder import Builder as MSRVTT
 from data.ucf101.ucf101_dataset_builder import Builder as UCF101
 from data.video_folder.video_folder_dataset_builder import Builder as Folder
@@ -213,7 +213,7 @@ def test_a_stopped_build_goes_on_where_it_was(tmp_path, monkeypatch):
         looked.append(data)
         if len(looked) == 11:
             raise KeyboardInterrupt
-        return look(data)
+        return probe(data)
 
     monkeypatch.setattr(preparation, "look", watched)
     with pytest.raises(KeyboardInterrupt):
@@ -232,10 +232,10 @@ def test_a_stopped_build_goes_on_where_it_was(tmp_path, monkeypatch):
 @pytest.mark.parametrize("ending", [".mp4", ".avi", ".mkv", ".webm"])
 def test_a_cut_anywhere_is_noticed(tmp_path, ending):
     whole = encode(tmp_path / f"a{ending}", count=30).read_bytes()
-    assert look(whole).frames == 30
+    assert probe(whole).frames == 30
     for share in (0.3, 0.6, 0.9):
         with pytest.raises(Unusable):
-            look(whole[: int(len(whole) * share)])
+            probe(whole[: int(len(whole) * share)])
 
 
 def test_beam_builds_the_same(tmp_path):

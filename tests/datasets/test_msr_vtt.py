@@ -92,7 +92,7 @@ def said(path, captions, split="test"):
 
 def test_caption_policies(path):
     first = {f"video{n}": f"caption {20 * n}" for n in (7010, 7020, 9770)}
-    assert said(path, data.FirstCaption()) == said(path, data.OneCaption()) == first
+    assert said(path, data.FirstCaption()) == said(path, data.RandomCaption()) == first
     ids = (20 * 7010 + 3, 20 * 7020 + 19, 20 * 9770)
     assert set(said(path, data.CaptionWithId(ids)).values()) == {f"caption {n}" for n in ids}
     with pytest.raises(ValueError, match=r"video7020 has the captions .* CaptionWithId.ids \(2 of"):
@@ -108,7 +108,7 @@ def test_caption_policies(path):
     assert len(every) == 60
     captions = Counter(clip["caption"] for clip in every)
     assert captions == {f"caption {20 * n + k}": 1 for n in (7010, 7020, 9770) for k in range(20)}
-    drawn = clips(path, data.OneCaption())
+    drawn = clips(path, data.RandomCaption())
     found = {drawn.draw(0, np.random.default_rng(n))["caption"] for n in range(300)}
     assert len(found) == 20
     assert {int(drawn[n]["label"]) for n in range(3)} == {10, 0}  # the category

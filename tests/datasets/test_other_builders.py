@@ -12,7 +12,7 @@ from tensorflow_datasets.proto import tf_example_pb2
 
 from data import build
 from data.common import Problem, Recode
-from data.common.videos import look
+from data.common.videos import probe
 from vdm_jax import data
 
 
@@ -287,7 +287,7 @@ def test_a_smaller_copy_has_the_size_and_rate_asked_for(tmp_path):
 
 def test_a_smaller_copy_of_a_real_clip_looks_the_same(real_clips):
     whole = (real_clips / "ucf101" / "Biking" / "v_Biking_g05_c02.avi").read_bytes()
-    facts = look(whole)
+    facts = probe(whole)
     copy, small = Recode(size=64)(whole, facts)
     assert (small.frames, small.height, small.width) == (201, 64, 86)
     assert small.keyframes == tuple(range(0, 201, 12))

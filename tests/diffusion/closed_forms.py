@@ -120,6 +120,6 @@ def mixture_quantiles(probability):
 def wasserstein(sampler, process, count=4000):
     """W2 between the exact mixture and what a deterministic sampler makes of `count` quantiles."""
     probability = (np.arange(count) + 0.5) / count
-    z = process.first(video(ndtri(probability)))
+    z = process.prior_sample(video(ndtri(probability)))
     out = np.sort(np.ravel(run(sampler, mixture(process), z, process)))
     return np.sqrt(np.mean((out - mixture_quantiles(probability)) ** 2))

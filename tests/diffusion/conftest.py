@@ -23,7 +23,11 @@ def float64():
 
 
 @pytest.fixture(
-    params=[diffusion.VariancePreserving(), diffusion.VarianceExploding(), diffusion.Flow()],
+    params=[
+        diffusion.VariancePreserving(),
+        diffusion.VarianceExploding(),
+        diffusion.LinearInterpolant(),
+    ],
     ids=lambda marginal: type(marginal).__name__,
 )
 def marginal(request):

@@ -46,7 +46,7 @@ def frames(values, channels=1):
 def first_known(count, total, channels=1):
     """The first `count` of `total` frames are known to be 1."""
     known = np.arange(total) < count
-    return diffusion.Known(frames(known, channels), jnp.asarray(known[None]))
+    return diffusion.KnownPixels(frames(known, channels), jnp.asarray(known[None]))
 
 
 @contextlib.contextmanager
@@ -77,25 +77,29 @@ def probed(steps, width, process=PROCESS):
 
 
 NODES = 2**15 + 2
-"""Of the binary tree that `Posterior` draws from."""
+"""Of the binary tree that `ForwardProcessNoise` draws from."""
 
 
-def moments(sampler, known, correction, path, covariance, process=PROCESS, width=1):
+def moments(sampler, known, correction, known_noise, covariance, process=PROCESS, width=1):
     """Mean and variance of every frame sampled, over all draws: `width` or fewer are unknown."""
     total = len(covariance)
     draws = sampler.steps * (2 if isinstance(sampler, diffusion.PredictorCorrector) else 1) + 1
-    nodes = {diffusion.Held: 0, diffusion.Fresh: sampler.steps, diffusion.Posterior: NODES}
-    channels = 2 + width * (draws + nodes[type(path)] + 1)
+    nodes = {
+        diffusion.FixedNoise: 0,
+        diffusion.IndependentNoise: sampler.steps,
+        diffusion.ForwardProcessNoise: NODES,
+    }
+    channels = 2 + width * (draws + nodes[type(known_noise)] + 1)
     known = first_known(known, total, channels)
     with probed(sampler.steps, width, process):
-        z = process.first(jax.random.normal(draws - 1, (1, total, 1, 1, channels), float))
+        z = process.prior_sample(jax.random.normal(draws - 1, (1, total, 1, 1, channels), float))
 
         def run(z):
             denoiser = gaussian(covariance, 1, process)
             if correction is not None:
                 denoiser = diffusion.reconstruction(denoiser, [known], correction, process)
             key = jnp.asarray(draws)
-            denoiser = diffusion.replacement(denoiser, known, path, key, process)
+            denoiser = diffusion.replacement(denoiser, known, known_noise, key, process)
             return sampler(jnp.asarray(0), denoiser, z, process)
 
         x = np.asarray(jax.jit(run, compiler_options=several.FAST)(z))[0, :, 0, 0]

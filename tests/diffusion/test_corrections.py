@@ -17,18 +17,18 @@ from linear_gaussians import (
 from vdm_jax.diffusion import (
     Ancestral,
     Cosine,
-    Fresh,
-    Gradient,
-    Held,
-    Known,
+    FiniteDifferenceGuidance,
+    FixedNoise,
+    ForwardProcessNoise,
+    IndependentNoise,
+    KnownPixels,
     LowResolution,
-    Matched,
-    Posterior,
     PredictorCorrector,
     Process,
-    PseudoInverse,
-    Secant,
+    PseudoInverseGuidance,
+    ReconstructionGuidance,
     VarianceExploding,
+    WhiteDataWeight,
     reconstruction,
     replacement,
 )
@@ -46,20 +46,24 @@ def guided(correction, z, logsnr=ZERO, covariance=None, process=PROCESS):
 
 
 def test_the_joint_denoiser_by_hand():
-    gain = np.stack([guided(Gradient(0.0), z) for z in np.eye(2)])
+    gain = np.stack([guided(ReconstructionGuidance(0.0), z) for z in np.eye(2)])
     np.testing.assert_allclose(
         gain, [[0.52755929, 0.39899442], [0.39899442, 0.52755929]], atol=5e-9
     )
     np.testing.assert_allclose(
-        guided(Gradient(0.0), [0.2, -0.4]), [-0.05408591, -0.13122483], atol=5e-9
+        guided(ReconstructionGuidance(0.0), [0.2, -0.4]), [-0.05408591, -0.13122483], atol=5e-9
     )
 
 
 def test_weight_one_by_hand():
-    assert guided(Gradient(1.0), [0.2, -0.4])[1] == pytest.approx(0.16616618, abs=5e-9)
+    assert guided(ReconstructionGuidance(1.0), [0.2, -0.4])[1] == pytest.approx(
+        0.16616618, abs=5e-9
+    )
 
 
-@pytest.mark.parametrize("correction", [Gradient(2.68067227), PseudoInverse(1)], ids=str)
+@pytest.mark.parametrize(
+    "correction", [ReconstructionGuidance(2.68067227), PseudoInverseGuidance(1)], ids=str
+)
 def test_the_right_weight_is_the_exact_conditional_mean(correction):
     assert guided(correction, [0.2, -0.4])[1] == pytest.approx(0.66598300, abs=2e-8)
 
@@ -71,7 +75,7 @@ def test_pseudo_inverse_is_exact_at_every_level(logsnr, marginal):
     process, covariance = Process(Cosine(), marginal), ar1(4, 0.9)
     known = first_known(2, 4)
     denoiser = gaussian(covariance, 1, process)
-    denoiser = jax.jit(reconstruction(denoiser, [known], PseudoInverse(4), process))
+    denoiser = jax.jit(reconstruction(denoiser, [known], PseudoInverseGuidance(4), process))
     z_b = np.array([0.3, -1.1])
     alpha, sigma = (float(a) for a in process.alpha_sigma(jnp.asarray(logsnr)))
     seen = np.block([[np.eye(2), np.zeros((2, 2))], [np.zeros((2, 2)), alpha * np.eye(2)]])
@@ -91,7 +95,7 @@ def test_pseudo_inverse_with_noisy_frames_is_exact_too():
     seen = np.array([[alpha, 0], [0, alpha], [1, 0]])
     noise = np.diag([sigma**2, sigma**2, 0.04])
     gain = covariance @ seen.T @ np.linalg.inv(seen @ covariance @ seen.T + noise)
-    found = guided(PseudoInverse(1, noise=0.2), z, logsnr)
+    found = guided(PseudoInverseGuidance(1, noise=0.2), z, logsnr)
     np.testing.assert_allclose(found, gain @ [*z, 1], atol=1e-12)
 
 
@@ -100,7 +104,7 @@ def test_matched_weight_is_exact_for_white_frames_seen_noisy(logsnr):
     """Independent frames of variance s^2: x^a itself is then what eq. 7 leads to."""
     known, variance = first_known(2, 2), 0.3
     denoiser = gaussian(variance * np.eye(2), 1)
-    correction = Gradient(Matched(variance, 1e9))
+    correction = ReconstructionGuidance(WhiteDataWeight(variance, 1e9))
     denoiser = jax.jit(reconstruction(denoiser, [known], correction, PROCESS))
     np.testing.assert_allclose(
         np.ravel(denoiser(frames([0.7, -2.0]), jnp.asarray(logsnr))), 1.0, atol=1e-9
@@ -120,7 +124,9 @@ def test_matched_weight_is_exact_for_white_frames_seen_noisy(logsnr):
 )
 def test_constant_weights(weight, steps, mean, variance):
     """Exact would be .9 and .19: the weight that hits the mean lies between 2 and 5 here."""
-    means, variances = moments(Ancestral(steps), 1, Gradient(weight), Posterior(), ar1(2, 0.9))
+    means, variances = moments(
+        Ancestral(steps), 1, ReconstructionGuidance(weight), ForwardProcessNoise(), ar1(2, 0.9)
+    )
     assert means[1] == pytest.approx(mean, abs=6e-5)
     assert variances[1] == pytest.approx(variance, abs=6e-5)
 
@@ -134,19 +140,25 @@ def test_constant_weights(weight, steps, mean, variance):
     ],
 )
 def test_sixteen_frames_half_of_them_known(weight, means):
-    found, _ = moments(Ancestral(256), 8, Gradient(weight), Fresh(), ar1(16, 0.9))
+    found, _ = moments(
+        Ancestral(256), 8, ReconstructionGuidance(weight), IndependentNoise(), ar1(16, 0.9)
+    )
     np.testing.assert_allclose(found[8:12], means, atol=6e-5)
 
 
 def test_pseudo_inverse_of_sixteen_frames_is_exact():
-    means, variances = moments(Ancestral(256), 8, PseudoInverse(9), Held(), ar1(16, 0.9), width=8)
+    means, variances = moments(
+        Ancestral(256), 8, PseudoInverseGuidance(9), FixedNoise(), ar1(16, 0.9), width=8
+    )
     np.testing.assert_allclose(means[8:12], [0.9, 0.81, 0.729, 0.6561], atol=1e-6)
     np.testing.assert_allclose(variances[8:12], [0.1843, 0.3358, 0.4586, 0.5580], atol=6e-5)
 
 
 @pytest.mark.parametrize(("steps", "variance"), [(64, 0.1688), (256, 0.1838), (1024, 0.1884)])
 def test_pseudo_inverse_has_the_exact_mean_for_every_number_of_steps(steps, variance):
-    means, variances = moments(Ancestral(steps), 1, PseudoInverse(1), Held(), ar1(2, 0.9))
+    means, variances = moments(
+        Ancestral(steps), 1, PseudoInverseGuidance(1), FixedNoise(), ar1(2, 0.9)
+    )
     assert means[1] == pytest.approx(0.9, abs=1e-8)
     assert variances[1] == pytest.approx(variance, abs=6e-5)
 
@@ -154,27 +166,29 @@ def test_pseudo_inverse_has_the_exact_mean_for_every_number_of_steps(steps, vari
 @pytest.mark.parametrize(
     ("correction", "steps", "mean", "variance"),
     [
-        (Gradient(1.0), 64, 0.8064, None),
-        (Gradient(1.0), 256, 0.8609, None),
-        (Gradient(2.0), 64, 0.8905, None),
-        (Gradient(2.0), 256, 0.9164, None),
-        (PseudoInverse(1), 64, 0.9, 0.1721),
-        (PseudoInverse(1), 256, 0.9, 0.1863),
+        (ReconstructionGuidance(1.0), 64, 0.8064, None),
+        (ReconstructionGuidance(1.0), 256, 0.8609, None),
+        (ReconstructionGuidance(2.0), 64, 0.8905, None),
+        (ReconstructionGuidance(2.0), 256, 0.9164, None),
+        (PseudoInverseGuidance(1), 64, 0.9, 0.1721),
+        (PseudoInverseGuidance(1), 256, 0.9, 0.1863),
     ],
     ids=str,
 )
 def test_with_a_langevin_step_after_each_prediction(correction, steps, mean, variance):
     sampler = PredictorCorrector(steps, delta=0.1)
-    means, variances = moments(sampler, 1, correction, Fresh(), ar1(2, 0.9))
+    means, variances = moments(sampler, 1, correction, IndependentNoise(), ar1(2, 0.9))
     assert means[1] == pytest.approx(mean, abs=6e-5)
     assert variance is None or variances[1] == pytest.approx(variance, abs=6e-5)
 
 
 @pytest.mark.parametrize(("weight", "mean"), [(1.0, 0.3466), (2.0, 0.4264)])
 def test_weaker_correlation_wants_another_weight(weight, mean):
-    means, _ = moments(Ancestral(64), 1, Gradient(weight), Fresh(), ar1(2, 0.5))
+    means, _ = moments(
+        Ancestral(64), 1, ReconstructionGuidance(weight), IndependentNoise(), ar1(2, 0.5)
+    )
     assert means[1] == pytest.approx(mean, abs=6e-5)
-    means, _ = moments(Ancestral(64), 1, PseudoInverse(1), Fresh(), ar1(2, 0.5))
+    means, _ = moments(Ancestral(64), 1, PseudoInverseGuidance(1), IndependentNoise(), ar1(2, 0.5))
     assert means[1] == pytest.approx(0.5, abs=1e-8)
 
 
@@ -189,7 +203,9 @@ def pixels(values):
 
 def test_super_resolution_by_hand():
     denoiser = gaussian(ar1(2, 0.9), 3)
-    denoiser = jax.jit(reconstruction(denoiser, [mean_of_two()], Gradient(1.0), PROCESS))
+    denoiser = jax.jit(
+        reconstruction(denoiser, [mean_of_two()], ReconstructionGuidance(1.0), PROCESS)
+    )
     found = denoiser(pixels([0.2, -0.4]), jnp.asarray(0.0))
     np.testing.assert_allclose(np.ravel(found), [0.30385292, 0.22671400], atol=5e-9)
 
@@ -198,7 +214,7 @@ def super_resolution(correction, steps=256):
     """Mean and variance of the mean of both pixels, and the variance of one."""
     channels = 2 + 2 * (steps + 1)
     with probed(steps, 2):
-        z = PROCESS.first(jax.random.normal(steps, (1, 1, 1, 2, channels), float))
+        z = PROCESS.prior_sample(jax.random.normal(steps, (1, 1, 1, 2, channels), float))
 
         def run(z):
             denoiser = gaussian(ar1(2, 0.9), 3)
@@ -223,20 +239,20 @@ def super_resolution(correction, steps=256):
 )
 def test_super_resolution(weight, mean, variance):
     """Mean 1 and variance 0 are exact; the right weight tends to 2 = the pixels of a mean."""
-    found, spread, _ = super_resolution(Gradient(weight))
+    found, spread, _ = super_resolution(ReconstructionGuidance(weight))
     assert found == pytest.approx(mean, abs=6e-5)
     assert variance is None or spread == pytest.approx(variance, rel=0.05)
 
 
 def test_super_resolution_leaves_the_right_variance_to_the_pixels():
-    assert super_resolution(Gradient(2.0))[2] == pytest.approx(0.0479, abs=6e-5)
-    mean, spread, variance = super_resolution(PseudoInverse(1))
+    assert super_resolution(ReconstructionGuidance(2.0))[2] == pytest.approx(0.0479, abs=6e-5)
+    mean, spread, variance = super_resolution(PseudoInverseGuidance(1))
     assert mean == pytest.approx(1, abs=1e-9) and spread < 1e-12
     assert variance == pytest.approx(0.05, rel=0.05)
 
 
 def test_large_weights_are_unstable_at_few_steps():
-    assert super_resolution(Gradient(8.0), 64)[1] == pytest.approx(0.153, abs=6e-4)
+    assert super_resolution(ReconstructionGuidance(8.0), 64)[1] == pytest.approx(0.153, abs=6e-4)
 
 
 def test_frames_and_a_small_video_together_are_exact():
@@ -254,11 +270,11 @@ def test_frames_and_a_small_video_together_are_exact():
         flat = z.reshape(1, 1, 1, 4, 1)
         return gaussian(covariance, 3)(flat, logsnr).reshape(z.shape)
 
-    known = Known(
+    known = KnownPixels(
         jnp.asarray([1.0, -0.5, 9.0, 9.0]).reshape(1, 2, 1, 2, 1), jnp.asarray([[True, False]])
     )
     small = LowResolution(frames([7.0, 0.2]), jnp.asarray([[False, True]]))
-    both = jax.jit(reconstruction(denoiser, [known, small], PseudoInverse(3), PROCESS))
+    both = jax.jit(reconstruction(denoiser, [known, small], PseudoInverseGuidance(3), PROCESS))
     found = both(jnp.asarray(z).reshape(1, 2, 1, 2, 1), jnp.asarray(0.4))
     np.testing.assert_allclose(np.ravel(found), exact, atol=1e-9)
 
@@ -275,9 +291,9 @@ def test_making_small_keeps_constants_and_means():
 def test_weight_zero_is_replacement():
     known, z = first_known(1, 2), frames([0.3, -0.4])
     plain = gaussian(ar1(2, 0.9), 1)
-    none = reconstruction(plain, [known], Gradient(0.0), PROCESS)
+    none = reconstruction(plain, [known], ReconstructionGuidance(0.0), PROCESS)
     one, other = (
-        replacement(d, known, Held(), jax.random.key(0), PROCESS)(z, jnp.zeros(()))
+        replacement(d, known, FixedNoise(), jax.random.key(0), PROCESS)(z, jnp.zeros(()))
         for d in (plain, none)
     )
     np.testing.assert_array_equal(one, other)
@@ -289,14 +305,16 @@ def test_a_pixel_does_not_notice_how_many_more_there_are():
 
     def first(width):
         x = jnp.ones((1, 2, 1, width, 1))
-        known = Known(x, jnp.asarray([[True, False]]))
-        found = jax.jit(reconstruction(denoiser, [known], Gradient(3.0), PROCESS))
+        known = KnownPixels(x, jnp.asarray([[True, False]]))
+        found = jax.jit(reconstruction(denoiser, [known], ReconstructionGuidance(3.0), PROCESS))
         return found(0.2 * x, jnp.zeros(()))[0, :, 0, 0]
 
     np.testing.assert_allclose(first(1), first(7), atol=1e-14)
 
 
-@pytest.mark.parametrize("correction", [Gradient(2.0), PseudoInverse(3)], ids=str)
+@pytest.mark.parametrize(
+    "correction", [ReconstructionGuidance(2.0), PseudoInverseGuidance(3)], ids=str
+)
 def test_one_forward_pass_however_many_pull_backs(correction):
     count = []
 
@@ -319,12 +337,13 @@ def test_one_forward_pass_however_many_pull_backs(correction):
 @pytest.mark.parametrize("step", [1.0, 0.1])
 def test_the_secant_of_gaussian_data_is_the_gradient(step):
     secant, gradient = (
-        guided(correction, [0.2, -0.4]) for correction in (Secant(2.0, step), Gradient(2.0))
+        guided(correction, [0.2, -0.4])
+        for correction in (FiniteDifferenceGuidance(2.0, step), ReconstructionGuidance(2.0))
     )
     np.testing.assert_allclose(secant, gradient, atol=1e-12)
     small = [
         jax.jit(reconstruction(gaussian(ar1(2, 0.9), 3), [mean_of_two()], correction, PROCESS))
-        for correction in (Secant(3.0, step), Gradient(3.0))
+        for correction in (FiniteDifferenceGuidance(3.0, step), ReconstructionGuidance(3.0))
     ]
     secant, gradient = (d(pixels([0.2, -0.4]), jnp.asarray(0.0)) for d in small)
     np.testing.assert_allclose(secant, gradient, atol=1e-12)
@@ -343,7 +362,7 @@ def test_a_short_secant_of_any_data_is_the_gradient():
         jax.jit(reconstruction(alike, [known], correction, PROCESS))(
             frames([0.3, -0.5, 0.1]), jnp.asarray(-1.0)
         )
-        for correction in (Secant(2.0, 1e-6), Gradient(2.0))
+        for correction in (FiniteDifferenceGuidance(2.0, 1e-6), ReconstructionGuidance(2.0))
     )
     np.testing.assert_allclose(secant, gradient, atol=1e-6)
     assert float(gradient[0, 1, 0, 0, 0]) > 0.5  # and not what it was without, -.06
@@ -355,16 +374,18 @@ def test_a_secant_has_no_backward_pass():
         return jnp.tanh(z)
 
     network.defvjp(lambda z: (jnp.tanh(z), z), lambda z, g: 1 / 0)
-    found = reconstruction(lambda z, _: network(z), [first_known(1, 2)], Secant(2.0), PROCESS)
+    found = reconstruction(
+        lambda z, _: network(z), [first_known(1, 2)], FiniteDifferenceGuidance(2.0), PROCESS
+    )
     count = str(jax.make_jaxpr(jax.jit(found))(frames([0.2, 0.1]), jnp.zeros(()))).count("tanh")
     assert count == 2
 
 
 def test_a_secant_without_a_step():
     with pytest.raises(ValueError, match="step=0"):
-        Secant(1.0, step=0)
+        FiniteDifferenceGuidance(1.0, step=0)
 
 
 def test_an_impossible_number_of_iterations():
     with pytest.raises(ValueError, match="iterations=0"):
-        PseudoInverse(0)
+        PseudoInverseGuidance(0)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from vdm_jax.diffusion import Cosine, Leading, Linspace, Process, Trailing
-from vdm_jax.diffusion.grids import path
+from vdm_jax.diffusion.grids import logsnr_grid
 
 
 def test_trailing_is_uniform_and_ends_at_data():
@@ -23,8 +23,8 @@ def test_leading_is_the_fifty_steps_of_stable_diffusion():
 
 def test_only_a_path_to_data_ends_in_x_hat():
     process = Process(Cosine())
-    assert path(process, Trailing(), 4, 1.0, 0.0)[1] == 3
-    assert path(process, Trailing(), 4, 1.0, 0.5)[1] == 4
+    assert logsnr_grid(process, Trailing(), 4, 1.0, 0.0)[1] == 3
+    assert logsnr_grid(process, Trailing(), 4, 1.0, 0.5)[1] == 4
 
 
 @pytest.mark.parametrize(
@@ -39,4 +39,4 @@ def test_only_a_path_to_data_ends_in_x_hat():
 )
 def test_refusals(grid, steps, start, stop, message):
     with pytest.raises(ValueError, match=message):
-        path(Process(Cosine()), grid, steps, start, stop)
+        logsnr_grid(Process(Cosine()), grid, steps, start, stop)

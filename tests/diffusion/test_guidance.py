@@ -15,7 +15,7 @@ from vdm_jax.diffusion import (
     Process,
     classifier_free,
 )
-from vdm_jax.diffusion.grids import path
+from vdm_jax.diffusion.grids import logsnr_grid
 
 PROCESS = Process(Cosine())
 
@@ -74,7 +74,7 @@ def weights(weight, process, grid, steps):
     """The weight at every log-SNR of a grid, the end of its last step too, and at the second's."""
 
     def run():
-        logsnr, _ = path(process, grid, steps, 1.0, 0.0)
+        logsnr, _ = logsnr_grid(process, grid, steps, 1.0, 0.0)
         return weight(logsnr, process, 1), weight(logsnr[1], process, 1)
 
     return jax.device_get(jax.jit(run)())

@@ -25,7 +25,7 @@ def test_a_sample_does_not_depend_on_its_batch(sampler, noise):
     def sample(rows):
         keys = jax.vmap(jax.random.key)(rows)
         first, then = diffusion.split(keys)
-        z = PROCESS.first(noise(first, (len(rows), 3, 2, 2, 1)))
+        z = PROCESS.prior_sample(noise(first, (len(rows), 3, 2, 2, 1)))
         return sampler(then, lambda z, _: 0.5 * z, z, PROCESS)
 
     together = np.asarray(sample(np.array([3, 5, 8])))

@@ -24,7 +24,7 @@ def test_float32_keeps_relative_precision_at_both_ends(marginal):
 def test_each_marginal_keeps_its_promise(float64):
     alpha, sigma = diffusion.VariancePreserving().alpha_sigma(jnp.asarray(LOGSNR))
     np.testing.assert_allclose(alpha**2 + sigma**2, 1, rtol=1e-14)
-    alpha, sigma = diffusion.Flow().alpha_sigma(jnp.asarray(LOGSNR))
+    alpha, sigma = diffusion.LinearInterpolant().alpha_sigma(jnp.asarray(LOGSNR))
     np.testing.assert_allclose(alpha + sigma, 1, rtol=1e-14)
     alpha, sigma = diffusion.VarianceExploding().alpha_sigma(jnp.asarray(LOGSNR))
     np.testing.assert_array_equal(alpha, 1)

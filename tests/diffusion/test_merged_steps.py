@@ -9,12 +9,12 @@ from closed_forms import exact_student, gaussian, jump, mixture, run, spread, vi
 from vdm_jax.diffusion import (
     DDIM,
     Cosine,
-    Double,
+    DeterministicJump,
     Process,
-    Single,
     Stochastic,
+    StochasticJump,
     grid_logsnr,
-    merged,
+    merge_steps,
     two_steps,
 )
 
@@ -38,9 +38,9 @@ def test_one_step_lands_where_two_do(marginal, float64):
 def test_the_last_step_is_the_second_and_a_step_of_no_length_is_none():
     first, second = video([0.1, 0.2]), video([0.3, -0.4])
     end = jnp.asarray(jnp.inf)
-    at_data = merged(first, second, jnp.asarray(0.0), jnp.asarray(5.0), end)
+    at_data = merge_steps(first, second, jnp.asarray(0.0), jnp.asarray(5.0), end)
     np.testing.assert_array_equal(at_data, second)
-    np.testing.assert_array_equal(merged(first, second, jnp.asarray(0.0), end, end), first)
+    np.testing.assert_array_equal(merge_steps(first, second, jnp.asarray(0.0), end, end), first)
 
 
 @pytest.mark.parametrize("data", [gaussian, mixture], ids=lambda data: data.__name__)
@@ -56,7 +56,7 @@ def test_float32_keeps_its_digits_at_8192_steps(data):
     process = Process(Cosine())
 
     def levels():
-        return Single()(process.schedule, jnp.asarray(i), jnp.asarray(steps))
+        return DeterministicJump()(process.schedule, jnp.asarray(i), jnp.asarray(steps))
 
     found = jax.jit(lambda z: two_steps(problem(process), z, process, *levels()))(np.float32(z))
     assert found.dtype == jnp.float32
@@ -71,7 +71,7 @@ def student(teacher, process, steps):
 
     def denoiser(z, logsnr):
         i = jnp.round(steps * process.schedule.inverse(logsnr)).astype(int)
-        return two_steps(teacher, z, process, *Single()(process.schedule, i, steps))
+        return two_steps(teacher, z, process, *DeterministicJump()(process.schedule, i, steps))
 
     return denoiser
 
@@ -96,7 +96,7 @@ def test_double_steps_make_a_student_of_the_stochastic_sampler(steps, data, marg
     """A teacher that goes 1 / N without error makes one that goes 2 / N without, at all N times."""
     process = Process(Cosine(), marginal)
     i = jnp.arange(1, steps + 1)
-    levels = Double()(process.schedule, i, jnp.asarray(steps))
+    levels = StochasticJump()(process.schedule, i, jnp.asarray(steps))
     z = jnp.ones((steps, 1, 1, 1, 1))
 
     def each(denoiser):
@@ -117,7 +117,7 @@ def test_students_of_double_steps_sample_the_right_variance(basis_noise, float64
 
     def denoiser(z, logsnr):
         i = jnp.round(steps * schedule.inverse(logsnr)).astype(int)
-        levels = Double()(schedule, i, jnp.asarray(steps))
+        levels = StochasticJump()(schedule, i, jnp.asarray(steps))
         return two_steps(exact_student(process, data, 2 * steps), z, process, *levels)
 
     z = spread(process, data, schedule(jnp.ones(()))) * jnp.eye(1, steps + 1).reshape(
@@ -133,7 +133,7 @@ def test_the_exact_flow_agrees_with_itself(marginal, float64):
     z, (t, m, s) = video([1.0]), (jnp.asarray(level) for level in (-3.0, -2.0, 4.0))
     first = jump(process, data, t, m, z)
     second = jump(process, data, m, s, process.ddim(first, z, t, m))
-    np.testing.assert_allclose(merged(first, second, t, m, s), jump(process, data, t, s, z))
+    np.testing.assert_allclose(merge_steps(first, second, t, m, s), jump(process, data, t, s, z))
 
 
 def test_times_of_a_grid_end_at_clean_data():

@@ -7,7 +7,7 @@ from vdm_jax.diffusion import (
     EDM,
     Cosine,
     Eps,
-    Flow,
+    LinearInterpolant,
     Output,
     Process,
     SNRPlusOne,
@@ -86,7 +86,7 @@ def test_v_is_the_velocity_along_the_angle(float64):
 
 
 def test_velocity_is_noise_minus_data_on_the_straight_path(float64):
-    process = Process(Cosine(), Flow(), Velocity())
+    process = Process(Cosine(), LinearInterpolant(), Velocity())
     x, eps, *_ = draw()
     z = process.diffuse(x, jnp.asarray(LOGSNR), eps)
     output = process.output(x, z, jnp.asarray(LOGSNR))
@@ -113,15 +113,15 @@ def test_edm_coefficients(sigma, c_skip, c_out, c_in, weight, float64):
 
 
 @pytest.mark.parametrize("sigma_data", [0.5, 1.0, 3.0])
-def test_edm_is_minus_v_of_the_normalised_problem(sigma_data, marginal, float64):
+def test_edm_is_minus_v_of_the_normalized_problem(sigma_data, marginal, float64):
     x, eps, *_ = draw()
     logsnr = jnp.asarray(LOGSNR)
     edm = Process(Cosine(), marginal, EDM(sigma_data))
     # x / sigma_data has unit variance and, at the same sigma, another signal-to-noise ratio
-    normalised = logsnr + 2 * jnp.log(sigma_data)
+    normalized = logsnr + 2 * jnp.log(sigma_data)
     v = Process(Cosine(), VariancePreserving(), V())
-    z = v.diffuse(x / sigma_data, normalised, eps)
-    output = v.output(x / sigma_data, z, normalised)
+    z = v.diffuse(x / sigma_data, normalized, eps)
+    output = v.output(x / sigma_data, z, normalized)
     f = edm.output(x, edm.diffuse(x, logsnr, eps), logsnr)
     np.testing.assert_allclose(f, -output, rtol=1e-6, atol=1e-8)
     seen = edm.input(edm.diffuse(x, logsnr, eps), logsnr)

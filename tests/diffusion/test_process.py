@@ -5,7 +5,13 @@ import pytest
 from closed_forms import EvenLogSNR, two_points, video
 
 from vdm_jax import diffusion
-from vdm_jax.diffusion import Cosine, Flow, Process, VarianceExploding, VariancePreserving
+from vdm_jax.diffusion import (
+    Cosine,
+    LinearInterpolant,
+    Process,
+    VarianceExploding,
+    VariancePreserving,
+)
 
 
 def one():
@@ -74,7 +80,7 @@ def test_ddim_is_a_rotation_for_variance_preserving(float64):
 
 def test_ddim_is_euler_for_flow_and_for_edm(float64):
     x_hat, z, t, s = 0.4 * one(), -0.9 * one(), 0.8, 0.5
-    flow = Process(Cosine(), Flow(), diffusion.Velocity())
+    flow = Process(Cosine(), LinearInterpolant(), diffusion.Velocity())
     l_t, l_s = (2 * jnp.log((1 - u) / u) for u in (t, s))
     euler = z + (s - t) * flow.output(x_hat, z, l_t)
     np.testing.assert_allclose(flow.ddim(x_hat, z, l_t, l_s), euler, rtol=1e-13)
@@ -89,7 +95,7 @@ def test_ddim_is_euler_for_flow_and_for_edm(float64):
     [
         (VariancePreserving(), lambda alpha, flow: 0.3, 0.3545104555),
         (VarianceExploding(), lambda alpha, flow: 0.3 / alpha, 0.4146225892),
-        (Flow(), lambda alpha, flow: 0.3 * flow / alpha, 0.2580856996),
+        (LinearInterpolant(), lambda alpha, flow: 0.3 * flow / alpha, 0.2580856996),
     ],
     ids=["VariancePreserving", "VarianceExploding", "Flow"],
 )
@@ -97,7 +103,7 @@ def test_all_marginals_see_the_same_x_hat(marginal, first, end, float64):
     process = Process(EvenLogSNR(-6.0, 1.0), marginal)
     logsnr = jnp.linspace(-6, 1, 8)
     alpha, _ = VariancePreserving().alpha_sigma(logsnr[0])
-    flow, _ = Flow().alpha_sigma(logsnr[0])
+    flow, _ = LinearInterpolant().alpha_sigma(logsnr[0])
     z, seen = video([first(alpha, flow)]), []
     for i in range(8):
         seen.append(two_points(process)(z, logsnr[i]))
@@ -138,7 +144,7 @@ def test_a_logsnr_per_frame_treats_every_frame_alone(marginal):
 def test_first_z_has_the_noise_of_time_one(marginal, float64):
     process = Process(diffusion.Karras(0.002, 80.0), marginal)
     _, sigma = marginal.alpha_sigma(-2 * jnp.log(80.0))
-    np.testing.assert_allclose(process.first(one()), float(sigma), rtol=1e-12)
+    np.testing.assert_allclose(process.prior_sample(one()), float(sigma), rtol=1e-12)
 
 
 def test_a_logsnr_of_the_wrong_length_is_named():

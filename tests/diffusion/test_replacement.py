@@ -13,33 +13,33 @@ from vdm_jax.diffusion import (
     Ancestral,
     DPMSolver,
     DynamicThreshold,
-    Fresh,
-    Gradient,
-    Held,
+    FixedNoise,
+    ForwardProcessNoise,
     Heun,
-    Known,
-    Posterior,
+    IndependentNoise,
+    KnownPixels,
     PredictorCorrector,
-    PseudoInverse,
+    PseudoInverseGuidance,
+    ReconstructionGuidance,
     Stochastic,
     reconstruction,
     replacement,
 )
 
-PATHS = (Held(), Fresh(), Posterior())
+PATHS = (FixedNoise(), IndependentNoise(), ForwardProcessNoise())
 pytestmark = pytest.mark.usefixtures("float64")
 
 
-def noises(path, logsnrs):
+def noises(known_noise, logsnrs):
     """The noise of one pixel at these levels, as coefficients of independent draws."""
     with probed(1, 1):
-        draw = jax.jit(lambda logsnr: path(jnp.asarray(0), logsnr, (1, 1, 1, 1, 2 + NODES)))
+        draw = jax.jit(lambda logsnr: known_noise(jnp.asarray(0), logsnr, (1, 1, 1, 1, 2 + NODES)))
         return np.stack([np.ravel(draw(jnp.asarray(float(one)))) for one in logsnrs])
 
 
 def test_posterior_noise_has_the_joint_law_of_the_forward_process():
     logsnrs = np.array([-20.0, -19.99, -3.2, 0.0, 0.0043, 1.0, 19.7, 20.0])
-    found = noises(Posterior(), logsnrs)
+    found = noises(ForwardProcessNoise(), logsnrs)
     law = np.exp(-np.abs(np.subtract.outer(logsnrs, logsnrs)) / 2)
     np.testing.assert_allclose(found @ found.T, law, atol=1e-12)
 
@@ -48,14 +48,14 @@ def test_posterior_noise_is_what_a_chain_of_forward_steps_leaves():
     """q(z_t | z_s) has mean (alpha_t / alpha_s) z_s: the coefficient of eps_s in eps_t."""
     s, t = jnp.asarray(1.3), jnp.asarray(-2.1)
     (alpha_s, sigma_s), (alpha_t, sigma_t) = PROCESS.alpha_sigma(s), PROCESS.alpha_sigma(t)
-    at_s, at_t = noises(Posterior(), [s, t])
+    at_s, at_t = noises(ForwardProcessNoise(), [s, t])
     np.testing.assert_allclose(at_s @ at_t, alpha_t / alpha_s * sigma_s / sigma_t, rtol=1e-12)
 
 
-@pytest.mark.parametrize("path", PATHS, ids=str)
-def test_noise_is_standard_normal_and_the_same_when_asked_again(path):
+@pytest.mark.parametrize("known_noise", PATHS, ids=str)
+def test_noise_is_standard_normal_and_the_same_when_asked_again(known_noise):
     keys, shape = jax.random.split(jax.random.key(0), 2), (2, 4, 8, 8, 3)
-    draw = jax.jit(lambda keys, logsnr: path(keys, logsnr, shape))
+    draw = jax.jit(lambda keys, logsnr: known_noise(keys, logsnr, shape))
     one, again = draw(keys, jnp.asarray(0.7)), draw(keys, jnp.asarray(0.7))
     np.testing.assert_array_equal(one, again)
     assert (
@@ -66,29 +66,33 @@ def test_noise_is_standard_normal_and_the_same_when_asked_again(path):
 
 def test_levels_apart_share_what_the_path_says():
     keys, shape = jax.random.split(jax.random.key(0), 64), (64, 1, 4, 4, 1)
-    for path, law in ((Held(), 1.0), (Fresh(), 0.0), (Posterior(), np.exp(-0.5))):
-        draw = jax.jit(lambda logsnr, path=path: path(keys, logsnr, shape))
+    for known_noise, law in (
+        (FixedNoise(), 1.0),
+        (IndependentNoise(), 0.0),
+        (ForwardProcessNoise(), np.exp(-0.5)),
+    ):
+        draw = jax.jit(lambda logsnr, known_noise=known_noise: known_noise(keys, logsnr, shape))
         found = np.corrcoef(np.ravel(draw(jnp.asarray(2.0))), np.ravel(draw(jnp.asarray(3.0))))
         assert found[0, 1] == pytest.approx(law, abs=5 / np.sqrt(1024))
 
 
 @pytest.mark.parametrize(
-    ("sampler", "path", "mean", "variance"),
+    ("sampler", "known_noise", "mean", "variance"),
     [
-        (Ancestral(64), Posterior(), 0.6164, 0.3375),
-        (Ancestral(256), Posterior(), 0.6242, 0.3513),
-        (Ancestral(64), Fresh(), 0.6164, 0.2918),
-        (Ancestral(256), Fresh(), 0.6242, 0.3052),
-        (Ancestral(1024), Fresh(), 0.6261, 0.3093),
-        (PredictorCorrector(64), Fresh(), 0.6829, None),
-        (PredictorCorrector(256), Fresh(), 0.7730, None),
-        (PredictorCorrector(1024), Fresh(), 0.8446, None),
+        (Ancestral(64), ForwardProcessNoise(), 0.6164, 0.3375),
+        (Ancestral(256), ForwardProcessNoise(), 0.6242, 0.3513),
+        (Ancestral(64), IndependentNoise(), 0.6164, 0.2918),
+        (Ancestral(256), IndependentNoise(), 0.6242, 0.3052),
+        (Ancestral(1024), IndependentNoise(), 0.6261, 0.3093),
+        (PredictorCorrector(64), IndependentNoise(), 0.6829, None),
+        (PredictorCorrector(256), IndependentNoise(), 0.7730, None),
+        (PredictorCorrector(1024), IndependentNoise(), 0.8446, None),
     ],
     ids=str,
 )
-def test_replacement_is_biased_and_more_steps_do_not_help(sampler, path, mean, variance):
+def test_replacement_is_biased_and_more_steps_do_not_help(sampler, known_noise, mean, variance):
     """Two frames of correlation .9, the first known to be 1: exact would be .9 and .19."""
-    means, variances = moments(sampler, 1, None, path, ar1(2, 0.9))
+    means, variances = moments(sampler, 1, None, known_noise, ar1(2, 0.9))
     assert means[1] == pytest.approx(mean, abs=6e-5)
     assert variance is None or variances[1] == pytest.approx(variance, abs=6e-5)
     assert (means[0], variances[0]) == (1, 0)
@@ -98,12 +102,12 @@ def test_replacement_is_biased_and_more_steps_do_not_help(sampler, path, mean, v
     ("rho", "steps", "mean"), [(0.5, 64, 0.2630), (0.5, 256, 0.2667), (0.5, 1024, 0.2676)]
 )
 def test_bias_at_weaker_correlation(rho, steps, mean):
-    means, _ = moments(Ancestral(steps), 1, None, Fresh(), ar1(2, rho))
+    means, _ = moments(Ancestral(steps), 1, None, IndependentNoise(), ar1(2, rho))
     assert means[1] == pytest.approx(mean, abs=6e-5)
 
 
 def test_sixteen_frames_half_of_them_known():
-    means, _ = moments(Ancestral(256), 8, None, Fresh(), ar1(16, 0.9))
+    means, _ = moments(Ancestral(256), 8, None, IndependentNoise(), ar1(16, 0.9))
     np.testing.assert_allclose(means[8:12], [0.6814, 0.5197, 0.4137, 0.3378], atol=6e-5)
 
 
@@ -119,14 +123,18 @@ SAMPLERS = (
 
 def clip(seed=0):
     x = np.random.default_rng(seed).uniform(-1, 1, (2, 4, 2, 2, 3))
-    return Known(jnp.asarray(x), jnp.asarray([[True, False, True, False], [True] * 3 + [False]]))
+    return KnownPixels(
+        jnp.asarray(x), jnp.asarray([[True, False, True, False], [True] * 3 + [False]])
+    )
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda sampler: type(sampler).__name__)
 def test_known_frames_come_back_bit_for_bit_and_a_sampler_cannot_touch_them(sampler):
     known = clip()
-    denoiser = reconstruction(gaussian(ar1(4, 0.8), 1), [known], Gradient(2.0), PROCESS)
-    denoiser = replacement(denoiser, known, Posterior(), jax.random.key(1), PROCESS)
+    denoiser = reconstruction(
+        gaussian(ar1(4, 0.8), 1), [known], ReconstructionGuidance(2.0), PROCESS
+    )
+    denoiser = replacement(denoiser, known, ForwardProcessNoise(), jax.random.key(1), PROCESS)
     sample = jax.jit(partial(sampler, denoiser=denoiser, process=PROCESS))
     z = jax.random.normal(jax.random.key(0), known.x.shape)
     x = sample(jax.random.key(2), z=z)
@@ -136,28 +144,32 @@ def test_known_frames_come_back_bit_for_bit_and_a_sampler_cannot_touch_them(samp
 
 
 def test_ddim_and_held_noise_are_ddim_from_the_noisy_frames():
-    """DDIM's own steps towards x^a keep eps^a, which is what `Held` says."""
+    """DDIM's own steps towards x^a keep eps^a, which is what `FixedNoise` says."""
     known = clip()
     key, logsnr = jax.random.key(1), PROCESS.schedule(jnp.ones(()))
     z = jax.random.normal(jax.random.key(0), known.x.shape)
-    noisy = PROCESS.diffuse(known.x, logsnr, Held()(key, logsnr, z.shape))
+    noisy = PROCESS.diffuse(known.x, logsnr, FixedNoise()(key, logsnr, z.shape))
     plain = gaussian(ar1(4, 0.8), 1)
     own = DDIM(5)(
-        key, lambda z, at: known.put(plain(z, at)), Known(noisy, known.mask).put(z), PROCESS
+        key, lambda z, at: known.put(plain(z, at)), KnownPixels(noisy, known.mask).put(z), PROCESS
     )
-    replaced = DDIM(5)(key, replacement(plain, known, Held(), key, PROCESS), z, PROCESS)
+    replaced = DDIM(5)(key, replacement(plain, known, FixedNoise(), key, PROCESS), z, PROCESS)
     np.testing.assert_allclose(replaced, own, atol=1e-12)
 
 
-@pytest.mark.parametrize("correction", [Gradient(3.0), PseudoInverse(2)], ids=str)
+@pytest.mark.parametrize(
+    "correction", [ReconstructionGuidance(3.0), PseudoInverseGuidance(2)], ids=str
+)
 def test_rows_do_not_see_each_other(correction, threshold=DynamicThreshold()):
     """One row alone, with its own key, is that row in any batch."""
     known, keys = clip(), jax.random.split(jax.random.key(1), 2)
 
     def sample(rows):
-        part = Known(known.x[rows], known.mask[rows])
+        part = KnownPixels(known.x[rows], known.mask[rows])
         denoiser = reconstruction(gaussian(ar1(4, 0.8), 1), [part], correction, PROCESS)
-        denoiser = threshold(replacement(denoiser, part, Posterior(), keys[rows], PROCESS))
+        denoiser = threshold(
+            replacement(denoiser, part, ForwardProcessNoise(), keys[rows], PROCESS)
+        )
         z = jax.random.normal(jax.random.key(0), known.x.shape)[rows]
         return jax.jit(partial(Ancestral(2), denoiser=denoiser, process=PROCESS))(keys[rows], z=z)
 
@@ -166,8 +178,10 @@ def test_rows_do_not_see_each_other(correction, threshold=DynamicThreshold()):
 
 def test_bad_masks_and_levels_are_named():
     with pytest.raises(ValueError, match=r"mask has shape \(4,\).*\[b f\]"):
-        Known(clip().x, jnp.ones(4, bool)).put(clip().x)
-    replaced = replacement(gaussian(ar1(4, 0.8), 1), clip(), Held(), jax.random.key(0), PROCESS)
+        KnownPixels(clip().x, jnp.ones(4, bool)).put(clip().x)
+    replaced = replacement(
+        gaussian(ar1(4, 0.8), 1), clip(), FixedNoise(), jax.random.key(0), PROCESS
+    )
     with pytest.raises(ValueError, match=r"one noise level, not at \(2,\)"):
         replaced(clip().x, jnp.zeros(2))
 

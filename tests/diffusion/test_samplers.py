@@ -21,14 +21,14 @@ from vdm_jax.diffusion import (
     DDIM,
     Ancestral,
     Cosine,
-    Flow,
     Karras,
     LinearBeta,
+    LinearInterpolant,
     Linspace,
     PredictorCorrector,
     Process,
+    RectifiedFlow,
     Stochastic,
-    Straight,
     VariancePreserving,
     langevin,
 )
@@ -73,7 +73,7 @@ def test_one_step_of_ddim_is_x_hat(marginal):
 
 
 @pytest.mark.parametrize(
-    "schedule", [Cosine(), LinearBeta(), Straight(), Karras()], ids=lambda s: type(s).__name__
+    "schedule", [Cosine(), LinearBeta(), RectifiedFlow(), Karras()], ids=lambda s: type(s).__name__
 )
 def test_ddim_transports_the_mean_exactly(schedule, marginal):
     process, mean = Process(schedule, marginal), 0.7
@@ -91,7 +91,7 @@ def test_a_point_mass_is_hit_from_anywhere(sampler, marginal, basis_noise):
 
 def test_ddim_resumes_where_it_stopped(marginal):
     process = Process(Cosine(), marginal)
-    z, denoiser = process.first(video([0.3, -1.2])), two_points(process)
+    z, denoiser = process.prior_sample(video([0.3, -1.2])), two_points(process)
     half = run(DDIM(4), denoiser, z, process, stop=0.5)
     resumed = run(DDIM(4), denoiser, half, process, start=0.5)
     np.testing.assert_allclose(resumed, run(DDIM(8), denoiser, z, process), rtol=1e-12)
@@ -164,7 +164,11 @@ def test_large_variance_is_exact_for_unit_data_at_every_step(stop, basis_noise):
 def test_small_variance_is_exact_for_a_point_at_every_step(stop, marginal, basis_noise):
     process = Process(Cosine(), marginal)
     out = run(
-        Ancestral(4), gaussian(process, 0.0, 0.0), process.first(basis(5)), process, stop=stop
+        Ancestral(4),
+        gaussian(process, 0.0, 0.0),
+        process.prior_sample(basis(5)),
+        process,
+        stop=stop,
     )
     _, sigma = process.alpha_sigma(process.schedule(jnp.asarray(stop)))
     assert variance(out) == pytest.approx(float(sigma**2), rel=1e-12)
@@ -224,7 +228,7 @@ def test_ddim_of_a_mixture_is_odd_and_increasing():
 @pytest.mark.parametrize(("data", "value"), [(0.25, 0.84607940), (1.0, 0.85952257)])
 def test_ddim_on_the_karras_grid_is_edm_euler(data, value, marginal):
     process = Process(Karras(), marginal)
-    z = process.first(video([1.0]))
+    z = process.prior_sample(video([1.0]))
     out = run(DDIM(18, grid=Linspace()), gaussian(process, 0.0, data), z, process)
     exact = np.sqrt(data) * z.item() / spread(process, data, process.schedule(jnp.ones(())))
     assert float(out.item() / exact) == pytest.approx(value, abs=6e-9)
@@ -268,8 +272,8 @@ def test_cost_in_calls(sampler, number):
 )
 def test_float32_stays_float32_and_follows_the_key(sampler):
     with jax.enable_x64(False):
-        process = Process(Straight(), Flow())
-        z = process.first(jnp.linspace(-2, 2, 24).reshape(2, 3, 2, 2, 1))
+        process = Process(RectifiedFlow(), LinearInterpolant())
+        z = process.prior_sample(jnp.linspace(-2, 2, 24).reshape(2, 3, 2, 2, 1))
         run = jax.jit(lambda key: sampler(key, two_points(process), z, process))
         one, again, other = (run(jax.random.key(i, impl="unsafe_rbg")) for i in (1, 1, 2))
     assert one.dtype == jnp.float32 and np.all(np.isfinite(one))

@@ -6,12 +6,12 @@ import pytest
 from vdm_jax import diffusion
 from vdm_jax.diffusion import (
     Cosine,
+    DiscreteBetas,
     InterpolatedCosine,
     Karras,
     LinearBeta,
+    RectifiedFlow,
     ShiftedCosine,
-    Straight,
-    Table,
 )
 
 SCHEDULES = [
@@ -22,10 +22,10 @@ SCHEDULES = [
     LinearBeta(),
     Karras(),
     Karras(0.002, 700.0),
-    Straight(),
-    Straight(shift=3.0),
-    Table(),
-    Table(0.00085, 0.012, power=2.0),
+    RectifiedFlow(),
+    RectifiedFlow(shift=3.0),
+    DiscreteBetas(),
+    DiscreteBetas(0.00085, 0.012, power=2.0),
 ]
 each = pytest.mark.parametrize("schedule", SCHEDULES, ids=str)
 
@@ -73,7 +73,7 @@ def test_untruncated_cosine_is_a_cosine(float64):
     np.testing.assert_allclose(alpha, np.cos(np.pi * t / 2), rtol=1e-11)
 
 
-@pytest.mark.parametrize("schedule", [Cosine(), Straight()], ids=str)
+@pytest.mark.parametrize("schedule", [Cosine(), RectifiedFlow()], ids=str)
 def test_symmetric_bounds_give_an_odd_schedule_exactly(schedule):
     t = jnp.linspace(0, 1, 257)
     np.testing.assert_array_equal(schedule(1 - t), -schedule(t))
@@ -102,7 +102,7 @@ def test_linear_beta_values(float64):
 
 
 def test_straight_values(float64):
-    wide = Straight(-60.0, 60.0)
+    wide = RectifiedFlow(-60.0, 60.0)
     np.testing.assert_allclose(wide(jnp.asarray([0.1, 0.25])), [4.394449, 2.197225], atol=5e-7)
 
 
@@ -110,19 +110,19 @@ def test_shifting_logsnr_is_shifting_the_time_of_the_straight_path(float64):
     t, s = jnp.linspace(0.05, 0.95, 19), 3.0
     moved = s * t / (1 + (s - 1) * t)
     np.testing.assert_allclose(
-        Straight(-60.0, 60.0, shift=s)(t), Straight(-60.0, 60.0)(moved), atol=1e-9
+        RectifiedFlow(-60.0, 60.0, shift=s)(t), RectifiedFlow(-60.0, 60.0)(moved), atol=1e-9
     )
 
 
 def test_straight_is_the_straight_path(float64):
     t = jnp.linspace(0.05, 0.95, 19)
-    alpha, sigma = diffusion.Flow().alpha_sigma(Straight(-60.0, 60.0)(t))
+    alpha, sigma = diffusion.LinearInterpolant().alpha_sigma(RectifiedFlow(-60.0, 60.0)(t))
     np.testing.assert_allclose(alpha, 1 - t, atol=1e-12)
     np.testing.assert_allclose(sigma, t, atol=1e-12)
 
 
 def test_table_values(float64):
-    logsnr = Table()(jnp.asarray([1, 500, 1000]) / 1000)  # steps 0, 499 and 999
+    logsnr = DiscreteBetas()(jnp.asarray([1, 500, 1000]) / 1000)  # steps 0, 499 and 999
     np.testing.assert_allclose(logsnr[jnp.asarray([0, 2])], [9.210240, -10.117673], atol=5e-7)
     abar = jax.nn.sigmoid(logsnr)
     np.testing.assert_allclose(abar, [0.9999, 0.0785872, 4.035830e-5], rtol=1e-6)
@@ -130,12 +130,12 @@ def test_table_values(float64):
 
 @pytest.mark.parametrize(("power", "last"), [(1.0, 1.5790e-3), (2.0, 4.6601e-3)])
 def test_table_of_stable_diffusion_and_of_animatediff(power, last, float64):
-    logsnr = Table(0.00085, 0.012, power=power)(jnp.ones(()))
+    logsnr = DiscreteBetas(0.00085, 0.012, power=power)(jnp.ones(()))
     np.testing.assert_allclose(jax.nn.sigmoid(logsnr), last, atol=6e-8)
 
 
 def test_table_knows_its_own_step_numbers(float64):
-    table, k = Table(0.00085, 0.012, power=2.0), jnp.asarray([0, 1, 20, 981, 999])
+    table, k = DiscreteBetas(0.00085, 0.012, power=2.0), jnp.asarray([0, 1, 20, 981, 999])
     np.testing.assert_allclose(table.index(table((k + 1) / 1000)), k, atol=1e-9)
 
 
@@ -170,9 +170,9 @@ def test_karras_sigmas(float64):
     ("make", "message"),
     [
         (lambda: Cosine(20.0, -20.0), "logsnr_min=20.0.*logsnr_max=-20.0.*swapped"),
-        (lambda: Straight(shift=0.0), "shift=0.0"),
+        (lambda: RectifiedFlow(shift=0.0), "shift=0.0"),
         (lambda: Karras(80.0, 0.002), "sigma_max=0.002.*sigma_min=80.0"),
-        (lambda: Table(0.02, 1e-4), "beta_start=0.02.*beta_end=0.0001"),
+        (lambda: DiscreteBetas(0.02, 1e-4), "beta_start=0.02.*beta_end=0.0001"),
         (lambda: LinearBeta(20.0, 0.1), "beta_max=0.1.*beta_min=20.0"),
         (lambda: InterpolatedCosine(512, low=256, high=32), "low=256.*high=32"),
         (lambda: ShiftedCosine(-1), "resolution=-1"),

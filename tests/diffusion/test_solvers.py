@@ -15,7 +15,16 @@ from closed_forms import (
     wasserstein,
 )
 
-from vdm_jax.diffusion import Cosine, DPMSolver, Flow, Heun, Karras, Process, Straight, Trailing
+from vdm_jax.diffusion import (
+    Cosine,
+    DPMSolver,
+    Heun,
+    Karras,
+    LinearInterpolant,
+    Process,
+    RectifiedFlow,
+    Trailing,
+)
 
 pytestmark = pytest.mark.usefixtures("float64")
 TRAILING = Trailing()
@@ -65,7 +74,10 @@ def test_dpm_solver_ends_in_first_order(steps, std):
 )
 def test_heun_on_the_karras_grid(steps, quarter, unit, marginal):
     process = Process(Karras(), marginal)
-    z, denoiser = process.first(video([1.0, 1.0])), gaussian(process, 0.0, video([0.25, 1.0]))
+    z, denoiser = (
+        process.prior_sample(video([1.0, 1.0])),
+        gaussian(process, 0.0, video([0.25, 1.0])),
+    )
     out = np.ravel(run(Heun(steps), denoiser, z, process))
     exact = (
         np.ravel(z)
@@ -94,7 +106,9 @@ def test_dpm_solver_distance_to_a_mixture(steps, value):
 
 @pytest.mark.parametrize(("steps", "value"), [(10, 0.20109), (18, 0.04324), (36, 0.00888)])
 def test_heun_distance_to_a_mixture(steps, value):
-    assert wasserstein(Heun(steps), Process(Karras(), Flow())) == pytest.approx(value, abs=6e-6)
+    assert wasserstein(Heun(steps), Process(Karras(), LinearInterpolant())) == pytest.approx(
+        value, abs=6e-6
+    )
 
 
 def test_many_steps_follow_the_exact_flow_of_a_mixture():
@@ -108,7 +122,7 @@ def test_many_steps_follow_the_exact_flow_of_a_mixture():
 
 def test_churn_keeps_the_variance(basis_noise):
     process, data, steps = Process(Karras()), 0.25, 128
-    z = process.first(basis(steps + 1))
+    z = process.prior_sample(basis(steps + 1))
     out = run(Heun(steps, churn=20.0), gaussian(process, 0.0, data), z, process)
     assert float(jnp.sum(out**2)) == pytest.approx(data, rel=0.01)
     assert float(jnp.sum(out[..., 1:] ** 2)) > 0.1  # and new noise has replaced the old
@@ -116,7 +130,7 @@ def test_churn_keeps_the_variance(basis_noise):
 
 def test_churn_acts_between_its_bounds_only():
     process = Process(Karras())
-    z, denoiser = process.first(video([0.4])), gaussian(process, 0.0, 0.25)
+    z, denoiser = process.prior_sample(video([0.4])), gaussian(process, 0.0, 0.25)
     plain = run(Heun(8), denoiser, z, process)
     keys = [jax.random.key(seed, impl="unsafe_rbg") for seed in (0, 1)]
     never = Heun(8, churn=20.0, churn_min=100.0)
@@ -143,10 +157,12 @@ def test_cost_in_calls(solver, number):
 
 @pytest.mark.parametrize("solver", [DPMSolver(8), Heun(8)], ids=str)
 def test_float32_stays_float32(solver):
-    process = Process(Karras() if isinstance(solver, Heun) else Straight(), Flow())
+    process = Process(
+        Karras() if isinstance(solver, Heun) else RectifiedFlow(), LinearInterpolant()
+    )
 
     def sample():
-        z = process.first(jnp.linspace(-2, 2, 12).reshape(1, 3, 2, 2, 1))
+        z = process.prior_sample(jnp.linspace(-2, 2, 12).reshape(1, 3, 2, 2, 1))
         return run(solver, mixture(process), z, process)
 
     double = sample()

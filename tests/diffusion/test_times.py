@@ -9,7 +9,7 @@ from vdm_jax.diffusion import (
     Discrete,
     LogitNormal,
     LogNormal,
-    Straight,
+    RectifiedFlow,
     Stratified,
     Uniform,
 )
@@ -44,13 +44,13 @@ def test_discrete_visits_what_a_sampler_visits():
 
 
 def test_log_normal_is_normal_in_logsnr_for_any_schedule():
-    logsnr = LogNormal(1.0, 1.6)(KEY, (20000,), Straight())
+    logsnr = LogNormal(1.0, 1.6)(KEY, (20000,), RectifiedFlow())
     np.testing.assert_array_equal(logsnr, LogNormal(1.0, 1.6)(KEY, (20000,), Cosine()))
     assert stats.kstest(np.asarray(logsnr, np.float64), stats.norm(-2.0, 3.2).cdf).pvalue > 1e-3
 
 
 def test_logit_normal_is_normal_in_logsnr_on_the_straight_path():
-    logsnr = LogitNormal(0.5, 0.8)(KEY, (20000,), Straight(-40.0, 40.0))
+    logsnr = LogitNormal(0.5, 0.8)(KEY, (20000,), RectifiedFlow(-40.0, 40.0))
     assert stats.kstest(np.asarray(logsnr, np.float64), stats.norm(-1.0, 1.6).cdf).pvalue > 1e-3
 
 

@@ -10,7 +10,7 @@ from vdm_jax.diffusion import (
     Cosine,
     EDMWeight,
     Eps,
-    Flow,
+    LinearInterpolant,
     MinSNR,
     Output,
     Process,
@@ -71,7 +71,7 @@ def test_min_snr_on_the_error_of_v(float64):
         (VariancePreserving(), X(), Constant()),
         (VariancePreserving(), Eps(), SNR()),
         (VariancePreserving(), V(), SNRPlusOne()),
-        (Flow(), V(), SNRPlusOne()),
+        (LinearInterpolant(), V(), SNRPlusOne()),
         (VarianceExploding(), EDM(0.5), EDMWeight(0.5)),
         (VariancePreserving(), EDM(2.0), EDMWeight(2.0)),
     ],
@@ -86,7 +86,7 @@ def test_plain_error_of_an_output_is_a_weight_of_x(marginal, parameterization, w
 
 def test_velocity_loss_is_the_x_loss_over_t_squared(float64):
     t = jnp.linspace(0.1, 0.9, 9)
-    process = Process(Cosine(), Flow(), Velocity())
+    process = Process(Cosine(), LinearInterpolant(), Velocity())
     np.testing.assert_allclose(Output()(2 * jnp.log((1 - t) / t), process), t**-2, rtol=1e-12)
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from vdm_jax.evaluation import HalfPixel, NetworkFeatures, Random, Scaled
+from vdm_jax.evaluation import HalfPixel, NetworkFeatures, Random, Rescale
 
 
 class Outputs(NamedTuple):
@@ -62,7 +62,7 @@ def small(**changes) -> NetworkFeatures:
         "title": "small",
         "network": Small(),
         "weights": Random(3),
-        "pixels": (HalfPixel(6), Scaled(127.5, -1.0)),
+        "pixels": (HalfPixel(6), Rescale(127.5, -1.0)),
         "output": "pooled",
         "batch": 1,
     }

@@ -8,9 +8,9 @@ import pytest
 
 from vdm_jax import diffusion
 from vdm_jax.data import MovingShapes
-from vdm_jax.evaluation import Extension, Interpolation, Prediction, Seam, centres
+from vdm_jax.evaluation import Extension, Interpolation, Prediction, Seam, centers
 from vdm_jax.evaluation.completion import title
-from vdm_jax.evaluation.subject import elements
+from vdm_jax.evaluation.subject import evenly_spaced
 
 SOURCE = MovingShapes(frames=8, size=16, held_out=64)
 KEY = jax.random.key(0)
@@ -27,7 +27,7 @@ class Knowing:
         return len(captions)
 
     def complete(self, key, cond, known, /, *, correction, path):
-        true = np.stack([e["video"] for e in elements(self.data, "held_out", cond)])
+        true = np.stack([e["video"] for e in evenly_spaced(self.data, "held_out", cond)])
         mask = np.asarray(known.mask).reshape(*known.mask.shape, 1, 1, 1)
         given = np.round((np.asarray(known.x) + 1) * 127.5).astype(np.uint8)
         np.testing.assert_array_equal(given * mask, true * mask)
@@ -53,7 +53,7 @@ def test_a_clip_that_stands_still_loses_its_direction_alone():
         return videos[:, 3:4].repeat(8, axis=1) if correction is None else videos
 
     found = Prediction(clips=64)(KEY, Knowing(still))
-    moving = np.mean(["still" not in e["caption"] for e in elements(SOURCE, "held_out", 64)])
+    moving = np.mean(["still" not in e["caption"] for e in evenly_spaced(SOURCE, "held_out", 64)])
     assert found["replacement"]["colour"] == 1
     assert found["replacement"]["direction"] == pytest.approx(1 - moving, abs=0.03)
     assert 0.3 < found["replacement"]["position"] < 1.5
@@ -65,7 +65,7 @@ def test_a_shifted_object_is_off_by_its_shift():
     assert found["position"] == pytest.approx(1, abs=0.1)  # some wrap round
 
 
-def test_other_colours_are_noticed():
+def test_other_colors_are_noticed():
     found = Interpolation(clips=32)(KEY, Knowing(lambda v, _: v[..., [1, 2, 0]]))
     assert found["truth"]["colour"] == 1 and found["truth"]["between"] == 1
     assert found["truth"]["middle"] < 0.15, "motion is straight and steady"
@@ -92,7 +92,7 @@ def test_extension_looks_at_the_last_frames():
 def test_the_seam_is_the_step_into_the_new_frames():
     """New frames that are all white: a large step, and then none."""
     found = Seam(clips=16)(KEY, Knowing(lambda v, _: np.full_like(v, 255)))
-    true = np.stack([e["video"] for e in elements(SOURCE, "held_out", 16)]).astype(float)
+    true = np.stack([e["video"] for e in evenly_spaced(SOURCE, "held_out", 16)]).astype(float)
     assert found["replacement"]["seam"] == pytest.approx(255 - true[:, 3].mean())
     assert found["replacement"]["inside"] == 0
     steps = np.abs(np.diff(true, axis=1)).mean(axis=(0, 2, 3, 4))
@@ -100,9 +100,9 @@ def test_the_seam_is_the_step_into_the_new_frames():
     assert found["truth"]["error"] == 0
 
 
-def test_centres_are_where_shapes_are_drawn():
-    chosen = elements(SOURCE, "held_out", 32)
-    where = centres(np.stack([e["video"] for e in chosen]), SOURCE)
+def test_centers_are_where_shapes_are_drawn():
+    chosen = evenly_spaced(SOURCE, "held_out", 32)
+    where = centers(np.stack([e["video"] for e in chosen]), SOURCE)
     steps = np.diff(where, axis=1)
     assert np.abs(steps - steps.mean(axis=1, keepdims=True)).max() < 0.35, "steady"
     for clip, element in zip(steps.mean(axis=1), chosen, strict=True):
@@ -114,9 +114,11 @@ def test_centres_are_where_shapes_are_drawn():
 
 def test_ways_of_conditioning_have_names():
     assert title(None) == "replacement"
-    assert title(diffusion.Gradient(2.0)) == "Gradient 2"
-    assert title(diffusion.PseudoInverse(3, 0.1)) == "PseudoInverse 3 0.1"
-    assert title(diffusion.Gradient(diffusion.Matched())) == "Gradient Matched"
+    assert title(diffusion.ReconstructionGuidance(2.0)) == "Gradient 2"
+    assert title(diffusion.PseudoInverseGuidance(3, 0.1)) == "PseudoInverse 3 0.1"
+    assert (
+        title(diffusion.ReconstructionGuidance(diffusion.WhiteDataWeight())) == "Gradient Matched"
+    )
 
 
 def test_other_data_have_no_shapes():

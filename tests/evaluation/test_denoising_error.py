@@ -44,8 +44,8 @@ def exact(z, logsnr):
 
     def one(z, alpha, sigma):
         total = alpha**2 * covariance + sigma**2 * jnp.eye(len(covariance))
-        centred = (z - alpha * MEAN).reshape(-1)
-        return MEAN + alpha * (covariance @ jnp.linalg.solve(total, centred)).reshape(z.shape)
+        centered = (z - alpha * MEAN).reshape(-1)
+        return MEAN + alpha * (covariance @ jnp.linalg.solve(total, centered)).reshape(z.shape)
 
     return jax.vmap(one)(z, jnp.asarray(alpha, z.dtype), jnp.asarray(sigma, z.dtype))
 
@@ -101,10 +101,10 @@ class Clips:
 
     def clips(self, split):
         videos = draw(800 if split == "train" else 120, seed=split == "train")
-        quantised = np.clip(np.round((videos + 1) * 127.5), 0, 255).astype(np.uint8)
+        quantized = np.clip(np.round((videos + 1) * 127.5), 0, 255).astype(np.uint8)
         return [
             {"video": video, "label": np.int32(i), "caption": f"clip {i}", "key": str(i)}
-            for i, video in enumerate(quantised)
+            for i, video in enumerate(quantized)
         ]
 
 

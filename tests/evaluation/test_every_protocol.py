@@ -23,10 +23,10 @@ from vdm_jax.evaluation import (
     Pretrained,
     RaftFlow,
     Random,
-    Sample,
-    Scaled,
+    Rescale,
     SortedFirst,
-    Still,
+    WithoutReplacement,
+    ZeroFlow,
 )
 from vdm_jax.evaluation.protocols import PROTOCOLS, collect, measure, protocol_hash, read_captions
 from vdm_jax.evaluation.published import EVIDENCE, published_results
@@ -39,7 +39,7 @@ def shrunk(node):
     """A tree with small random networks and few resamples."""
     if isinstance(node, NetworkFeatures):
         frames = any(isinstance(step, Images) for step in node.pixels)
-        steps = (*([Images()] if frames else []), HalfPixel(6), Scaled(127.5, -1.0))
+        steps = (*([Images()] if frames else []), HalfPixel(6), Rescale(127.5, -1.0))
         output = "logits" if node.output == "logits" else "pooled"
         return small(pixels=steps, output=output)  # one program for all protocols
     if isinstance(node, Pretrained) and isinstance(node.network, models.ClipText):
@@ -49,7 +49,7 @@ def shrunk(node):
     if isinstance(node, Pretrained):
         return node.untrained()
     if isinstance(node, RaftFlow):
-        return Still()
+        return ZeroFlow()
     if isinstance(node, Bootstrap):
         return Bootstrap(resamples=4)
     if isinstance(node, InceptionScore):
@@ -63,7 +63,9 @@ def shrunk(node):
 
 def tiny(protocol):
     """The protocol with few clips."""
-    take = SortedFirst(FEW) if isinstance(protocol.real.take, SortedFirst) else Sample(FEW)
+    take = (
+        SortedFirst(FEW) if isinstance(protocol.real.take, SortedFirst) else WithoutReplacement(FEW)
+    )
     real, rules = dataclasses.replace(protocol.real, take=take), protocol.generated
     rules = dataclasses.replace(
         rules,

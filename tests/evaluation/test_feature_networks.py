@@ -10,7 +10,7 @@ from small import Small, ones, small, videos
 
 from vdm_jax import checkpoints, config, evaluation
 from vdm_jax.config import ConfigError
-from vdm_jax.evaluation import Images, MinusVolume, Moments, frechet_distance
+from vdm_jax.evaluation import Images, Moments, SubtractMeanClip, frechet_distance
 
 
 def test_eight_devices_are_one(eight_devices):
@@ -67,7 +67,7 @@ def test_images_are_rows_of_their_clips():
 def test_random_weights_are_said_and_drawn_by_their_seed():
     features = small()
     assert features.random_weights and features.name == "small_random_weights"
-    trained = small(weights="i3d", pixels=(MinusVolume("mean2.npz"),))
+    trained = small(weights="i3d", pixels=(SubtractMeanClip("mean2.npz"),))
     assert not trained.random_weights and trained.name == "small"
     video = videos(2)
     other = features.untrained(4)

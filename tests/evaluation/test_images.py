@@ -40,13 +40,13 @@ def test_ssim_equals_scikit_image():
     assert found == pytest.approx(0.7508933909, abs=1e-9)
 
 
-def test_luma_of_colours_and_of_greys():
-    colours = np.eye(3).reshape(1, 1, 3, 3)
-    np.testing.assert_allclose(images.luma(colours).ravel(), [0.2125, 0.7154, 0.0721])
+def test_luma_of_colors_and_of_grays():
+    colors = np.eye(3).reshape(1, 1, 3, 3)
+    np.testing.assert_allclose(images.luma(colors).ravel(), [0.2125, 0.7154, 0.0721])
     frames = np.random.default_rng(0).random((2, 16, 16, 3))
-    grey, other = (np.repeat(x[..., :1], 3, axis=-1) for x in (frames, frames[:, ::-1]))
-    found = images.ssim(images.luma(grey), images.luma(other), peak=1)
-    assert found == pytest.approx(images.ssim(grey, other, peak=1), rel=1e-9)
+    gray, other = (np.repeat(x[..., :1], 3, axis=-1) for x in (frames, frames[:, ::-1]))
+    found = images.ssim(images.luma(gray), images.luma(other), peak=1)
+    assert found == pytest.approx(images.ssim(gray, other, peak=1), rel=1e-9)
     with pytest.raises(ValueError, match="not of 1 channels"):
         images.luma(frames[..., :1])
 

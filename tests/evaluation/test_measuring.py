@@ -11,19 +11,19 @@ from small import Small
 from vdm_jax import config, data, evaluation, sampling
 from vdm_jax.evaluation import (
     Antialiased,
-    CentreCrop,
+    CenterCrop,
     Classes,
     Frechet,
     Generated,
     KernelDistance,
     Measured,
-    MinusVolume,
     NetworkFeatures,
     PixelFeatures,
     Protocol,
     Random,
     Real,
     ShorterSide,
+    SubtractMeanClip,
     comparison,
 )
 from vdm_jax.evaluation.bootstrap import Bootstrap
@@ -31,7 +31,7 @@ from vdm_jax.evaluation.protocols import collect, generate, measure
 from vdm_jax.evaluation.protocols.measuring import weights_of
 from vdm_jax.evaluation.result import read_result
 
-PIXELS = (Antialiased(ShorterSide(8)), CentreCrop(8))
+PIXELS = (Antialiased(ShorterSide(8)), CenterCrop(8))
 FEATURES = PixelFeatures(frames=2, size=2)
 FEW = Bootstrap(resamples=8)
 SMALL = Protocol(
@@ -98,7 +98,7 @@ class Brightness:
 
 def test_clips_of_which_nothing_can_be_said_do_not_count(folders):
     made, real = folders
-    some = evaluation.MeanOfSome(Brightness(), "lit", where=1, bootstrap=FEW)
+    some = evaluation.MaskedMean(Brightness(), "lit", where=1, bootstrap=FEW)
     protocol = dataclasses.replace(SMALL, measures=(some,), generated=Generated(12, frames=2))
     x = np.stack([np.load(p) for p in sorted(made.iterdir())])
     for dark in (3, 7):
@@ -261,7 +261,7 @@ def test_another_mean_clip_is_another_network(tmp_path):
     found = []
     for value in (1.0, 2.0):
         np.save(tmp_path / "mean.npy", np.full((2, 4, 4, 3), value, np.float32))
-        pixels = (MinusVolume(str(tmp_path / "mean.npy")),)
+        pixels = (SubtractMeanClip(str(tmp_path / "mean.npy")),)
         features = NetworkFeatures("small", Small(), Random(0), pixels)
         found.append(weights_of(Frechet(features)))
     assert found[0] != found[1]

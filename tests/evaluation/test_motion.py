@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vdm_jax.evaluation.flows import Still
+from vdm_jax.evaluation.flows import ZeroFlow
 from vdm_jax.evaluation.frechet import Moments
 from vdm_jax.evaluation.motion import (
     MotionHistograms,
@@ -92,7 +92,7 @@ def test_the_distance_is_the_one_that_fvmd_computes():
 
 def test_points_without_flow_stay_on_their_grid():
     video = RANDOM.integers(0, 256, (2, 8, 36, 46, 3), np.uint8)
-    features = MotionHistograms(Still(), points=5)
+    features = MotionHistograms(ZeroFlow(), points=5)
     tracks = features.tracks(video)
     assert tracks.shape == (2, 8, 25, 2)
     np.testing.assert_allclose(tracks[:, :, 0], np.broadcast_to((8, 8), (2, 8, 2)))

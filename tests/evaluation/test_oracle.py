@@ -78,10 +78,10 @@ def test_mirrored_and_reversed_clips_move_the_other_way():
     ):
         for old, new in zip(before, decide_all(moved, source), strict=True):
             assert new.motion == motions[old.motion]
-            assert (new.shape, new.colour, new.size) == (old.shape, old.colour, old.size)
+            assert (new.shape, new.color, new.size) == (old.shape, old.color, old.size)
 
 
-def test_frozen_clips_are_still_and_swapped_channels_swap_colours():
+def test_frozen_clips_are_still_and_swapped_channels_swap_colors():
     source = data.MovingShapes()
     videos, _ = truth(source, 40)
     before = decide_all(videos, source)
@@ -89,11 +89,11 @@ def test_frozen_clips_are_still_and_swapped_channels_swap_colours():
     assert {decision.motion for decision in frozen} == {"still"}
     swaps = {"red": "blue", "blue": "red", "yellow": "cyan", "cyan": "yellow"}
     for old, new in zip(before, decide_all(videos[..., ::-1], source), strict=True):
-        assert new.colour == swaps.get(old.colour, old.colour)
+        assert new.color == swaps.get(old.color, old.color)
 
 
 def test_what_is_not_one_whole_bright_shape_is_not_clean():
-    source = data.MovingShapes(size=32, motions=("still",), sizes=("small",), colours=("white",))
+    source = data.MovingShapes(size=32, motions=("still",), sizes=("small",), colors=("white",))
     left, right = (source.template("circle", 0.16, 32, (x, 0.5)) for x in (0.2, 0.8))
 
     def clip(picture):
@@ -128,16 +128,16 @@ class Painter:
         assert len(cond) == count
         rng = np.random.default_rng(0)
         shown = [self.data.attributes(label)[0] for label in cond]
-        drawn = [replace(one, colour=self.paint or one.colour) for one in shown]
+        drawn = [replace(one, color=self.paint or one.color) for one in shown]
         return np.stack([self.data.render(self.data.label([one]), rng) for one in drawn])
 
 
-def test_scores_of_a_perfect_and_of_a_one_coloured_model():
+def test_scores_of_a_perfect_and_of_a_one_colored_model():
     oracle, source, key = MovingShapesOracle(samples=64), data.MovingShapes(), jax.random.key(0)
     assert oracle.name == "oracle"
     perfect = {"colour": 1, "motion": 1, "shape": 1, "size": 1, "clean": 1, "samples": 64}
     assert oracle(key, Painter(source)) == perfect
-    painted = [oracle(key, Painter(source, paint=colour)) for colour in source.colours]
+    painted = [oracle(key, Painter(source, paint=color)) for color in source.colors]
     assert sum(scores["colour"] for scores in painted) == 1  # every prompt asks for one of them
     assert all(scores | {"colour": 1} == perfect for scores in painted)
 

@@ -8,8 +8,9 @@ import pytest
 
 from vdm_jax import config, data
 from vdm_jax.evaluation import (
+    All,
     Classes,
-    Every,
+    EvenlySpaced,
     Frechet,
     Generated,
     HalfPixel,
@@ -18,29 +19,28 @@ from vdm_jax.evaluation import (
     Protocol,
     Real,
     RealCaptions,
-    Sample,
-    SampleAgain,
     SortedFirst,
-    Spread,
+    WithoutReplacement,
+    WithReplacement,
 )
-from vdm_jax.evaluation.protocols import PROTOCOLS, asks_of
-from vdm_jax.evaluation.protocols.footage import Collection, Footage
-from vdm_jax.evaluation.protocols.prompts import apportioned
+from vdm_jax.evaluation.protocols import PROTOCOLS, prompts_of
+from vdm_jax.evaluation.protocols.prompts import apportion
 from vdm_jax.evaluation.protocols.protocol import protocol_hash
 from vdm_jax.evaluation.protocols.ucf101_classes import PROMPTS, ucf101_classes, ucf101_label
+from vdm_jax.evaluation.protocols.video_files import Collection, VideoFile
 
 
-def footage(key: str, frames: int, fps: float | None = 25.0, captions=()) -> Footage:
+def footage(key: str, frames: int, fps: float | None = 25.0, captions=()) -> VideoFile:
     """A video whose every frame shows its own number."""
     times = None if fps is None else np.arange(frames) / fps
 
     def read(places):
         return np.tile(np.reshape(places, (-1, 1, 1, 1)), (1, 4, 6, 3)).astype(np.uint8)
 
-    return Footage(key, frames, 4, 6, times, 1, 1, read, captions=captions)
+    return VideoFile(key, frames, 4, 6, times, 1, 1, read, captions=captions)
 
 
-def collection(*videos: Footage) -> Collection:
+def collection(*videos: VideoFile) -> Collection:
     return Collection(Path("videos"), videos, {})
 
 
@@ -78,8 +78,8 @@ def test_classes_are_asked_for_as_often_as_they_occur():
     true = np.array([c.train for c in ucf101_classes()]) / 9537
     assert np.abs(share - true).max() < 5 * np.sqrt(true.max() / 100_000)
     assert Classes("train", seed=3).asks(9) == Classes("train", seed=3).asks(9)
-    assert apportioned([1, 1, 1], 7).tolist() == [3, 2, 2]
-    assert apportioned([3, 1], 8).tolist() == [6, 2]
+    assert apportion([1, 1, 1], 7).tolist() == [3, 2, 2]
+    assert apportion([3, 1], 8).tolist() == [6, 2]
 
 
 def test_captions_are_drawn_of_each_video_by_itself():
@@ -98,11 +98,11 @@ def test_captions_go_on_from_repeat_to_repeat():
     told = [footage(f"video{7010 + i}", 20, captions=tuple(f"{i} {n}" for n in range(20)))
             for i in range(2990)]  # fmt: skip
     everything = PROTOCOLS["msr_vtt_all_captions"]
-    captions = [ask.caption for ask in asks_of(everything, collection(*told))]
+    captions = [ask.caption for ask in prompts_of(everything, collection(*told))]
     assert len(captions) == len(set(captions)) == 59_800
-    poet = asks_of(PROTOCOLS["msr_vtt_videopoet"], collection(*told))
+    poet = prompts_of(PROTOCOLS["msr_vtt_videopoet"], collection(*told))
     assert [ask.caption for ask in poet] == captions[:40_960]
-    magvit = asks_of(PROTOCOLS["ucf101_magvit_128"], None)
+    magvit = prompts_of(PROTOCOLS["ucf101_magvit_128"], None)
     assert len(magvit) == 40_000 and magvit[:10_000] == magvit[30_000:]
 
 
@@ -111,12 +111,12 @@ def test_rows_take_as_many_clips_as_their_papers_say():
     bair = collection(*(footage(f"v{i:03}", 30) for i in range(256)))
     for name, clips in (("bair_aux1_64", 256), ("bair_aux1_debiased_64", 3840)):
         assert len(PROTOCOLS[name].real.clips(bair)) == clips
-        asks = asks_of(PROTOCOLS[name], bair)
+        asks = prompts_of(PROTOCOLS[name], bair)
         assert len(asks) == 25_600 and set(Counter(ask.key for ask in asks).values()) == {100}
     kinetics = PROTOCOLS["kinetics600_magvit_64"]
     few = collection(*(footage(f"v{i}", 250) for i in range(7)))
     assert len(kinetics.real.clips(few)) == 6 * 7
-    asks = asks_of(kinetics, few)
+    asks = prompts_of(kinetics, few)
     source = kinetics.generated.source.clips(few)
     assert len(asks) == 200_000
     for i in (0, 41, 42, 50_000, 199_999):  # the clip that a sample goes on from is asked for
@@ -125,9 +125,9 @@ def test_rows_take_as_many_clips_as_their_papers_say():
 
 def test_which_clips_are_taken(monkeypatch):
     rng = np.random.default_rng(0)
-    assert SortedFirst(3)(9, rng).tolist() == [0, 1, 2] == Every()(3, rng).tolist()
-    assert len(set(Sample(5)(9, rng))) == 5 and len(Sample(50)(9, rng)) == 9
-    again = SampleAgain(20)(4, rng)
+    assert SortedFirst(3)(9, rng).tolist() == [0, 1, 2] == All()(3, rng).tolist()
+    assert len(set(WithoutReplacement(5)(9, rng))) == 5 and len(WithoutReplacement(50)(9, rng)) == 9
+    again = WithReplacement(20)(4, rng)
     assert len(again) == 20 and set(again) <= set(range(4)) and (np.diff(again) >= 0).all()
 
 
@@ -137,13 +137,13 @@ def test_windows_strides_and_rates():
     clips = every.clips(videos)
     assert len(clips) == 6 + 2 and clips.too_short == ("b",)
     assert numbers(clips)[0] == [0, 1, 2, 3] and numbers(clips)[-1] == [1, 2, 3, 4]
-    strided = Real("x", "all", frames=3, stride=3, windows=data.Centre())
+    strided = Real("x", "all", frames=3, stride=3, windows=data.Center())
     assert numbers(strided.clips(videos)) == [[1, 4, 7]]
-    two = Real("x", "all", frames=4, windows=Spread(2))
+    two = Real("x", "all", frames=4, windows=EvenlySpaced(2))
     assert numbers(two.clips(videos)) == [[0, 1, 2, 3], [5, 6, 7, 8], [0, 1, 2, 3], [1, 2, 3, 4]]
     halved = Real("x", "all", frames=3, fps=12.5, windows=data.First())
     assert numbers(halved.clips(videos)) == [[0, 2, 4], [0, 2, 4]]
-    held = Real("x", "all", frames=4, windows=data.First(), short=data.Hold())
+    held = Real("x", "all", frames=4, windows=data.First(), short=data.RepeatLast())
     assert numbers(held.clips(videos))[1] == [0, 1, 2, 2]
 
 
@@ -165,7 +165,7 @@ def test_parts_of_frames_and_their_places():
         columns = np.arange(6, dtype=np.uint8).reshape(1, 1, 6, 1)
         return np.tile(columns, (len(places), 4, 1, 3))
 
-    clips = spots.clips(collection(Footage("a", 4, 4, 6, wide.times, 1, 1, read)))
+    clips = spots.clips(collection(VideoFile("a", 4, 4, 6, wide.times, 1, 1, read)))
     assert [clips[i]["video"][0, 0, :, 0].tolist() for i in range(3)] == [
         [0, 1, 2, 3], [1, 2, 3, 4], [2, 3, 4, 5]]  # fmt: skip
 
@@ -192,7 +192,7 @@ def test_the_first_2048_by_name_are_of_few_classes(real_clips):
     for names, classes in ((sorted(train + test), 16), (train, 22)):
         clips = real.clips(collection(*(footage(name, 20) for name in names)))
         assert len({ucf101_label(video.key) for video in clips.videos()}) == classes
-    spread = Real("UCF-101", "all", take=Sample(2048)).clips(clips.collection)
+    spread = Real("UCF-101", "all", take=WithoutReplacement(2048)).clips(clips.collection)
     assert len({ucf101_label(video.key) for video in spread.videos()}) == 101
 
 

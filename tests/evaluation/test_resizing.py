@@ -12,7 +12,7 @@ from vdm_jax.evaluation import resizing
 from vdm_jax.evaluation.resizing import (
     AlignCorners,
     Antialiased,
-    CentreCrop,
+    CenterCrop,
     HalfPixel,
     HalfPixelCubic,
     Legacy,
@@ -128,14 +128,14 @@ def test_a_shorter_side_keeps_the_proportions():
 
 def test_the_middle_is_cut_out():
     x = jnp.arange(7.0 * 9).reshape(1, 7, 9, 1)
-    assert CentreCrop(4)(x)[0, 0, 0, 0] == x[0, 1, 2, 0]
-    assert CentreCrop(4, "nearest")(x)[0, 0, 0, 0] == x[0, 2, 2, 0]
+    assert CenterCrop(4)(x)[0, 0, 0, 0] == x[0, 1, 2, 0]
+    assert CenterCrop(4, "nearest")(x)[0, 0, 0, 0] == x[0, 2, 2, 0]
     with pytest.raises(ValueError, match="no crop of 8 x 8 pixels fits in frames of 7 x 9"):
-        CentreCrop(8)(x)
+        CenterCrop(8)(x)
 
 
 def test_steps_join_one_program():
-    steps = (HalfPixel(ShorterSide(12)), CentreCrop(10), Pillow(6))
+    steps = (HalfPixel(ShorterSide(12)), CenterCrop(10), Pillow(6))
     whole = jax.jit(lambda x: [x := step(x) for step in steps][-1])
     x = jnp.asarray(frames(16, 20))
     assert whole(x).shape == (2, 6, 6, 3)

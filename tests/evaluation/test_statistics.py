@@ -13,7 +13,7 @@ import several
 from small import Noise, small, videos
 
 from vdm_jax.config import differences
-from vdm_jax.evaluation import Moments, cached, fingerprint, gather
+from vdm_jax.evaluation import Moments, cached_features, fingerprint, gather
 
 CLIPS = Noise(19)
 
@@ -56,10 +56,10 @@ def test_interrupted_and_resumed_is_bit_for_bit_the_uninterrupted(tmp_path):
 
 
 def test_what_is_done_is_not_done_again(tmp_path):
-    first = cached(small(), CLIPS, tmp_path, {"set": "noise"})
-    again = cached(small(), Unread(19), tmp_path, {"set": "noise"})
+    first = cached_features(small(), CLIPS, tmp_path, {"set": "noise"})
+    again = cached_features(small(), Unread(19), tmp_path, {"set": "noise"})
     np.testing.assert_array_equal(again.features(), first.features())
-    other = cached(small(), CLIPS, tmp_path, {"set": "other"})
+    other = cached_features(small(), CLIPS, tmp_path, {"set": "other"})
     assert other.folder != first.folder
     assert first.folder.name == fingerprint({"set": "noise"})
 
@@ -123,7 +123,7 @@ ONE_OF_TWO = """
 import sys
 from vdm_jax import parallel
 address, process, folder = sys.argv[1:]
-parallel.Hosts(address, 2, int(process)).start()
+parallel.Processes(address, 2, int(process)).start()
 from small import Noise, small
 from vdm_jax.evaluation import gather
 print("all", len(gather(small(), Noise(19), folder, {}, chunk=4).features()))

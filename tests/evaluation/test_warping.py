@@ -10,7 +10,7 @@ import pytest
 
 from vdm_jax import config, models
 from vdm_jax.evaluation import Random
-from vdm_jax.evaluation.flows import RaftFlow, Still, sample, targets
+from vdm_jax.evaluation.flows import RaftFlow, ZeroFlow, sample, targets
 from vdm_jax.evaluation.networks import program
 from vdm_jax.evaluation.pretrained import Pretrained
 from vdm_jax.evaluation.warping import (
@@ -58,7 +58,7 @@ def test_noise_without_flow_scores_twice_its_variance():
 
 def test_a_video_that_stands_still_scores_nothing():
     video = np.repeat(RANDOM.integers(0, 256, (3, 1, 16, 16, 3), np.uint8), 4, axis=1)
-    found = WarpingError(Still())(video)
+    found = WarpingError(ZeroFlow())(video)
     np.testing.assert_array_equal(found, [[0, 0, 1]] * 3)
 
 

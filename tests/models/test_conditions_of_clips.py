@@ -30,7 +30,7 @@ def network():
     """A network with everything that reads a condition."""
     unet = UNet(
         channels=4,
-        levels=(Level(1, (TextAttention(head=4), TemporalAttention(head=4)), blocks=1),),
+        levels=(Level(1, (TextAttention(head_dim=4), TemporalAttention(head_dim=4)), blocks=1),),
         embedding=Embedding(8, layers=1, inputs=(LogSNR(), TextByFrame(), Label(3))),
         text=WordEncoder(vocabulary=7, features=6),
     )

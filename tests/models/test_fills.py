@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from arbitrary import normal
 
-from vdm_jax.models import Blank, Blend, Compensate, Repeat
+from vdm_jax.models import Blank, LinearBlend, MotionCompensated, Repeat
 
 B, F, SIDE = 2, 4, 8
 low = normal(B, F // 2, SIDE, SIDE, 3, seed=1)
-compensate = jax.jit(Compensate(reach=2, window=2.0), static_argnums=1)
+compensate = jax.jit(MotionCompensated(reach=2, window=2.0), static_argnums=1)
 
 
 def test_repeated_frames_are_the_frames():
@@ -20,7 +20,7 @@ def test_repeated_frames_are_the_frames():
 
 
 def test_between_frames_is_their_mixture():
-    filled = Blend()(low, F)
+    filled = LinearBlend()(low, F)
     np.testing.assert_array_equal(filled[:, ::2], low)
     np.testing.assert_allclose(filled[:, 1], (low[:, 0] + low[:, 1]) / 2, rtol=1e-6)
     np.testing.assert_array_equal(filled[:, 3], low[:, 1])
@@ -37,7 +37,7 @@ def test_blank_frames_are_known_to_be_blank():
 
 def test_compensation_is_beside_the_mixture():
     filled = compensate(low, 3 * low.shape[1])
-    np.testing.assert_array_equal(filled[..., :3], Blend()(low, 3 * low.shape[1]))
+    np.testing.assert_array_equal(filled[..., :3], LinearBlend()(low, 3 * low.shape[1]))
     given_or_last = filled[:, jnp.array([0, 3, 4, 5]), ..., 3:]
     np.testing.assert_allclose(given_or_last, 0, atol=1e-6)
     assert all(abs(filled[:, i, ..., 3:]).max() > 0.1 for i in (1, 2))
@@ -67,7 +67,7 @@ def test_where_nothing_moves_nothing_is_moved():
         np.testing.assert_array_equal(compensate(still, 2 * still.shape[1])[..., 3:], 0)
 
 
-@pytest.mark.parametrize("fill", [Repeat(), Blank(), Blend(), Compensate(reach=1)])
+@pytest.mark.parametrize("fill", [Repeat(), Blank(), LinearBlend(), MotionCompensated(reach=1)])
 def test_half_precision_stays(fill):
     filled = jax.eval_shape(lambda low: fill(low, F), low.astype(jnp.bfloat16))
     assert filled.dtype == jnp.bfloat16 and filled.shape[:-1] == (B, F, SIDE, SIDE)

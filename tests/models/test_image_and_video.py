@@ -11,7 +11,7 @@ from vdm_jax.nn import Embedding, SpatialAttention, TemporalAttention
 
 B, F = 2, 4
 z, logsnr = normal(B, F, 4, 4, 3), jnp.array([-2.0, 3.0])
-space, time = SpatialAttention(head=4), TemporalAttention(head=4)
+space, time = SpatialAttention(head_dim=4), TemporalAttention(head_dim=4)
 
 
 def unet(*mixers) -> UNet:

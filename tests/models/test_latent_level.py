@@ -11,7 +11,7 @@ from vdm_jax.models import Conditioning, LatentLevel, UNet
 from vdm_jax.nn import Embedding, SpatialAttention, TemporalAttention
 
 z, logsnr = normal(2, 3, 4, 4, 2), jnp.array([-1.0, 2.0])
-space, time = SpatialAttention(head=4), TemporalAttention(head=4)
+space, time = SpatialAttention(head_dim=4), TemporalAttention(head_dim=4)
 
 
 def unet(*mixers, remat=nn.Never()):
@@ -45,7 +45,7 @@ def test_an_image_model_with_new_temporal_layers_is_the_image_model():
 
 
 def test_computing_a_level_again_changes_no_name_and_no_output():
-    once, again = unet(space), unet(space, remat=nn.ByLevel())
+    once, again = unet(space), unet(space, remat=nn.RematLevel())
     variables = parameters(once, z, logsnr)
     assert names(variables) == names(parameters(again, z, logsnr))
     apply = jax.jit(lambda network: network.apply(variables, z, logsnr), static_argnums=0)

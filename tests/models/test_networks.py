@@ -17,7 +17,7 @@ from vdm_jax.nn import (
     TextAttention,
 )
 
-space, time = SpatialAttention(head=4), TemporalAttention(head=4)
+space, time = SpatialAttention(head_dim=4), TemporalAttention(head_dim=4)
 small = Embedding(width=8, layers=1)
 logsnr = jnp.array([-1.0, 2.0])
 
@@ -80,7 +80,7 @@ def test_patches_are_channels():
 def test_projected_text_is_text_to_all_that_read():
     """The network is called as ever, with the caption's tokens times one matrix."""
     embedding = Embedding(width=8, layers=1, inputs=(LogSNR(), PooledText()))
-    inner = UNet(4, (Level(1, (TextAttention(head=4),), blocks=1),), embedding)
+    inner = UNet(4, (Level(1, (TextAttention(head_dim=4),), blocks=1),), embedding)
     network, z, text = ProjectedText(inner, features=6), normal(2, 1, 4, 4, 3), normal(2, 3, 10)
     cond = Conditioning(text=text)
     variables = parameters(network, z, logsnr, cond)

@@ -11,7 +11,7 @@ from vdm_jax import diffusion, models, nn
 from vdm_jax.models import Blank, Conditioning, EfficientLevel, Patched, Repeat, SuperResolution
 from vdm_jax.nn import Embedding, LogSNR, LowresLogSNR, SpatialAttention, TemporalConvolution
 
-time, space = TemporalConvolution(), SpatialAttention(head=4)
+time, space = TemporalConvolution(), SpatialAttention(head_dim=4)
 B, F, SIDE = 2, 4, 8
 z, low = normal(B, F, SIDE, SIDE, 3), normal(B, F // 2, SIDE // 2, SIDE // 2, 3, seed=1)
 logsnr, level = jnp.array([-1.0, 2.0]), jnp.array([1.0, 3.0])
@@ -23,7 +23,7 @@ pictures = Conditioning(
 )
 
 
-def network(*levels: EfficientLevel, fill: models.Fill = Repeat()) -> SuperResolution:
+def network(*levels: EfficientLevel, fill: models.TemporalUpsample = Repeat()) -> SuperResolution:
     embedding = Embedding(width=8, layers=1, inputs=(LogSNR(), LowresLogSNR()))
     unet = models.UNet(channels=4, levels=levels, embedding=embedding, outputs=3)
     return SuperResolution(unet, fill)
@@ -46,7 +46,7 @@ def test_a_new_network_says_zero_in_the_shape_of_z(fill):
     np.testing.assert_array_equal(out, 0.0)
 
 
-@pytest.mark.parametrize("fill", [Repeat(), models.Compensate(reach=1)])
+@pytest.mark.parametrize("fill", [Repeat(), models.MotionCompensated(reach=1)])
 def test_a_new_residual_network_is_the_linear_filter_of_what_is_missing(fill):
     """v of x_hat = m + Wiener(z - alpha m): m in noise alone, z / alpha without any."""
     module = models.Residual(both.network, fill, std=0.2)

@@ -6,7 +6,7 @@ from arbitrary import normal
 from beartype import beartype
 from jaxtyping import TypeCheckError, jaxtyped
 
-from vdm_jax.nn import AtOnce, CuDNN, FrameByFrame, attend, attend_linearly, same_clip
+from vdm_jax.nn import CuDNN, DotProduct, Sliced, attend, attend_linearly, same_clip
 
 B, N, M, K, D = 2, 3, 5, 2, 4
 q, key, value = normal(B, K, N, D), normal(B, K, M, D, seed=1), normal(B, K, M, D, seed=2)
@@ -88,7 +88,7 @@ def test_frames_at_once_read_what_attention_reads():
         out, pull = jax.vjp(read, *parts)
         return out, *pull(jnp.sin(out))
 
-    found, wanted = jax.jit(lambda: [pulled(read) for read in (AtOnce(), attend)])()
+    found, wanted = jax.jit(lambda: [pulled(read) for read in (DotProduct(), attend)])()
     for a, b in zip(found, wanted, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
@@ -105,8 +105,8 @@ def test_frame_by_frame_is_the_same_and_keeps_no_shares():
         found, pull = backwards(*parts)
         return *found, sum(x.size for x in jax.tree.leaves(pull))
 
-    *whole, all_shares = pulled(AtOnce())
-    *framed, kept = pulled(FrameByFrame())
+    *whole, all_shares = pulled(DotProduct())
+    *framed, kept = pulled(Sliced())
     for a, b in zip(whole, framed, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
     assert kept <= 4 * parts[0].size < 3 * 16 * 16 < all_shares
@@ -121,6 +121,6 @@ def test_cudnn_reads_the_same():
         out, pull = jax.vjp(read, *parts)
         return out, *pull(jnp.sin(out))
 
-    for a, b in zip(pulled(AtOnce()), pulled(CuDNN()), strict=True):
+    for a, b in zip(pulled(DotProduct()), pulled(CuDNN()), strict=True):
         a, b = (np.asarray(x, np.float32) for x in (a, b))
         np.testing.assert_allclose(a, b, atol=0.02 * np.abs(a).max())

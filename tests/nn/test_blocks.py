@@ -5,13 +5,13 @@ import pytest
 from arbitrary import normal, parameters
 
 from vdm_jax.nn import (
-    Enlarge,
+    Downsample,
     ResBlock,
-    Shrink,
+    Upsample,
+    average_pool,
     convolution,
     depth_to_space,
-    enlarge,
-    shrink,
+    nearest_upsample,
     space_to_depth,
 )
 
@@ -21,24 +21,26 @@ h, emb = normal(2, 4, 6, 6, 8), normal(2, 4, 5)
 @pytest.mark.parametrize("stride", [(1, 2, 2), (2, 1, 3), (4, 6, 6)])
 def test_a_shrunk_enlargement_is_the_identity(stride):
     # The mean of 144 equal numbers is that number to a few units in the last place.
-    np.testing.assert_allclose(shrink(enlarge(h, stride), stride), h, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(
+        average_pool(nearest_upsample(h, stride), stride), h, rtol=1e-6, atol=1e-6
+    )
 
 
 def test_shrink_is_the_mean_of_blocks():
     ramp = jnp.arange(2.0 * 2 * 4).reshape(1, 2, 2, 4, 1)
-    np.testing.assert_allclose(shrink(ramp, (2, 2, 2)).ravel(), [6.5, 8.5])
-    np.testing.assert_allclose(shrink(h, (4, 6, 6)).squeeze(), h.mean((1, 2, 3)), atol=1e-6)
+    np.testing.assert_allclose(average_pool(ramp, (2, 2, 2)).ravel(), [6.5, 8.5])
+    np.testing.assert_allclose(average_pool(h, (4, 6, 6)).squeeze(), h.mean((1, 2, 3)), atol=1e-6)
 
 
 def test_enlarge_repeats():
     row = jnp.arange(3.0).reshape(1, 1, 1, 3, 1)
-    np.testing.assert_array_equal(enlarge(row, (1, 1, 2)).ravel(), [0, 0, 1, 1, 2, 2])
-    assert enlarge(h, (2, 3, 1)).shape == (2, 8, 18, 6, 8)
+    np.testing.assert_array_equal(nearest_upsample(row, (1, 1, 2)).ravel(), [0, 0, 1, 1, 2, 2])
+    assert nearest_upsample(h, (2, 3, 1)).shape == (2, 8, 18, 6, 8)
 
 
 def test_indivisible_sizes_are_named():
     with pytest.raises(ValueError, match=r"\(4, 6, 6\).*stride \(1, 4, 4\)"):
-        shrink(h, (1, 4, 4))
+        average_pool(h, (1, 4, 4))
 
 
 def test_patches_come_back():
@@ -56,7 +58,7 @@ def test_a_new_block_is_its_skip():
     np.testing.assert_array_equal(jax.jit(init_and_apply)(jax.random.key(0)), h)
 
 
-@pytest.mark.parametrize("change", [Shrink((2, 3, 2)), Enlarge((2, 1, 3))], ids=str)
+@pytest.mark.parametrize("change", [Downsample((2, 3, 2)), Upsample((2, 1, 3))], ids=str)
 def test_a_branch_is_convolved_at_the_resolution_of_its_skip(change):
     plain, repeats = convolution(5), convolution(5, times=change.times)
     variables = parameters(plain, h)

@@ -30,9 +30,9 @@ KINDS = {  # a level, its mixers, and of each part which of its blocks are in th
 }
 
 
-def network(kind, chain, remat=nn.Never(), blocks=2):
+def network(kind, scan, remat=nn.Never(), blocks=2):
     level, mixers, _ = KINDS[kind]
-    levels = tuple(level(w, mixers, blocks, remat=remat, chain=chain) for w in (1, 2))
+    levels = tuple(level(w, mixers, blocks, remat=remat, scan=scan) for w in (1, 2))
     # Two channels a group: of one, the gradient of a bias before a norm is rounding alone.
     return models.UNet(64, levels, nn.Embedding(width=16, layers=1))
 
@@ -83,12 +83,12 @@ def gradient(network):
 
 @pytest.mark.parametrize(
     ("kind", "remat"),
-    [("unet", nn.ByLayer()), ("super-resolution", nn.ByLevel()), ("latent", nn.Never())],
+    [("unet", nn.RematLayer()), ("super-resolution", nn.RematLevel()), ("latent", nn.Never())],
     ids=lambda value: str(value),
 )
 def test_outputs_and_gradients_are_those_of_blocks_written_out(kind, remat):
     orders = KINDS[kind][-1]
-    looped, plain = (network(kind, how, remat) for how in (nn.Scanned(), nn.Unrolled()))
+    looped, plain = (network(kind, how, remat) for how in (nn.ScanBlocks(), nn.Unrolled()))
     params = arbitrary(shapes(looped))
     flat = written_out(params, orders)
     like = shapes(plain)
@@ -107,7 +107,7 @@ def test_outputs_and_gradients_are_those_of_blocks_written_out(kind, remat):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_fewer_blocks_than_are_worth_a_loop_are_written_out(kind):
-    few, plain, loop = nn.Scanned(least=3), nn.Unrolled(), nn.Scanned()
+    few, plain, loop = nn.ScanBlocks(min_blocks=3), nn.Unrolled(), nn.ScanBlocks()
     names = [set(leaves(shapes(network(kind, how)))) for how in (few, plain, loop)]
     assert names[0] == names[1] != names[2]
 
@@ -115,7 +115,7 @@ def test_fewer_blocks_than_are_worth_a_loop_are_written_out(kind):
 @pytest.mark.parametrize("kind", ["unet", "super-resolution"])
 def test_a_program_is_as_long_however_many_blocks_there_are(kind):
     def convolutions(blocks):
-        model = network(kind, nn.Scanned(), nn.ByLayer(), blocks)
+        model = network(kind, nn.ScanBlocks(), nn.RematLayer(), blocks)
         text = gradient(model).lower(shapes(model)).as_text()
         return text.count("stablehlo.convolution")
 
@@ -129,7 +129,7 @@ def test_every_turn_has_its_own_chance():
             def step(owner, counts, h, x):
                 return linen.Dropout(0.5, deterministic=False)(jnp.ones_like(h))
 
-            return nn.Scanned()(self, step, 64, h, (None, None))[1]
+            return nn.ScanBlocks()(self, step, 64, h, (None, None))[1]
 
     first, second = Noise().apply(
         {}, jnp.ones((1, 1, 1, 1, 64)), rngs={"dropout": jax.random.key(0)}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from arbitrary import normal, parameters
 
-from vdm_jax.nn import enlarge
+from vdm_jax.nn import nearest_upsample
 from vdm_jax.nn.linear import convolution
 
 
@@ -54,7 +54,7 @@ def test_a_convolution_of_repeated_pixels_is_one_after_enlarging(times, size):
     variables = parameters(ours, x)
 
     def after(variables, x):
-        return plain.apply(variables, enlarge(x, (1, *times)))
+        return plain.apply(variables, nearest_upsample(x, (1, *times)))
 
     (y, found), (z, wanted) = (outcome(f, weights, variables, x) for f in (ours.apply, after))
     np.testing.assert_allclose(y, z, atol=1e-5)

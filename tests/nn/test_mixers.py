@@ -20,8 +20,8 @@ B, F, H, W, C = 2, 5, 2, 3, 8
 h, emb = normal(B, F, H, W, C), normal(B, F, 4)
 text, mask = normal(B, 3, 6), jnp.array([[True, True, False], [True, False, False]])
 captions = Conditioning(text=text, text_mask=mask)
-space, time = SpatialAttention(head=4), TemporalAttention(head=4)
-linear, near = LinearSpatialAttention(head=4), TemporalConvolution()
+space, time = SpatialAttention(head_dim=4), TemporalAttention(head_dim=4)
+linear, near = LinearSpatialAttention(head_dim=4), TemporalConvolution()
 order = np.array([3, 1, 4, 0, 2])
 apply = jax.jit(lambda module, variables, *args: module.apply(variables, *args), static_argnums=0)
 
@@ -32,7 +32,7 @@ def mix(module, h, cond=captions, emb=emb):
 
 @pytest.mark.parametrize(
     "module",
-    [space, linear, time, near, TextAttention(head=4), FeedForward()],
+    [space, linear, time, near, TextAttention(head_dim=4), FeedForward()],
     ids=lambda m: type(m).__name__,
 )
 def test_a_new_layer_changes_nothing(module):
@@ -68,7 +68,7 @@ def test_a_static_clip_stays_static():
 
 
 def test_only_positions_order_the_frames():
-    timeless = TemporalAttention(head=4, positions=None)
+    timeless = TemporalAttention(head_dim=4, positions=None)
     np.testing.assert_allclose(mix(timeless, h)[:, order], mix(timeless, h[:, order]), atol=1e-5)
     assert float(abs(mix(time, h)[:, order] - mix(time, h[:, order])).max()) > 1e-2
 
@@ -128,12 +128,15 @@ def test_a_temporal_convolution_is_that_of_the_frames():
 
 def test_masked_tokens_are_not_read():
     other = Conditioning(text=jnp.where(mask[..., None], text, 9.0), text_mask=mask)
-    reader = TextAttention(head=4)
+    reader = TextAttention(head_dim=4)
     np.testing.assert_array_equal(mix(reader, h), mix(reader, h, other))
 
 
 def test_without_a_caption_nothing_is_read():
-    reader, silent = TextAttention(head=4), Conditioning(text=text, text_mask=mask.at[1].set(False))
+    reader, silent = (
+        TextAttention(head_dim=4),
+        Conditioning(text=text, text_mask=mask.at[1].set(False)),
+    )
     read, half = mix(reader, h), mix(reader, h, silent)
     np.testing.assert_array_equal(half[0], read[0])
     bias = parameters(reader, h, emb, captions)["params"]["out"]["bias"]
@@ -141,7 +144,7 @@ def test_without_a_caption_nothing_is_read():
 
 
 def test_clips_of_a_row_read_their_own_captions():
-    reader, words = TextAttention(head=4), normal(B, F, 3, 6, seed=1)
+    reader, words = TextAttention(head_dim=4), normal(B, F, 3, 6, seed=1)
     real = jnp.arange(3)[None, None] < jnp.arange(1, F + 1)[None, :, None] % 4
     real = jnp.broadcast_to(real, words.shape[:-1])
     segments = jnp.broadcast_to(jnp.arange(F)[None], (B, F))

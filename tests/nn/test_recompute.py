@@ -8,20 +8,20 @@ import pytest
 from jax.extend.core import jaxprs_in_params
 
 from vdm_jax import models, nn, parallel
-from vdm_jax.parallel.operations import AGAIN
+from vdm_jax.parallel.flops import AGAIN
 
 SPACE, TIME = nn.SpatialAttention(8), nn.TemporalAttention(8)
 WAYS = (
-    nn.ByLevel(),
-    nn.ByLevel(nn.Products()),
-    nn.ByLayer(nn.Products()),
-    nn.ByLayer(nn.Convolutions()),
-    nn.ByLayer(),
+    nn.RematLevel(),
+    nn.RematLevel(nn.SaveDots()),
+    nn.RematLayer(nn.SaveDots()),
+    nn.RematLayer(nn.SaveConvolutions()),
+    nn.RematLayer(),
 )
 Z = np.random.default_rng(0).normal(size=(1, 2, 4, 4, 3)).astype(np.float32)
 
 
-class Forgetful(nn.Nothing):
+class Forgetful(nn.SaveNothing):
     """Not even the statistics stay."""
 
     policy = None
@@ -80,23 +80,23 @@ def test_statistics_of_norms_are_not_computed_again():
             count += sum(sums(inner, here) for inner in jaxprs_in_params(params))
         return count
 
-    assert means(nn.ByLayer(Forgetful())) > 0
-    assert means(nn.ByLayer()) == means(nn.ByLayer(nn.Products())) == 0
+    assert means(nn.RematLayer(Forgetful())) > 0
+    assert means(nn.RematLayer()) == means(nn.RematLayer(nn.SaveDots())) == 0
 
 
 def test_convolutions_that_stay_are_not_computed_again():
     def again(remat) -> float:
-        return parallel.operations(program(remat, mixers=())).again
+        return parallel.count_flops(program(remat, mixers=())).rematerialized
 
-    assert again(nn.ByLayer()) > 10 * again(nn.ByLayer(nn.Convolutions()))
+    assert again(nn.RematLayer()) > 10 * again(nn.RematLayer(nn.SaveConvolutions()))
 
 
 def test_with_products_that_stay_no_product_is_computed_again():
     found = [
-        parallel.operations(program(nn.ByLayer(keep)))
-        for keep in (nn.Convolutions(), nn.Products())
+        parallel.count_flops(program(nn.RematLayer(keep)))
+        for keep in (nn.SaveConvolutions(), nn.SaveDots())
     ]
-    assert found[0].again > 0 == found[1].again
+    assert found[0].rematerialized > 0 == found[1].rematerialized
 
 
 @pytest.mark.parametrize("kind", [models.Level, models.EfficientLevel, models.LatentLevel])
@@ -117,7 +117,7 @@ class Noted(linen.Module):
         return h + linen.Dense(h.shape[-1])(h)
 
 
-@pytest.mark.parametrize("remat", [nn.Never(), nn.ByLevel(), nn.ByLayer()], ids=str)
+@pytest.mark.parametrize("remat", [nn.Never(), nn.RematLevel(), nn.RematLayer()], ids=str)
 def test_layers_that_differ_in_nothing_but_parameters_are_traced_once(remat):
     """Of two blocks down, one in the middle and three up."""
     how = {"blocks": 2, "mixers": (Noted(),)}
@@ -141,7 +141,9 @@ def expected():
 
 
 @pytest.mark.parametrize(
-    "way", [nn.ByLevel(nn.Products()), nn.ByLayer(), nn.ByLayer(nn.Convolutions())], ids=str
+    "way",
+    [nn.RematLevel(nn.SaveDots()), nn.RematLayer(), nn.RematLayer(nn.SaveConvolutions())],
+    ids=str,
 )
 def test_gradients_are_the_same(way, expected):
     for a, b in zip(*map(jax.tree.leaves, (gradient(way), expected)), strict=True):

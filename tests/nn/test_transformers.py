@@ -10,19 +10,19 @@ from vdm_jax.models import Conditioning
 from vdm_jax.nn import (
     AdditiveBlock,
     CrossAttention,
-    DoublingConvolution,
+    DownsampleConv,
     GatedFeedForward,
-    HalvingConvolution,
     SelfAttention,
     Transformer,
-    enlarge,
+    UpsampleConv,
+    nearest_upsample,
 )
 
 B, F, H, W, C = 2, 3, 2, 4, 8
 h, emb = normal(B, F, H, W, C), normal(B, 1, 6)
 text, mask = normal(B, 3, 6), jnp.array([[True, True, False], [True, False, False]])
 cond = Conditioning(text=text, text_mask=mask)
-layers = (SelfAttention(head=4), CrossAttention(head=4), GatedFeedForward(expansion=2))
+layers = (SelfAttention(head_dim=4), CrossAttention(head_dim=4), GatedFeedForward(expansion=2))
 apply = jax.jit(lambda module, variables, *args: module.apply(variables, *args), static_argnums=0)
 
 
@@ -58,7 +58,7 @@ def test_images_of_a_row_are_each_image_alone(module):
 
 
 def test_words_that_are_masked_are_not_read():
-    reader = CrossAttention(head=4)
+    reader = CrossAttention(head_dim=4)
     other = Conditioning(text=jnp.where(mask[..., None], text, 9.0), text_mask=mask)
     np.testing.assert_array_equal(mix(reader, h), mix(reader, h, other))
     silent = mix(reader, h, Conditioning(text=text, text_mask=mask & False))
@@ -66,7 +66,7 @@ def test_words_that_are_masked_are_not_read():
     np.testing.assert_allclose(silent - h, jnp.broadcast_to(bias, h.shape), atol=1e-6)
 
 
-def centre(module, h):
+def center(module, h):
     """Parameters with which a convolution reads the middle of its window, and nothing else."""
     (name,) = jax.eval_shape(module.init, jax.random.key(0), h)["params"]
     kernel = jnp.zeros((3, 3, C, C)).at[1, 1].set(jnp.eye(C))
@@ -75,14 +75,14 @@ def centre(module, h):
 
 def test_where_halving_and_doubling_read():
     for before in (0, 1):
-        halving = HalvingConvolution(before)
-        out = halving.apply(centre(halving, h), h)
+        halving = DownsampleConv(before)
+        out = halving.apply(center(halving, h), h)
         np.testing.assert_array_equal(out, h[:, :, 1 - before :: 2, 1 - before :: 2])
-    doubling = DoublingConvolution()
-    out = doubling.apply(centre(doubling, h), h)
-    np.testing.assert_array_equal(out, enlarge(h, (1, 2, 2)))
+    doubling = UpsampleConv()
+    out = doubling.apply(center(doubling, h), h)
+    np.testing.assert_array_equal(out, nearest_upsample(h, (1, 2, 2)))
     with pytest.raises(ValueError, match="feature map of 2x3 cannot be halved"):
-        parameters(HalvingConvolution(), h[:, :, :, :3])
+        parameters(DownsampleConv(), h[:, :, :, :3])
 
 
 def test_a_new_block_is_its_skip():

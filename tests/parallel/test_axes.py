@@ -11,8 +11,8 @@ import tiny
 
 from vdm_jax import diffusion, models, nn, parallel, sampling
 from vdm_jax.models.text import clip, t5
-from vdm_jax.parallel import programs, rules
-from vdm_jax.sampling.tasks import Placed
+from vdm_jax.parallel import hlo, rules
+from vdm_jax.sampling.sharded import ShardedTask
 
 pytestmark = pytest.mark.usefixtures("eight_devices")
 
@@ -39,7 +39,7 @@ READS = (nn.LogSNR(), nn.PooledText())
 NETWORKS = {
     "unet": unet(
         models.Level(1, (TIME,), blocks=0),
-        models.Level(2, (SPACE,), blocks=0, remat=nn.ByLevel()),
+        models.Level(2, (SPACE,), blocks=0, remat=nn.RematLevel()),
     ),
     "super-resolution": models.SuperResolution(
         unet(
@@ -47,7 +47,7 @@ NETWORKS = {
                 2,
                 (TIME, SPACE, TEXT, nn.FeedForward(2), nn.TemporalConvolution()),
                 1,
-                remat=nn.ByLayer(),
+                remat=nn.RematLayer(),
             ),
             outputs=3,
             inputs=READS,
@@ -62,11 +62,13 @@ NETWORKS = {
         models.LatentLevel(1, (WIDE, TIME), 0, bottom=(nn.LinearSpatialAttention(8),)),
     ),
     "looped": unet(
-        models.Level(1, (SPACE, TIME), blocks=2, remat=nn.ByLayer(), chain=nn.Scanned())
+        models.Level(1, (SPACE, TIME), blocks=2, remat=nn.RematLayer(), scan=nn.ScanBlocks())
     ),
     "packed": unet(models.Level(1, (TEXT, TIME, nn.TemporalConvolution()), blocks=0), inputs=READS),
     "autoencoder": models.AutoencoderKL(channels=8, widths=(1, 2), blocks=0),
-    "t5": t5.T5(16, layers=1, heads=2, feed_forward=t5.Gated(32), head=8, vocabulary=32),
+    "t5": t5.T5(
+        16, layers=1, heads=2, feed_forward=t5.GatedFeedForward(32), head_dim=8, vocabulary=32
+    ),
     "clip": clip.ClipText(16, layers=1, heads=2, vocabulary=32, length=5),
 }
 
@@ -170,7 +172,7 @@ def test_outputs_and_gradients_are_those_of_one_device(name):
             continue  # each axis alone, and the most of them that eight devices can combine
         if name == "looped" and mesh != "fsdp+frames+tensor":
             continue  # the layers of "unet"
-        run = nn.placing(parallel.Places(grid(mesh)))(outcome(NETWORKS[name]))
+        run = nn.logical_axis_rules(parallel.MeshRules(grid(mesh)))(outcome(NETWORKS[name]))
         alike(jax.jit(run)(*on(grid(mesh), params, batch)), expected, mesh)
 
 
@@ -192,14 +194,16 @@ def test_between_space_and_time_videos_are_exchanged_and_nothing_else_is(name, l
     """Split by frames, a network's forward pass has two exchanges for each layer over time."""
     params, batch = of(name)
     network, mesh = NETWORKS[name], grid("frames")
-    forward = nn.placing(parallel.Places(mesh))(lambda p, *xs: network.apply({"params": p}, *xs))
+    forward = nn.logical_axis_rules(parallel.MeshRules(mesh))(
+        lambda p, *xs: network.apply({"params": p}, *xs)
+    )
     found = collectives(jax.jit(forward).lower(*on(mesh, params, batch)).compile())
     assert {kind: len(sizes) for kind, sizes in found.items()} == {"all-to-all": 2 * layers}
 
 
 def test_what_stays_for_the_backward_pass_changes_nothing_of_what_is_sent():
     """Split by rows, each device has the gradient of its own pictures: parameters travel alone."""
-    mesh, block, enlarged = grid("fsdp"), nn.ResBlock(16), nn.Enlarge((1, 2, 2))
+    mesh, block, enlarged = grid("fsdp"), nn.ResBlock(16), nn.Upsample((1, 2, 2))
     h, emb = np.zeros((8, 2, S, S, 16), np.float32), np.zeros((8, 2, 16), np.float32)
     params = parameters(partial(block.init, resample=enlarged), h, emb)["params"]
     shardings = parallel.shardings(params, mesh)
@@ -211,11 +215,13 @@ def test_what_stays_for_the_backward_pass_changes_nothing_of_what_is_sent():
         return jnp.square(jax.checkpoint(call, policy=keep.policy)(params, h, emb)).mean()
 
     sent = []
-    for keep in (nn.Nothing(), nn.Convolutions()):
-        gradient = nn.placing(parallel.Places(mesh))(jax.grad(partial(loss, keep=keep)))
+    for keep in (nn.SaveNothing(), nn.SaveConvolutions()):
+        gradient = nn.logical_axis_rules(parallel.MeshRules(mesh))(
+            jax.grad(partial(loss, keep=keep))
+        )
         step = jax.jit(gradient, out_shardings=shardings)
         compiled = step.lower(*on(mesh, params, (h, emb))).compile()
-        sent.append(programs.read(compiled.as_text() or "", dict(mesh.shape)).sent)
+        sent.append(hlo.summarize(compiled.as_text() or "", dict(mesh.shape)).sent)
     assert sent[0] == sent[1]
 
 
@@ -228,7 +234,7 @@ def test_rows_of_pixels_are_split_where_frames_do_not_divide():
     def forward(params, *batch):
         return network.apply({"params": params}, *batch)
 
-    split = nn.placing(parallel.Places(mesh, parallel.ONE_VIDEO))(forward)
+    split = nn.logical_axis_rules(parallel.MeshRules(mesh, parallel.ONE_VIDEO))(forward)
     every = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
     compiled = jax.jit(split).lower(*jax.device_put((params, *batch), every)).compile()
     alike(compiled(*jax.device_put((params, *batch), every)), jax.jit(forward)(params, *batch))
@@ -239,7 +245,7 @@ def test_rows_of_pixels_are_split_where_frames_do_not_divide():
 def test_a_text_encoder_is_split_by_heads_and_wide_layers(name):
     """Two sums a layer; else only kernels move: several side by side are kept split as one."""
     (params, batch), where = of(name), grid("tensor")
-    forward = nn.placing(parallel.Places(where))(
+    forward = nn.logical_axis_rules(parallel.MeshRules(where))(
         lambda params, *batch: NETWORKS[name].apply({"params": params}, *batch)
     )
     found = collectives(jax.jit(forward).lower(*on(where, params, batch)).compile())
@@ -264,5 +270,5 @@ def test_samples_are_those_of_one_device():
     expected = run(task, params, keys, cond)
     for mesh in MESHES:
         where = grid(mesh)
-        found = run(Placed(task, parallel.Places(where)), *on(where, params, (keys, cond)))
+        found = run(ShardedTask(task, parallel.MeshRules(where)), *on(where, params, (keys, cond)))
         alike(found, expected, mesh)

@@ -21,7 +21,7 @@ def resident() -> float:
 def test_what_was_freed_is_given_back_when_a_program_is_compiled():
     """100 MiB in small pieces, freed: the allocator keeps them, since the last piece is in use."""
     lowered = jax.jit(lambda x: 2 * x).lower(jnp.ones(3))
-    parallel.compiled(lowered)  # what the first one of a process takes
+    parallel.compile_lowered(lowered)  # what the first one of a process takes
     C.malloc.restype, C.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
     pieces = [C.malloc(4096) for _ in range(25_600)]
     for piece in pieces:
@@ -29,7 +29,7 @@ def test_what_was_freed_is_given_back_when_a_program_is_compiled():
     for piece in pieces[:-1]:
         C.free(piece)
     before = resident()
-    double = parallel.compiled(lowered)
+    double = parallel.compile_lowered(lowered)
     assert resident() < before - 80
     assert double(jnp.ones(3)).tolist() == [2, 2, 2]
     C.free(pieces[-1])
@@ -47,6 +47,6 @@ def test_convolutions_on_a_cpu_are_eigens():
         dict.fromkeys(parallel.options(), "LIBRARY_FUSION_TYPE_INDIVIDUAL_CONVOLUTION")
     )
     assert ("ynn" in (theirs.as_text() or "")) == bool(parallel.options())
-    assert "ynn" not in (parallel.compiled(lowered).as_text() or "")
-    ours = parallel.Program(convolve)(x, kernel)
+    assert "ynn" not in (parallel.compile_lowered(lowered).as_text() or "")
+    ours = parallel.Jit(convolve)(x, kernel)
     np.testing.assert_allclose(ours, theirs(x, kernel), rtol=1e-5)

@@ -14,7 +14,7 @@ import several
 from vdm_jax import parallel
 from vdm_jax.checkpoints import Checkpoints
 from vdm_jax.checkpoints.store import steps_in
-from vdm_jax.parallel.hosts import launched
+from vdm_jax.parallel.processes import launcher_detected
 
 EXPERIMENT = """
 import tiny
@@ -39,7 +39,7 @@ def experiment():
 )
 def test_what_a_process_is_told_has_to_be_whole(told, message):
     with pytest.raises(ValueError, match=message):
-        parallel.Hosts(**told).start()
+        parallel.Processes(**told).start()
 
 
 @pytest.mark.parametrize(
@@ -53,11 +53,11 @@ def test_what_a_process_is_told_has_to_be_whole(told, message):
     ],
 )
 def test_launchers_are_recognised(environment, answer):
-    assert launched({"JAX_PLATFORMS": "cpu", **environment}) is answer
+    assert launcher_detected({"JAX_PLATFORMS": "cpu", **environment}) is answer
 
 
 def test_one_process_agrees_with_itself_at_once():
-    agreed = parallel.Agreement(parallel.Mesh().build())
+    agreed = parallel.ReducedSignal(parallel.Mesh().build())
     assert [agreed(number) for number in (0, 15, 2)] == [0, 15, 2]
 
 
@@ -133,7 +133,7 @@ from pathlib import Path
 import several, tiny
 from vdm_jax import parallel, training
 
-parallel.Hosts(f"localhost:{several.port()}", 1, 0).start()
+parallel.Processes(f"localhost:{several.port()}", 1, 0).start()
 os.kill(os.getpid(), signal.SIGTERM)  # nobody catches it yet: it is the platform's notice
 time.sleep(1)
 training.train(tiny.experiment(steps=1_000_000, log_every=1), sys.argv[1])
@@ -161,7 +161,7 @@ def narrow(module):
         case models.UNet():
             level = replace(module.levels[-1], blocks=0, mixers=module.levels[-1].mixers[-1:])
             return module.clone(levels=(level,), embedding=narrow(module.embedding))
-        case nn.Normed():
+        case nn.NormalizedEmbedding():
             return module.clone(embedding=narrow(module.embedding))
         case nn.Embedding():
             return module.clone(inputs=module.inputs[:2])

@@ -61,8 +61,8 @@ def test_the_paths_of_a_tree_are_those_of_the_table():
     ],
 )
 def test_activations(axes, shape, parts):
-    places = parallel.Places(parallel.Mesh(data=2, frames=2, tensor=2).build())
-    assert places.parts(shape, axes.split()) == parts
+    places = parallel.MeshRules(parallel.Mesh(data=2, frames=2, tensor=2).build())
+    assert places.shard_counts(shape, axes.split()) == parts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,14 +101,14 @@ def test_processes_that_share_videos_load_the_same(sizes, per_process, shares, m
         zip(("data", "fsdp", "frames", "tensor"), sizes, strict=True))})()  # fmt: skip
     for process, expected in enumerate(shares):
         monkeypatch.setattr(jax, "process_index", lambda process=process: process)
-        assert parallel.share(mesh) == expected
+        assert parallel.host_shard(mesh) == expected
 
 
 def test_rows_that_processes_share_by_halves_are_refused():
     grid = np.array(chips(12, 4), dtype=object).reshape(2, 1, 6, 1)
     sizes = {"data": 2, "fsdp": 1, "frames": 6, "tensor": 1}
     with pytest.raises(ValueError, match=r"divisor or a multiple of the devices of a process"):
-        parallel.share(type("Grid", (), {"devices": grid, "shape": sizes})())
+        parallel.host_shard(type("Grid", (), {"devices": grid, "shape": sizes})())
 
 
 @pytest.mark.parametrize(("sizes", "across"), [((4, 2, 1, 1), 0), ((1, 8, 1, 1), 1)])

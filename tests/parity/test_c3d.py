@@ -10,7 +10,7 @@ import pytest
 
 from vdm_jax import models
 from vdm_jax.checkpoints import PUBLISHED, CheckpointError, layouts, read_weights
-from vdm_jax.evaluation import MinusVolume, presets
+from vdm_jax.evaluation import SubtractMeanClip, presets
 from vdm_jax.evaluation.inception_score import probabilities
 
 torch = pytest.importorskip("torch")
@@ -117,7 +117,7 @@ def test_a_whole_torchscript_gives_the_probabilities_of_our_steps(tmp_path):
     given = presets.C3D_TORCHSCRIPT
     pixels = tuple(
         dataclasses.replace(step, file=str(tmp_path / step.file))
-        if isinstance(step, MinusVolume) else step
+        if isinstance(step, SubtractMeanClip) else step
         for step in given.pixels
     )  # fmt: skip
     ours = dataclasses.replace(given, network=NETWORK, pixels=pixels)

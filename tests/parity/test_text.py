@@ -40,8 +40,8 @@ T5 = {"vocab_size": 100, "d_model": 24, "d_kv": 8, "d_ff": 40, "num_layers": 3, 
 @pytest.mark.parametrize(
     ("act", "network", "layout"),
     [
-        ("gated-gelu", models.T5(24, 3, 2, models.Gated(40), 8, 100), layouts.T5_V1_1),
-        ("relu", models.T5(24, 3, 2, models.Plain(40), 8, 100), layouts.T5_ORIGINAL),
+        ("gated-gelu", models.T5(24, 3, 2, models.GatedFeedForward(40), 8, 100), layouts.T5_V1_1),
+        ("relu", models.T5(24, 3, 2, models.FeedForward(40), 8, 100), layouts.T5_ORIGINAL),
     ],
 )
 def test_t5(tmp_path, act, network, layout):
@@ -57,11 +57,11 @@ def test_t5(tmp_path, act, network, layout):
 def test_t5s_positions_at_every_distance():
     from transformers.models.t5.modeling_t5 import T5Attention
 
-    from vdm_jax.nn.positions import buckets_of
+    from vdm_jax.nn.positions import relative_position_bucket
 
     distance = np.arange(-2000, 2001)
     expected = T5Attention._relative_position_bucket(torch.tensor(distance)).numpy()
-    np.testing.assert_array_equal(buckets_of(distance), expected)
+    np.testing.assert_array_equal(relative_position_bucket(distance), expected)
 
 
 def test_the_whole_t5_is_a_file_of_its_encoder(tmp_path):
@@ -69,7 +69,7 @@ def test_the_whole_t5_is_a_file_of_its_encoder(tmp_path):
     theirs = randomise(transformers.T5ForConditionalGeneration(config))
     tensors = {n: t.numpy() for n, t in theirs.state_dict().items()}
     assert "decoder.block.0.layer.0.SelfAttention.q.weight" in tensors
-    network = models.T5(24, 3, 2, models.Gated(40), 8, 100)
+    network = models.T5(24, 3, 2, models.GatedFeedForward(40), 8, 100)
     like = jax.eval_shape(network.init, jax.random.key(0), jnp.zeros((1, 7), jnp.int32))["params"]
     exported = layouts.T5_V1_1.to_foreign(layouts.T5_V1_1.to_params(tensors, like))
     beside = {n for n in tensors if n.startswith(("decoder", "lm_head", "encoder.embed_tokens"))}

@@ -12,7 +12,7 @@ import tiny
 from vdm_jax import checkpoints, config, data, diffusion, models, nn, sampling, training
 from vdm_jax.sampling import Cascade, Generator, Stage
 
-WORDS = data.Words(("red", "blue"), length=2)
+WORDS = data.WordTokenizer(("red", "blue"), length=2)
 KEY = jax.random.key(7)
 CAPTIONS, LABELS = ["red", "blue"], [-1, -1]
 
@@ -98,8 +98,8 @@ def test_a_sample_depends_on_its_number_not_on_the_batch(cascade):
     low = np.random.default_rng(0).integers(0, 256, (3, 4, 4, 4, 3)).astype(np.uint8)
     cond = trained.encode(["red", "blue", "red"], [-1] * 3)
     key = jax.random.key(1)
-    three = trained.sampled(snr=3.0, batch=3).enlarge(key, cond, low)
-    one = trained.sampled(snr=3.0, batch=1).enlarge(key, cond, low)
+    three = trained.sampled(lowres_snr=3.0, batch=3).enlarge(key, cond, low)
+    one = trained.sampled(lowres_snr=3.0, batch=1).enlarge(key, cond, low)
     assert np.abs(three.astype(int) - one).max() <= 1
     quiet = trained.enlarge(key, cond, low)
     assert np.abs(three.astype(int) - quiet).mean() > 1  # augmentation was heard
@@ -177,9 +177,9 @@ def test_stages_that_do_not_fit_are_named(cascade):
         trained = ssr.load()
         trained.generate(KEY, trained.encode(["red"], [-1]), 1)
     with pytest.raises(ValueError, match="it enlarges none"):
-        base.load().lower(np.zeros((1, 2, 4, 4, 3), np.uint8))
+        base.load().downsample(np.zeros((1, 2, 4, 4, 3), np.uint8))
     with pytest.raises(ValueError, match=r"snr is -1"):
-        Generator(snr=-1.0)
+        Generator(lowres_snr=-1.0)
 
 
 def test_a_cascade_is_a_tree_like_an_experiment(cascade):
@@ -188,4 +188,4 @@ def test_a_cascade_is_a_tree_like_an_experiment(cascade):
     changed = config.override(cascade, "stages.1.step=3")
     assert changed.stages[1].step == 3
     half = dataclasses.replace(cascade, data=data.MovingShapes(frames=4, size=4))
-    assert sampling.Subject(half).generate(KEY, (("red",), (-1,)), 1).shape == (1, 4, 4, 4, 3)
+    assert sampling.CascadeModel(half).generate(KEY, (("red",), (-1,)), 1).shape == (1, 4, 4, 4, 3)

@@ -87,8 +87,8 @@ def test_a_stage_adds_the_noise_it_says(snr, correlation):
     x = np.random.default_rng(0).multivariate_normal(np.zeros(2), COVARIANCE, count)
     pixels = jnp.asarray(np.repeat(x.reshape(count, 1, 2, 1, 1), 2, axis=3), jnp.float32)
     task = Exact()
-    low = task.lowres.lower(pixels)
-    generator = Generator(diffusion.DDIM(64), threshold=None, snr=snr)
+    low = task.lowres.downsample(pixels)
+    generator = Generator(diffusion.DDIM(64), threshold=None, lowres_snr=snr)
     keys = jax.random.split(jax.random.key(0), count)
     made = jax.jit(lambda low: generator.enlarge(task, {}, {}, keys, Conditioning(), low))(low)
     column = np.asarray(made)[:, 0, :, 0, 0].mean(axis=1)  # the other has a noise of its own

@@ -13,7 +13,7 @@ from vdm_jax.models import Conditioning
 @pytest.fixture(scope="module")
 def trained():
     """A tiny model with random parameters, output included, and ancestral sampling."""
-    words = data.Words(("red", "blue"), length=2)
+    words = data.WordTokenizer(("red", "blue"), length=2)
     experiment = tiny.denoising(
         loader=data.Loader(batch=8, text=words),
     )

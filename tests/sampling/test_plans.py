@@ -2,7 +2,7 @@
 
 import pytest
 
-from vdm_jax.sampling import Plan, extension, hierarchical, interpolation
+from vdm_jax.sampling import RolloutPlan, extension, hierarchical, interpolation
 
 EXTENSION = """\
 ####........  0
@@ -81,6 +81,6 @@ def test_impossible_plans_are_refused():
     with pytest.raises(ValueError, match="every 8th frame"):
         interpolation(17, 8, 8)
     with pytest.raises(ValueError, match=r"blocks of \[2, 3\] frames"):
-        Plan(5, (), ((0, 1), (1, 2, 3)))
+        RolloutPlan(5, (), ((0, 1), (1, 2, 3)))
     with pytest.raises(ValueError, match=r"must rise and lie in 0 .. 4"):
-        Plan(5, (), ((3, 4, 5),))
+        RolloutPlan(5, (), ((3, 4, 5),))

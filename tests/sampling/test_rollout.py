@@ -29,17 +29,17 @@ def count_up(key, cond, known, small=None):
 
 def test_every_block_goes_on_from_what_it_looks_at():
     canvas = sampling.Canvas.blank((2, 23, 1, 1, 1))
-    sampling.roll(count_up, sampling.extension(23, 8, 3), canvas, KEY, Conditioning())
+    sampling.rollout(count_up, sampling.extension(23, 8, 3), canvas, KEY, Conditioning())
     np.testing.assert_array_equal(np.ravel(canvas.frames[1]), 7 + np.arange(23))
 
 
 def test_keyframes_and_what_lies_between_share_a_canvas():
     coarse, fine = sampling.hierarchical(17, 5, 4, 1)
     canvas = sampling.Canvas.blank((1, 17, 1, 1, 1))
-    sampling.roll(count_up, coarse, canvas, KEY, Conditioning())
+    sampling.rollout(count_up, coarse, canvas, KEY, Conditioning())
     np.testing.assert_array_equal(np.ravel(canvas.frames)[::4], 7 + np.arange(5))
     canvas.done = 0
-    sampling.roll(count_up, fine, canvas, KEY, Conditioning())
+    sampling.rollout(count_up, fine, canvas, KEY, Conditioning())
     np.testing.assert_array_equal(np.ravel(canvas.frames)[::4], 7 + np.arange(5))
     assert np.ravel(canvas.frames)[1] == 8
 
@@ -58,7 +58,7 @@ def random(key, cond, known, small=None):
 def test_a_rollout_that_is_stopped_goes_on_with_the_same_frames(tmp_path):
     plan, shape = sampling.extension(20, 4, 2), (2, 20, 2, 2, 3)
     whole = sampling.Canvas.blank(shape)
-    sampling.roll(random, plan, whole, KEY, Conditioning())
+    sampling.rollout(random, plan, whole, KEY, Conditioning())
 
     calls = []
 
@@ -70,10 +70,10 @@ def test_a_rollout_that_is_stopped_goes_on_with_the_same_frames(tmp_path):
 
     with pytest.raises(Stopped):
         canvas = sampling.Canvas.open(tmp_path, shape, {"seed": 3})
-        sampling.roll(stops, plan, canvas, KEY, Conditioning())
+        sampling.rollout(stops, plan, canvas, KEY, Conditioning())
     canvas = sampling.Canvas.open(tmp_path, shape, {"seed": 3})
     assert canvas.done == 3
-    sampling.roll(random, plan, canvas, KEY, Conditioning())
+    sampling.rollout(random, plan, canvas, KEY, Conditioning())
     np.testing.assert_array_equal(canvas.frames, whole.frames)
     with pytest.raises(ValueError, match="made in another way"):
         sampling.Canvas.open(tmp_path, shape, {"seed": 4})
@@ -84,7 +84,7 @@ def test_memory_does_not_grow_with_length(tmp_path):
         plan = sampling.extension(length, 8, 4)
         canvas = sampling.Canvas.open(tmp_path / str(length), (1, length, 32, 32, 3), length)
         tracemalloc.start()
-        sampling.roll(count_up, plan, canvas, KEY, Conditioning())
+        sampling.rollout(count_up, plan, canvas, KEY, Conditioning())
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         return peak
@@ -96,7 +96,7 @@ def test_memory_does_not_grow_with_length(tmp_path):
 
 def test_a_canvas_of_another_length_is_refused():
     with pytest.raises(ValueError, match="20 frames on a canvas of 19"):
-        sampling.roll(
+        sampling.rollout(
             random, sampling.extension(20, 4, 2), sampling.Canvas.blank((1, 19, 1, 1, 1)),
             KEY, Conditioning(),
         )  # fmt: skip
@@ -104,7 +104,7 @@ def test_a_canvas_of_another_length_is_refused():
 
 def test_small_frames_stand_where_they_belong():
     video = np.arange(3, dtype=np.uint8).reshape(1, 3, 1, 1, 1) * 100
-    part = sampling.Small(video, (0, 4, 8)).of((3, 4, 5, 8))
+    part = sampling.LowResFrames(video, (0, 4, 8)).of((3, 4, 5, 8))
     assert part.mask.tolist() == [[False, True, False, True]]
     np.testing.assert_allclose(
         np.ravel(part.value), [0, 100 / 127.5 - 1, 0, 200 / 127.5 - 1], atol=1e-6
@@ -151,7 +151,7 @@ def clips(count=3, seed=0, frames=4):
 
 def test_known_frames_come_back_as_the_same_bytes(trained):
     video, mask = clips(), np.array([[True, False, True, False], [False] * 4, [True] * 4])
-    known = diffusion.Known(data.scaled(video), mask)
+    known = diffusion.KnownPixels(data.to_float(video), mask)
     made = trained.complete(KEY, COND, known)
     assert made.dtype == np.uint8
     np.testing.assert_array_equal(made[mask], video[mask])
@@ -164,13 +164,13 @@ def test_a_large_video_made_small_is_the_small_one(trained):
     small = diffusion.LowResolution(
         jnp.full((3, 4, 2, 2, 3), 0.25), jnp.asarray([[True, True, False, True]] * 3)
     )
-    nothing = diffusion.Known(np.zeros((3, 4, 8, 8, 3), np.float32), np.zeros((3, 4), bool))
+    nothing = diffusion.KnownPixels(np.zeros((3, 4, 8, 8, 3), np.float32), np.zeros((3, 4), bool))
 
     def distance(correction):
         made = trained.complete(KEY, COND, nothing, small, correction=correction)
-        return float(jnp.abs(small(data.scaled(made)) - small.value).max())
+        return float(jnp.abs(small(data.to_float(made)) - small.value).max())
 
-    assert distance(diffusion.PseudoInverse(8)) < 1 / 127.5 < distance(None)
+    assert distance(diffusion.PseudoInverseGuidance(8)) < 1 / 127.5 < distance(None)
 
 
 def test_extension_is_blocks_one_after_another_and_one_program(trained):
@@ -181,7 +181,7 @@ def test_extension_is_blocks_one_after_another_and_one_program(trained):
     np.testing.assert_array_equal(long[:, :4], video)
     assert generate._complete.jitted._cache_size() <= compiled + 1
     ends = np.concatenate([long[:, 2:4], np.zeros_like(video[:, :2])], axis=1)
-    known = diffusion.Known(data.scaled(ends), np.tile([True, True, False, False], (3, 1)))
+    known = diffusion.KnownPixels(data.to_float(ends), np.tile([True, True, False, False], (3, 1)))
     again = trained.complete(jax.random.fold_in(KEY, 0), COND, known)
     np.testing.assert_array_equal(again[:, 2:], long[:, 4:6])
 
@@ -195,7 +195,7 @@ def test_the_seam_of_an_exact_model_is_no_larger_than_its_steps(trained, monkeyp
     root = np.linalg.cholesky(0.05 * 0.9 ** np.abs(steps))
     noise = np.random.default_rng(0).standard_normal((4, 32, 8, 8, 3))
     x = np.moveaxis(np.tensordot(root, noise, axes=1), 0, 1)
-    video = np.array(data.quantised(jnp.asarray(x)))
+    video = np.array(data.to_uint8(jnp.asarray(x)))
     cond = Conditioning(label=jnp.zeros(32, int))
 
     def seam(correction):
@@ -207,5 +207,5 @@ def test_the_seam_of_an_exact_model_is_no_larger_than_its_steps(trained, monkeyp
         return np.square(np.diff(long[:, 3:5], axis=1)).mean()
 
     inside = np.square(np.diff(video.astype(float), axis=1)).mean()
-    assert seam(diffusion.PseudoInverse(4)) < 1.05 * inside
+    assert seam(diffusion.PseudoInverseGuidance(4)) < 1.05 * inside
     assert seam(None) > 1.5 * inside

@@ -41,9 +41,9 @@ def test_mp4_holds_the_frames_at_their_rate(tmp_path, height, width):
     assert np.sqrt(np.mean(error**2)) < 255 * 10 ** (-40 / 20)
 
 
-def test_mp4_keeps_colours(tmp_path):
-    colours = np.array([(230, 40, 40), (40, 160, 70), (30, 60, 220), (128, 128, 128)], np.uint8)
-    clip = np.broadcast_to(colours[:, None, None], (4, 16, 16, 3))
+def test_mp4_keeps_colors(tmp_path):
+    colors = np.array([(230, 40, 40), (40, 160, 70), (30, 60, 220), (128, 128, 128)], np.uint8)
+    clip = np.broadcast_to(colors[:, None, None], (4, 16, 16, 3))
     video.write(tmp_path / "a.mp4", clip, fps=12)
     # Two roundings lie between them: to limited range and back, at most 1.8 levels for blue.
     np.testing.assert_allclose(decode(tmp_path / "a.mp4")[0], clip.astype(float), atol=3)
@@ -96,7 +96,7 @@ def test_png_grid_has_a_row_per_clip_and_a_column_per_frame(tmp_path):
             np.testing.assert_array_equal(tile[3::4, 3::4], clips[n, f])
 
 
-def test_png_of_one_grey_video(tmp_path):
+def test_png_of_one_gray_video(tmp_path):
     video.write(tmp_path / "a.png", ball(frames=2, height=64, width=64)[..., :1])
     assert Image.open(tmp_path / "a.png").size == (130, 64)
 

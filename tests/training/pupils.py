@@ -46,7 +46,9 @@ class Blind(Exact):
 
 
 def denoising(model=Exact()) -> training.Denoising:
-    return training.Denoising(model, PROCESS, weight=diffusion.TruncatedSNR(), drop=0.0)
+    return training.Denoising(
+        model, PROCESS, weight=diffusion.TruncatedSNR(), condition_dropout=0.0
+    )
 
 
 def batch(rows: int = 8):

@@ -44,12 +44,12 @@ def test_the_run_is_the_same_to_the_bit(written, tmp_path, capsys):
 )
 def test_another_run_is_refused_before_it_starts(written, tmp_path, change, named):
     other = dataclasses.replace(RUN, **change)
-    with pytest.raises(parallel.Misfit, match=named):
+    with pytest.raises(parallel.ExecutableMismatch, match=named):
         training.train(other, tmp_path / "run", executable=written)
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
 
 
 def test_labels_that_data_lack_are_none():
     shapes = {"label": jax.ShapeDtypeStruct((8, 3), np.int32)}
-    found = executables.labelled({"video": np.zeros((2, 1, 1))}, shapes)
+    found = executables.with_labels({"video": np.zeros((2, 1, 1))}, shapes)
     np.testing.assert_array_equal(found["label"], np.full((2, 3), -1))

@@ -16,26 +16,26 @@ x = normal(2, 4, 8, 8, 3)
 
 
 def test_frames_are_skipped_from_the_first_on():
-    np.testing.assert_array_equal(LowRes(frames=2).lower(x), x[:, ::2])
-    np.testing.assert_array_equal(LowRes().lower(x), x)
+    np.testing.assert_array_equal(LowRes(frames=2).downsample(x), x[:, ::2])
+    np.testing.assert_array_equal(LowRes().downsample(x), x)
 
 
 def test_small_frames_keep_constants_and_means():
     half = LowRes(size=2)
     flat = jnp.full(x.shape, 0.7)
-    np.testing.assert_allclose(half.lower(flat), 0.7, rtol=1e-6)
+    np.testing.assert_allclose(half.downsample(flat), 0.7, rtol=1e-6)
     # away from the borders, where the filter is cut off, every pixel has the same weight in all
     inner = jnp.zeros_like(x).at[:, :, 3:5, 3:5].set(x[:, :, 3:5, 3:5])
     np.testing.assert_allclose(
-        half.lower(inner).mean(axis=(2, 3)), inner.mean(axis=(2, 3)), atol=1e-6
+        half.downsample(inner).mean(axis=(2, 3)), inner.mean(axis=(2, 3)), atol=1e-6
     )
     # ... antialiased: what only alternates from pixel to pixel leaves nothing behind
     stripes = jnp.broadcast_to((-1.0) ** jnp.arange(8).reshape(1, 1, 8, 1, 1), x.shape)
-    np.testing.assert_allclose(half.lower(stripes)[:, :, 1:-1], 0, atol=1e-6)
+    np.testing.assert_allclose(half.downsample(stripes)[:, :, 1:-1], 0, atol=1e-6)
 
 
 def test_a_small_constant_comes_back_by_enlarging():
-    low = LowRes(size=4).lower(jnp.full(x.shape, -0.3))
+    low = LowRes(size=4).downsample(jnp.full(x.shape, -0.3))
     np.testing.assert_allclose(jax.image.resize(low, x.shape, "linear"), -0.3, rtol=1e-6)
 
 
@@ -134,7 +134,7 @@ def test_a_step_is_finite_and_keeps_log_snrs_exact(dtype):
 
 def test_impossible_shapes_are_named():
     with pytest.raises(ValueError, match=r"4 frames of 8x8 pixels has no .* 1/3 of the frames"):
-        LowRes(frames=3).lower(x)
+        LowRes(frames=3).downsample(x)
     with pytest.raises(ValueError, match="crop is 16, and the clips have 8x8 pixels"):
         LowRes(size=2, crop=16).draw(key, x, Conditioning())
     with pytest.raises(ValueError, match="crop is 10, which does not divide by size=4"):

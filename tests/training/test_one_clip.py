@@ -12,7 +12,7 @@ from vdm_jax import data, diffusion, models, nn, sampling, training
 from vdm_jax.evaluation import psnr
 
 SOURCE = data.MovingShapes(frames=4, size=8, motions=("left",), sizes=("large",))
-WORDS = data.Words(SOURCE.vocabulary, length=SOURCE.longest_caption)
+WORDS = data.WordTokenizer(SOURCE.vocabulary, length=SOURCE.longest_caption)
 STEPS = 120
 
 
@@ -21,13 +21,16 @@ def test_samples_are_the_clip():
     embedding = nn.Embedding(width=64, layers=1, inputs=(nn.LogSNR(), nn.TextByFrame()))
     network = tiny.network(
         channels=32,
-        levels=(models.Level(1, (nn.TemporalAttention(head=8),), blocks=0),),
+        levels=(models.Level(1, (nn.TemporalAttention(head_dim=8),), blocks=0),),
         embedding=embedding,
         text=models.WordEncoder(WORDS.size, features=16),
     )
     process = diffusion.Process(diffusion.Cosine(), diffusion.VariancePreserving(), diffusion.X())
     task = training.Denoising(
-        models.Patched(network, patch=4), process, weight=diffusion.Constant(), drop=0.0
+        models.Patched(network, patch=4),
+        process,
+        weight=diffusion.Constant(),
+        condition_dropout=0.0,
     )
     optimizer = training.Adam(peak=3e-3, warmup=10, decay=training.Cosine(), b2=0.99, ema=0.98)
 

@@ -9,13 +9,13 @@ import time
 import pytest
 import several
 
-from vdm_jax.training.pace import Pace
+from vdm_jax.training.timing import StepTimer
 
 
 def test_seconds_of_each_kind_are_means_over_the_steps_since_the_last_line():
-    pace = Pace()
+    pace = StepTimer()
     for _ in range(2):
-        with pace.doing("data"):
+        with pace.measure("data"):
             time.sleep(0.05)
         pace.step()
     first, second = pace.lap(), pace.lap()

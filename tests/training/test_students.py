@@ -19,12 +19,12 @@ KEY = jax.random.key(0)
 
 
 def test_the_target_is_two_steps_of_an_exact_teacher_in_float32_at_8192_steps():
-    task = training.Distillation(pupils.denoising(), teacher="", start=16384, end=8192)
+    task = training.Distillation(pupils.denoising(), teacher="", start_steps=16384, end_steps=8192)
     i = np.arange(1, 8193, 29)
     cond = Conditioning(label=jnp.arange(len(i)) % 2 - 1)
     z = np.random.default_rng(0).standard_normal((len(i), 1, 1, 1, 8))
     params, frozen = task.init(KEY, pupils.batch())
-    _, frozen = task.advance(params, frozen)
+    _, frozen = task.next_phase(params, frozen)
     assert int(frozen["steps"]) == 8192
     found = jax.jit(task.target)(frozen, np.float32(z), jnp.asarray(i), cond)
 
@@ -45,11 +45,13 @@ def test_the_target_is_two_steps_of_an_exact_teacher_in_float32_at_8192_steps():
 
 
 TASKS = {
-    "single": training.Distillation(pupils.denoising(), "", start=8),
-    "double": training.Distillation(pupils.denoising(), "", start=8, jump=diffusion.Double()),
+    "single": training.Distillation(pupils.denoising(), "", start_steps=8),
+    "double": training.Distillation(
+        pupils.denoising(), "", start_steps=8, jump=diffusion.StochasticJump()
+    ),
     "guided": training.GuidedDistillation(pupils.denoising(), "", weights=(1.0, 4.0)),
-    "consistency": training.Consistency(pupils.denoising(), "", start=8, segments=1),
-    "multistep": training.Consistency(pupils.denoising(), "", start=8, segments=2),
+    "consistency": training.Consistency(pupils.denoising(), "", start_steps=8, segments=1),
+    "multistep": training.Consistency(pupils.denoising(), "", start_steps=8, segments=2),
 }
 
 
@@ -58,7 +60,7 @@ def test_what_is_already_right_in_one_step_is_left_alone(name):
     """Data of one point: one call is exact, so no halving has anything to teach."""
     task = dataclasses.replace(TASKS[name], denoising=pupils.denoising(pupils.Blind()))
     params, frozen = task.init(KEY, pupils.batch())
-    params, frozen = task.advance(params, frozen)
+    params, frozen = task.next_phase(params, frozen)
     loss, grads = jax.jit(
         jax.value_and_grad(lambda p: task.loss(p, frozen, KEY, pupils.batch())[0])
     )(params)
@@ -70,7 +72,7 @@ def test_what_is_already_right_in_one_step_is_left_alone(name):
 def test_a_student_that_is_wrong_is_taught_and_its_teacher_is_not(name):
     task = TASKS[name]
     params, frozen = task.init(KEY, pupils.batch())
-    params, frozen = task.advance(params, frozen)
+    params, frozen = task.next_phase(params, frozen)
 
     def loss(params, teacher):
         return task.loss(params, {**frozen, "teacher": teacher}, KEY, pupils.batch())[0]
@@ -87,7 +89,7 @@ def test_a_student_that_knows_the_weight_is_its_guided_teacher():
     """The loss of the guided model's exact student is nothing, for every weight of the range."""
     task = TASKS["guided"]
     params, frozen = task.init(KEY, pupils.batch())
-    params, frozen = task.advance(params, frozen)
+    params, frozen = task.next_phase(params, frozen)
     loss = jax.jit(lambda p: task.loss(p, frozen, KEY, pupils.batch())[0])
     assert float(loss(params | {"knows": jnp.ones((1, 1))})) < 1e-9 < 1e-4 < float(loss(params))
 
@@ -116,12 +118,12 @@ def test_guidance_as_an_input_samples_as_guidance_of_two_calls(weight):
 
 def test_the_lengths_of_halvings():
     """Salimans & Ho: 50,000 updates a halving and 100,000 for the last two, 750,000 in all."""
-    task = training.Distillation(pupils.denoising(), "", start=8192)
+    task = training.Distillation(pupils.denoising(), "", start_steps=8192)
     experiment = pupils.experiment(task=task, steps=50_000)
     assert len(experiment.ends) == 13 and experiment.ends[-1] == 750_000
-    longer = dataclasses.replace(task, start=16, first=3, last=(2, 4))
-    assert longer.parts == (3, 1, 2, 4)
-    assert dataclasses.replace(longer, start=2).parts == (4,)
+    longer = dataclasses.replace(task, start_steps=16, first_length=3, last_lengths=(2, 4))
+    assert longer.phases == (3, 1, 2, 4)
+    assert dataclasses.replace(longer, start_steps=2).phases == (4,)
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +137,7 @@ def teacher(tmp_path_factory):
 def halvings(teacher, **changes):
     """8 -> 4 -> 2 -> 1 steps in 3, 3 and 6 updates."""
     task = training.Distillation(
-        pupils.denoising(), str(teacher), start=8, last=(2,), keep="bfloat16"
+        pupils.denoising(), str(teacher), start_steps=8, last_lengths=(2,), teacher_dtype="bfloat16"
     )
     return pupils.experiment(
         task=task,
@@ -207,16 +209,16 @@ def test_a_run_stopped_in_any_halving_ends_as_one_that_never_stopped(
         with pytest.raises(Stopped):
             training.train(halvings(teacher), tmp_path)
     if step > 3:  # it needs its teacher's run no more
-        monkeypatch.setattr(training.Student, "origin", lambda *_: pytest.fail("read again"))
+        monkeypatch.setattr(training.Student, "load_initial", lambda *_: pytest.fail("read again"))
     assert same(stages[1], training.train(halvings(teacher), tmp_path))
 
 
 def test_a_run_can_start_from_a_student(teacher, tmp_path):
     """What 8 -> 4 has reached is the teacher of a run 4 -> 2, of as many steps as it has learnt."""
     experiment = halvings(teacher)
-    four = dataclasses.replace(experiment.task, end=4, last=())
+    four = dataclasses.replace(experiment.task, end_steps=4, last_lengths=())
     student = training.train(dataclasses.replace(experiment, task=four), tmp_path / "four")
-    two = dataclasses.replace(four, teacher=str(tmp_path / "four"), start=4, end=2)
+    two = dataclasses.replace(four, teacher=str(tmp_path / "four"), start_steps=4, end_steps=2)
     experiment = dataclasses.replace(experiment, task=two)
     state, frozen, _ = loop.start(
         experiment, experiment.mesh.build(), Store(tmp_path / "two"), None
@@ -252,11 +254,11 @@ def test_an_export_is_a_teacher_as_its_run_is(teacher, stages, tmp_path):
     assert same(of_run.ema, of_export.ema)
 
     student = exported(run, tmp_path / "student", 3)
-    four = dataclasses.replace(experiment.task, teacher=str(student), start=4)
+    four = dataclasses.replace(experiment.task, teacher=str(student), start_steps=4)
     state, frozen = begun(dataclasses.replace(experiment, task=four), tmp_path / "2")
     assert same(state.ema, sampling.load(run, 3)[1].params) and int(frozen["steps"]) == 4
-    eight = dataclasses.replace(four, start=8)
-    with pytest.raises(CheckpointError, match=r"distilled to 4 steps: --set task.start=4"):
+    eight = dataclasses.replace(four, start_steps=8)
+    with pytest.raises(CheckpointError, match=r"distilled to 4 steps: --set task.start_steps=4"):
         begun(dataclasses.replace(experiment, task=eight), tmp_path / "3")
 
 
@@ -292,24 +294,24 @@ def test_an_import_from_within_a_halving_goes_on_there(teacher, tmp_path, monkey
 
 
 def test_what_cannot_be_a_teacher_is_refused(teacher, tmp_path):
-    task = training.Distillation(pupils.denoising(), str(tmp_path / "nothing"), start=2)
+    task = training.Distillation(pupils.denoising(), str(tmp_path / "nothing"), start_steps=2)
     params, _ = task.init(KEY, pupils.batch())
     with pytest.raises(CheckpointError, match=r"teacher of Distillation: .*nothing is not a run"):
-        task.origin(params)
+        task.load_initial(params)
     other = dataclasses.replace(
         pupils.denoising(), process=diffusion.Process(diffusion.Cosine(-15.0))
     )
     with pytest.raises(CheckpointError, match=r"trained with .*logsnr_min=-20"):
-        training.Distillation(other, str(teacher), start=2).origin(params)
-    known = training.Distillation(pupils.denoising(), str(teacher), start=2)
+        training.Distillation(other, str(teacher), start_steps=2).load_initial(params)
+    known = training.Distillation(pupils.denoising(), str(teacher), start_steps=2)
     with pytest.raises(CheckpointError, match=r"another network: it has \['knows'\]"):
-        known.origin({"mean": params["mean"]})
+        known.load_initial({"mean": params["mean"]})
     with pytest.raises(CheckpointError, match=r"it has no \['more'\]"):
-        known.origin(params | {"more": params["mean"]})
+        known.load_initial(params | {"more": params["mean"]})
     with pytest.raises(ValueError, match=r"start=12 and end=1"):
-        training.Distillation(pupils.denoising(), "", start=12)
+        training.Distillation(pupils.denoising(), "", start_steps=12)
     with pytest.raises(ValueError, match=r"start=8 and segments=3"):
-        training.Consistency(pupils.denoising(), "", start=8, segments=3)
+        training.Consistency(pupils.denoising(), "", start_steps=8, segments=3)
 
 
 def test_the_length_of_a_run_in_parts_cannot_be_changed_on_the_way(teacher, tmp_path):

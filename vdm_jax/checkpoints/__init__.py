@@ -5,11 +5,11 @@ from vdm_jax.checkpoints.exports import (
     Export,
     check,
     export_of,
-    opened,
+    open_run,
     parameters,
     write_export,
 )
-from vdm_jax.checkpoints.folders import whole, whole_file
+from vdm_jax.checkpoints.folders import atomic_file, atomic_folder
 from vdm_jax.checkpoints.layout import Layout
 from vdm_jax.checkpoints.published import Published, weights_folder
 from vdm_jax.checkpoints.rules import Rule
@@ -32,15 +32,15 @@ __all__ = [
     "Rule",
     "Store",
     "Weights",
+    "atomic_file",
+    "atomic_folder",
     "check",
     "export_of",
-    "opened",
+    "open_run",
     "parameters",
     "read_experiment",
     "read_weights",
     "weights_folder",
-    "whole",
-    "whole_file",
     "write_experiment",
     "write_export",
 ]

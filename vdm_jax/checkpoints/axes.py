@@ -35,7 +35,7 @@ def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     return memory[begin : begin + count].view(dtype).reshape(shape)
 
 
-def packed(array: np.ndarray) -> np.ndarray:
+def pack(array: np.ndarray) -> np.ndarray:
     """The array with its elements in the order of its axes; itself if they are."""
     if array.flags.c_contiguous:
         return array

@@ -15,7 +15,7 @@ import ml_dtypes
 import numpy as np
 
 from vdm_jax.checkpoints import snappy
-from vdm_jax.checkpoints.crc32c import crc32c, masked
+from vdm_jax.checkpoints.crc32c import crc32c, mask
 from vdm_jax.checkpoints.snappy import varint
 from vdm_jax.checkpoints.store import CheckpointError
 from vdm_jax.checkpoints.tensors import one_line, size
@@ -83,7 +83,7 @@ class Bundle(Mapping[str, np.ndarray]):
         with self.files[entry.shard].open("rb") as file:
             file.seek(entry.offset)
             data = file.read(entry.nbytes)
-        found = masked(crc32c(data))
+        found = mask(crc32c(data))
         if found != entry.crc32c:
             raise CheckpointError(
                 f"{self.files[entry.shard]} is damaged or of another checkpoint: {name} has "
@@ -168,11 +168,11 @@ def _block(data: bytes, offset: int, count: int) -> Iterator[tuple[bytes, bytes]
     end = offset + count
     if end + 5 > len(data):
         raise ValueError("it is not all there")
-    if masked(crc32c(data[offset : end + 1])) != int.from_bytes(data[end + 1 : end + 5], "little"):
+    if mask(crc32c(data[offset : end + 1])) != int.from_bytes(data[end + 1 : end + 5], "little"):
         raise ValueError("a block has another checksum than it says")
     block = data[offset:end]
     if data[end] == 1:
-        block = snappy.undone(block)
+        block = snappy.decompress(block)
     elif data[end] != 0:
         raise ValueError(f"a block is compressed in an unknown way ({data[end]})")
     restarts = int.from_bytes(block[-4:], "little")

@@ -44,7 +44,7 @@ def crc32c(data: bytes | memoryview | np.ndarray) -> int:
     return last ^ 0xFFFFFFFF
 
 
-def masked(crc: int) -> int:
+def mask(crc: int) -> int:
     """A checksum as it is stored beside what it is of: turned by 15 bits, plus a constant."""
     return (((crc >> 15) | (crc << 17)) + MASK) & 0xFFFFFFFF
 

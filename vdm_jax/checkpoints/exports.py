@@ -14,7 +14,6 @@ import numpy as np
 from etils import epath
 
 import vdm_jax
-from vdm_jax.buckets import local
 from vdm_jax.checkpoints.layout import flatten
 from vdm_jax.checkpoints.safetensors import INDEX, SHARD, Safetensors, write
 from vdm_jax.checkpoints.store import (
@@ -27,6 +26,7 @@ from vdm_jax.checkpoints.store import (
     write_experiment,
 )
 from vdm_jax.checkpoints.tensors import Tensors, floating
+from vdm_jax.storage import local_path
 
 INITIAL = "initial"
 NAMES = {"ema": "params", "frozen": "frozen"}
@@ -37,7 +37,7 @@ class Export:
     """The folder of an export, read one array at a time; it can be asked what a `Store` can."""
 
     def __init__(self, folder: str | os.PathLike):
-        self.folder = local(folder)
+        self.folder = local_path(folder)
         self.tensors = Safetensors(self.folder / f"model{INDEX}")
         check_layout(self.tensors.metadata, self.folder)
         step = self.tensors.metadata.get("step", 0)
@@ -92,7 +92,8 @@ class Export:
 def write_export(
     folder: Path, experiment: Any, tensors: Tensors, step: int, shard: int = SHARD
 ) -> list[Path]:
-    """Writes an export into a folder that is there; see `whole` for one that appears complete."""
+    """Writes an export into a folder that is there; see `atomic_folder` for one that appears
+    complete."""
     said = {"vdm_jax": vdm_jax.__version__, "layout": LAYOUT, "step": step}
     within = {"format": "flax"}
     write_experiment(folder, experiment)
@@ -107,7 +108,7 @@ def export_of(folder: str | os.PathLike) -> Export | None:
     return None
 
 
-def opened(workdir: str | os.PathLike) -> Store | Export:
+def open_run(workdir: str | os.PathLike) -> Store | Export:
     """The parameters of a run, from its checkpoints, or from the export that it is or begins with.
 
     Raises:
@@ -124,7 +125,7 @@ def parameters(workdir: str | os.PathLike, step: int | None = None) -> tuple[int
     Raises:
       CheckpointError: no such checkpoint.
     """
-    source = opened(workdir)
+    source = open_run(workdir)
     known = source.steps()
     if not known or (step is not None and step not in known):
         there = f"there are steps {known}" if known else "there is none"

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from etils import epath
 
-from vdm_jax.buckets import in_bucket, send
 from vdm_jax.checkpoints.store import CheckpointError
+from vdm_jax.storage import copy, is_remote
 
 
 @contextmanager
-def whole(folder: str | os.PathLike) -> Iterator[Path]:
+def atomic_folder(folder: str | os.PathLike) -> Iterator[Path]:
     """A hidden folder to write in, which gets its name when all is written.
 
     For one in a bucket it is a folder of this machine, sent when all is written. If anything fails
@@ -23,7 +23,7 @@ def whole(folder: str | os.PathLike) -> Iterator[Path]:
     Raises:
       CheckpointError: there is something of this name already, and it is not an empty folder.
     """
-    if in_bucket(folder):
+    if is_remote(folder):
         _refuse(epath.Path(folder))
         with _sent(folder) as partial:
             partial.mkdir()
@@ -44,12 +44,12 @@ def whole(folder: str | os.PathLike) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_file(path: str | os.PathLike) -> Iterator[Path]:
+def atomic_file(path: str | os.PathLike) -> Iterator[Path]:
     """A hidden file to write, which takes the place of `path` when all is written.
 
     For one in a bucket it is a file of this machine, sent when all is written.
     """
-    if in_bucket(path):
+    if is_remote(path):
         with _sent(path) as partial:
             yield partial
         return
@@ -74,4 +74,4 @@ def _sent(path: str | os.PathLike) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="vdm_jax.") as temporary:
         partial = Path(temporary) / epath.Path(path).name
         yield partial
-        send(partial, path)
+        copy(partial, path)

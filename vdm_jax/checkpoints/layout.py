@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from vdm_jax.checkpoints.axes import copy_into, empty, packed
+from vdm_jax.checkpoints.axes import copy_into, empty, pack
 from vdm_jax.checkpoints.rules import Names, Rule, fill, form, numbers, several
 from vdm_jax.checkpoints.store import CheckpointError
 from vdm_jax.checkpoints.tensors import Held
@@ -41,7 +41,7 @@ class Bond:
                         copy_into(view[where], piece)
                 return (whole,)
         arrays = tuple(tensors[name] for name in self.foreign)
-        return tuple(packed(a.astype(dtype, copy=False)) for a in self.rule.to_ours(arrays))
+        return tuple(pack(a.astype(dtype, copy=False)) for a in self.rule.to_ours(arrays))
 
 
 Templates = Mapping[str, Sequence[tuple[Rule, str]]]
@@ -225,7 +225,7 @@ class Foreign(Mapping[str, np.ndarray]):
         return len(self._bonds)
 
     def __getitem__(self, name: str) -> np.ndarray:
-        return packed(self._made(name, np.asarray))
+        return pack(self._made(name, np.asarray))
 
     def shape(self, name: str) -> tuple[int, ...]:
         """The shape of a tensor, for which nothing is computed: leaves may be shapes alone."""

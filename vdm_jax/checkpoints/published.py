@@ -14,11 +14,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from vdm_jax.buckets import local
-from vdm_jax.checkpoints.crc32c import crc32c, masked
+from vdm_jax.checkpoints.crc32c import crc32c, mask
 from vdm_jax.checkpoints.layout import Layout
 from vdm_jax.checkpoints.store import CheckpointError
 from vdm_jax.checkpoints.weights import Weights, read_weights
+from vdm_jax.storage import local_path
 from vdm_jax.types import Params
 
 WEIGHTS = "VDM_JAX_WEIGHTS"
@@ -28,7 +28,7 @@ CHUNK = 2**20
 def weights_folder() -> Path:
     """Where weights are kept: $VDM_JAX_WEIGHTS, or .cache/vdm_jax/weights of the user's home."""
     named = os.environ.get(WEIGHTS)
-    return local(named) if named else Path.home() / ".cache" / "vdm_jax" / "weights"
+    return local_path(named) if named else Path.home() / ".cache" / "vdm_jax" / "weights"
 
 
 def at_hand(file: str, missing: str) -> Path:
@@ -37,7 +37,7 @@ def at_hand(file: str, missing: str) -> Path:
     Raises:
       CheckpointError: it is in neither; `missing` is what to say of the place where it should be.
     """
-    places = (local(file), weights_folder() / file)
+    places = (local_path(file), weights_folder() / file)
     for place in places:
         if place.is_file():
             return place
@@ -109,7 +109,7 @@ class Published:
           CheckpointError: another file, one that is truncated or damaged, another variant of the
             network, or a tensor that is missing, left over or of another shape.
         """
-        path = self.path() if path is None else local(path)
+        path = self.path() if path is None else local_path(path)
         if not path.is_file():
             raise CheckpointError(f"there is no file {path}")
         self._check_size(path)
@@ -159,7 +159,7 @@ class Published:
     def _check_variant(self, weights: Weights, path: Path) -> None:
         for name, crc in self.crc32c:
             there = weights[name]
-            found = masked(crc32c(there.astype(there.dtype.newbyteorder("<")).tobytes()))
+            found = mask(crc32c(there.astype(there.dtype.newbyteorder("<")).tobytes()))
             if found != crc:
                 raise CheckpointError(
                     f"{path} is another variant than {self.name}: the tensor {name} has "

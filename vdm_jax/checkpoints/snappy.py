@@ -7,7 +7,7 @@ RATIO = 32
 """How much a byte can become: a copy of 64 bytes takes 3."""
 
 
-def undone(data: bytes) -> bytes:
+def decompress(data: bytes) -> bytes:
     """The bytes that a compressed block is of.
 
     Raises:

@@ -2,12 +2,12 @@
 
 import os
 
-from vdm_jax.buckets import local
 from vdm_jax.checkpoints.bundles import SUFFIX, Bundle, is_index
 from vdm_jax.checkpoints.npz import Npz, is_npz
 from vdm_jax.checkpoints.safetensors import Safetensors
 from vdm_jax.checkpoints.store import CheckpointError
 from vdm_jax.checkpoints.torch_files import OLD, SUFFIXES, TorchFile
+from vdm_jax.storage import local_path
 
 Weights = Safetensors | TorchFile | Bundle | Npz
 START = 2**10
@@ -23,7 +23,7 @@ def read_weights(path: str | os.PathLike) -> Weights:
     Raises:
       CheckpointError: no such file, one of another kind, or one that is damaged.
     """
-    path = local(path)
+    path = local_path(path)
     if path.is_dir():
         return Safetensors(path)
     if not path.exists() and (index := path.with_name(path.name + SUFFIX)).is_file():

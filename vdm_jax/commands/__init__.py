@@ -18,17 +18,17 @@ from vdm_jax.commands import (
     export,
     fetch_weights,
     import_,
-    knobs,
     plan,
     sample,
+    sensitivity,
     sweep,
     train,
 )
 from vdm_jax.training import Interrupted, NotFinite
 
 COMMANDS = (
-    train, sample, evaluate, compare, knobs, sweep, fetch_weights, embed, export, import_, describe,
-    plan,
+    train, sample, evaluate, compare, sensitivity, sweep, fetch_weights, embed, export, import_,
+    describe, plan,
 )  # fmt: skip
 
 

@@ -10,12 +10,12 @@ import jax
 import numpy as np
 from etils import epath
 
-from vdm_jax import buckets, config, sampling
+from vdm_jax import config, sampling, storage
 from vdm_jax.checkpoints import read_experiment
 from vdm_jax.commands import footage, results
 from vdm_jax.data import sides
-from vdm_jax.evaluation.subject import elements
-from vdm_jax.sampling.cascade import shrunk
+from vdm_jax.evaluation.subject import evenly_spaced
+from vdm_jax.sampling.cascade import downsampled_shape
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +53,7 @@ def subject(
     several = config.load(path, ("cascade",), assignments)
     several.check()
     log = epath.Path(several.stages[-1].workdir).parent
-    return 0, sampling.Subject(several), several.evaluations, log
+    return 0, sampling.CascadeModel(several), several.evaluations, log
 
 
 def run(args: argparse.Namespace, cascade: sampling.Cascade) -> None:
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace, cascade: sampling.Cascade) -> None:
     home = epath.Path(args.workdir)
     if args.workdir.endswith(".py"):
         home = epath.Path(cascade.stages[-1].workdir).parent
-    with buckets.folder(args.out or home / "samples") as out:
+    with storage.output_dir(args.out or home / "samples") as out:
         make(args, cascade, out, captions, labels, given, shown)
 
 
@@ -128,7 +128,7 @@ def asked(args: argparse.Namespace, cascade: sampling.Cascade) -> tuple[list[str
     elif cascade.data is None:
         raise config.ConfigError("give a --prompt: the cascade has no data to take captions of")
     else:
-        clips = elements(cascade.data, "held_out", args.count or 4)
+        clips = evenly_spaced(cascade.data, "held_out", args.count or 4)
         pairs = [(str(e.get("caption", "")), int(e.get("label", -1))) for e in clips]
     pairs = [pairs[i % len(pairs)] for i in range(args.count or len(pairs))]
     return [caption for caption, _ in pairs], [label for _, label in pairs]
@@ -136,9 +136,9 @@ def asked(args: argparse.Namespace, cascade: sampling.Cascade) -> tuple[list[str
 
 def held_out(cascade: sampling.Cascade, experiment, count: int):
     """Captions, labels and small versions of held-out clips, and what to show beside the result."""
-    clips = elements(experiment.data, "held_out", count)
+    clips = evenly_spaced(experiment.data, "held_out", count)
     true = np.stack([clip["video"] for clip in clips])
-    given = cascade.stages[0].load().lower(true)
+    given = cascade.stages[0].load().downsample(true)
     alone = len(cascade.stages) == 1
     shown = [
         {"condition": low, "truth": video} if alone else {"condition": low}
@@ -153,7 +153,7 @@ def small(args: argparse.Namespace, experiment, lowres) -> footage.Footage:
     if lowres is None:
         raise config.ConfigError("--upscale: the first stage makes videos of nothing; see --first")
     source = experiment.data
-    frames, *size = shrunk((source.frames, *sides(source.size)), lowres)
+    frames, *size = downsampled_shape((source.frames, *sides(source.size)), lowres)
     if lowres.crop is not None:  # any size: as it is, as far as factors allow
         video = footage.opened(args.upscale)
         size = [video.height - video.height % 16, video.width - video.width % 16]

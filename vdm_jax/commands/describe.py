@@ -21,7 +21,7 @@ import jax
 
 from vdm_jax import checkpoints, config, sampling, training
 from vdm_jax.checkpoints.store import EXPERIMENT, steps_in
-from vdm_jax.commands import contents, costs, options
+from vdm_jax.commands import flops_table, options, weights_report
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,13 +39,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     several = [pair for path in args.paths for pair in members(path, args.assignments)]
     if len(args.paths) > 1 or len(several) > 1:
-        return costs.table({name: describe(e)[0] for name, e in several}, args.json)
+        return flops_table.table({name: describe(e)[0] for name, e in several}, args.json)
     path = Path(args.paths[0])
     if path.suffix != ".py" and not (path / EXPERIMENT).exists() and path.exists():
         return weights(path, args)
     experiment = opened(args.paths[0], args.assignments)
     facts, params = describe(experiment)
-    stored = {} if path.suffix == ".py" else parameters(path, sampling.blueprint(experiment))
+    stored = {} if path.suffix == ".py" else parameters(path, sampling.abstract_params(experiment))
     if args.json:
         print(json.dumps({**facts, **stored, "experiment": config.to_json(experiment)}, indent=2))
         return None
@@ -85,8 +85,8 @@ def parameters(folder: Path, like: dict[str, Any]) -> dict[str, Any]:
         return {}
     step, tensors = checkpoints.parameters(folder)
     kind = "a run" if steps_in(folder) else "an export"
-    differs = contents.against(tensors, like)
-    facts = contents.facts(tensors)
+    differs = weights_report.against(tensors, like)
+    facts = weights_report.facts(tensors)
     return {
         "kind": kind,
         "step": step,
@@ -99,19 +99,19 @@ def parameters(folder: Path, like: dict[str, Any]) -> dict[str, Any]:
 def weights(path: Path, args: argparse.Namespace) -> None:
     """Describes files that are no run: whose they are is to be found out."""
     found = []
-    for name, tensors in contents.sets(path).items():
-        entry = {"kind": f"weights {name}".strip(), "stored": contents.facts(tensors)}
+    for name, tensors in weights_report.sets(path).items():
+        entry = {"kind": f"weights {name}".strip(), "stored": weights_report.facts(tensors)}
         if args.like:
-            like = sampling.blueprint(opened(args.like, args.assignments))
-            entry |= {"fits": args.like, "differs": contents.against(tensors, like)}
+            like = sampling.abstract_params(opened(args.like, args.assignments))
+            entry |= {"fits": args.like, "differs": weights_report.against(tensors, like)}
         else:
-            layout, fit, differs = contents.layout(tensors)
+            layout, fit, differs = weights_report.layout(tensors)
             fits = f"layout {layout}" if fit else None
             entry |= {"fits": fits, "match": round(fit, 4), "differs": differs}
         found.append(entry)
         if not args.json:
             say(entry)
-            print("\n".join(["", *contents.table(tensors, args.depth), ""]))
+            print("\n".join(["", *weights_report.table(tensors, args.depth), ""]))
     if args.json:
         print(json.dumps(found[0] if len(found) == 1 else found, indent=2))
 
@@ -128,7 +128,7 @@ def say(entry: dict[str, Any]) -> None:
     elif entry["differs"] or entry.get("match", 1.0) < 1:
         share = f" ({entry['match']:.0%})" if "match" in entry else ""
         print("\n  ".join([f"nearest is {entry['fits']}{share}; it differs:",
-                           *contents.some(entry["differs"])]))  # fmt: skip
+                           *weights_report.some(entry["differs"])]))  # fmt: skip
     else:
         print(f"fits {entry['fits']}")
 
@@ -141,8 +141,8 @@ def describe(experiment: training.Experiment) -> tuple[dict[str, Any], Any]:
     facts = {
         "parameters": size(state.params),
         "frozen_parameters": size(frozen),
-        "flops": costs.step_operations(experiment, state, frozen, batch).needed,
-        "call_flops": costs.call_flops(experiment, state.params, frozen),
+        "flops": flops_table.step_operations(experiment, state, frozen, batch).needed,
+        "call_flops": flops_table.call_flops(experiment, state.params, frozen),
         "state_bytes": sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(state)),
         "batch": experiment.loader.batch,
         "video": list(batch["video"].shape[1:]),

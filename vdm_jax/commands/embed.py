@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from etils import epath
 
-from vdm_jax import buckets, config, data, models, parallel, sampling
+from vdm_jax import config, data, models, parallel, sampling, storage
 from vdm_jax.data.shards import find
 from vdm_jax.progress import progress
 
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> None:
     captions = sorted(set(told(epath.Path(args.captions))) - {""})
     if not captions:
         raise config.ConfigError(f"{args.captions} holds no captions")
-    with buckets.resumed(args.out) as out:
+    with storage.resumable_dir(args.out) as out:
         embed(encoder, captions, out, args.batch)
     print(
         f"{len(captions):,} captions in {args.out}: "

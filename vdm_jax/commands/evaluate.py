@@ -20,7 +20,7 @@ import json
 
 import jax
 
-from vdm_jax import buckets, config, training
+from vdm_jax import config, storage, training
 from vdm_jax.commands import cascade, options, protocols
 
 
@@ -72,4 +72,4 @@ def evaluate(args: argparse.Namespace) -> None:
         record = {"step": step, **results, "seed": args.seed}
         if args.assignments:
             record["set"] = args.assignments
-        buckets.append(log / "evaluations.jsonl", json.dumps(record) + "\n")
+        storage.append(log / "evaluations.jsonl", json.dumps(record) + "\n")

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 from etils import epath
 
-from vdm_jax import buckets, checkpoints, config, sampling
+from vdm_jax import checkpoints, config, sampling, storage
 from vdm_jax.checkpoints.tensors import Cast
 from vdm_jax.commands import card, options, program, push, sample, saved_model
 
@@ -57,8 +57,8 @@ def run(args: argparse.Namespace) -> None:
         raise config.ConfigError("--shard is a size in GiB, and --samples at least 0")
     experiment = config.override(checkpoints.read_experiment(args.workdir), *args.assignments)
     step, tensors = checkpoints.parameters(args.workdir, args.step)
-    checkpoints.check(tensors, sampling.blueprint(experiment), str(args.workdir))
-    with checkpoints.whole(args.out) as folder:
+    checkpoints.check(tensors, sampling.abstract_params(experiment), str(args.workdir))
+    with checkpoints.atomic_folder(args.out) as folder:
         if args.program:
             program.write(folder, args.program, experiment, tensors, step, args.prompt or [])
             if args.form == "saved_model":
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> None:
             weights(folder, args, experiment, tensors, step)
     print(f"step {step} of {args.workdir} is in {args.out}; {next_step(args)}")
     if hub is not None:
-        print(push.push(hub, buckets.local(args.out), args.push))
+        print(push.push(hub, storage.local_path(args.out), args.push))
 
 
 def next_step(args: argparse.Namespace) -> str:
@@ -81,7 +81,7 @@ def weights(folder: Path, args: argparse.Namespace, experiment: Any, tensors, st
     checkpoints.write_export(folder, experiment, cast, step, shard=int(args.shard * 2**30))
     results = epath.Path(args.workdir) / RESULTS
     if results.exists():
-        buckets.send(results, folder / RESULTS)
+        storage.copy(results, folder / RESULTS)
     captions: list[str] = []
     if args.samples and experiment.task.lowres is None:
         _, trained = sampling.load(folder)

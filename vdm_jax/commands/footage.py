@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from vdm_jax import config
-from vdm_jax.data import CentreCrop, Size, sides
+from vdm_jax.data import CenterCrop, Size, sides
 from vdm_jax.data.videos import Unreadable, at_rate, probe, read
 
 
@@ -66,12 +66,12 @@ def _pictures(path, video, places, size, crop) -> UInt8[np.ndarray, "f h w c"]:
         )
 
     def resized(height: int, width: int) -> tuple[int, int]:
-        return CentreCrop().resized(height, width, size) if crop else (tall, wide)
+        return CenterCrop().resized(height, width, size) if crop else (tall, wide)
 
     try:
         frames = read(video, places, resized)
     except Unreadable as error:
         raise config.ConfigError(f"{path} cannot be decoded: {error}") from None
     room = frames.shape[1] - tall, frames.shape[2] - wide
-    top, left = CentreCrop().corner(room, (0.5, 0.5))
+    top, left = CenterCrop().corner(room, (0.5, 0.5))
     return np.ascontiguousarray(frames[:, top : top + tall, left : left + wide])

@@ -23,11 +23,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     experiment = checkpoints.read_experiment(args.folder)
     step, tensors = checkpoints.parameters(args.folder)
-    checkpoints.check(tensors, sampling.blueprint(experiment), str(args.folder))
+    checkpoints.check(tensors, sampling.abstract_params(experiment), str(args.folder))
     workdir = epath.Path(args.workdir)
     if workdir.exists() and any(workdir.iterdir()):
         raise checkpoints.CheckpointError(f"{workdir} is not empty; name another --workdir")
-    with checkpoints.whole(workdir) as folder:
+    with checkpoints.atomic_folder(workdir) as folder:
         (folder / INITIAL).mkdir()
         checkpoints.write_export(folder / INITIAL, experiment, tensors, step)
         checkpoints.write_experiment(folder, experiment)

@@ -31,7 +31,7 @@ from typing import Any
 import jax
 
 from vdm_jax import config, parallel, training
-from vdm_jax.commands import attempts, costs, options, planning
+from vdm_jax.commands import flops_table, options, plan_search, planning
 from vdm_jax.commands.describe import members, size
 from vdm_jax.parallel.chips import GIB
 
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> None:
             print("\n".join(lines), flush=True)
         if args.json not in (None, "-"):
             only = facts if len(several) == 1 else found
-            attempts.write(Path(args.json), only)
+            plan_search.write(Path(args.json), only)
     if args.json == "-":
         print(json.dumps(found if len(found) > 1 else next(iter(found.values())), indent=2))
 
@@ -100,13 +100,13 @@ def planned(
     except parallel.Unavailable as error:
         mesh, reason = None, str(error)
     if mesh is None:
-        counted = costs.step_operations(experiment, *planning.shapes(experiment))
+        counted = flops_table.step_operations(experiment, *planning.shapes(experiment))
         return known(name, experiment, topology, counted) | {"reason": reason}
     by, extra = compiler(topology), {}
     if args.sweep:
         kept = None if args.json in (None, "-") else Path(args.json)
-        sought = attempts.Attempts(experiment, topology, by, kept)
-        settings = attempts.fastest(sought)
+        sought = plan_search.Attempts(experiment, topology, by, kept)
+        settings = plan_search.fastest(sought)
         experiment = config.override(experiment, *settings)
         extra = {"recommended": settings} | sought.record()
         mesh = topology.build(experiment.mesh)
@@ -118,8 +118,8 @@ def planned(
         | course(experiment, topology, step)
     )
     if not step.fits:
-        near = attempts.Attempts(experiment, topology, by)
-        facts["nearest"] = attempts.nearest(near, step.hbm_bytes)
+        near = plan_search.Attempts(experiment, topology, by)
+        facts["nearest"] = plan_search.nearest(near, step.hbm_bytes)
     if args.save and step.fits:
         training.write_step(args.save, step.compiled, experiment, mesh)
     drawn = planning.sampler(experiment, mesh) if args.sampler else None
@@ -135,7 +135,7 @@ def known(
     name: str,
     experiment: training.Experiment,
     topology: parallel.Topology,
-    counted: parallel.Operations,
+    counted: parallel.FlopCount,
 ) -> dict[str, Any]:
     """What is known of an experiment without a compiler, and the keys of what is not."""
     state, frozen, batch = planning.shapes(experiment)
@@ -158,7 +158,7 @@ def known(
         "hbm_bytes": None,
         "hbm_limit_bytes": topology.chip.memory,
         "flops": counted.needed,
-        "repeated_flops": counted.again,
+        "repeated_flops": counted.rematerialized,
         "ideal_step_seconds": ideal,
         "step_seconds": None,
         "mfu": None,

@@ -13,17 +13,17 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from vdm_jax import config, models, nn, parallel, sampling, training
-from vdm_jax.data import quantised, sides
-from vdm_jax.sampling.tasks import Placed
+from vdm_jax.data import sides, to_uint8
+from vdm_jax.sampling.sharded import ShardedTask
 
 Program = tuple[Any, tuple]  # a jitted function, and the shapes and places of its arguments
 Settings = tuple[str, ...]  # assignments, as of --set
-WAYS: Mapping[str, nn.Recompute] = {
+WAYS: Mapping[str, nn.Remat] = {
     "nn.Never()": nn.Never(),
-    "nn.ByLayer(nn.Products())": nn.ByLayer(nn.Products()),
-    "nn.ByLayer(nn.Convolutions())": nn.ByLayer(nn.Convolutions()),
-    "nn.ByLayer()": nn.ByLayer(),
-    "nn.ByLevel()": nn.ByLevel(),
+    "nn.RematLayer(nn.SaveDots())": nn.RematLayer(nn.SaveDots()),
+    "nn.RematLayer(nn.SaveConvolutions())": nn.RematLayer(nn.SaveConvolutions()),
+    "nn.RematLayer()": nn.RematLayer(),
+    "nn.RematLevel()": nn.RematLevel(),
 }
 
 
@@ -39,10 +39,14 @@ def shapes(experiment: training.Experiment) -> tuple[Any, Any, dict[str, jax.Sha
 def training_step(experiment: training.Experiment, mesh: jax.sharding.Mesh) -> Program:
     """The step that `vdm-jax train` runs, with its places, and the state given away."""
     state, frozen, batch = shapes(experiment)
-    state, frozen = (parallel.at(tree, parallel.shardings(tree, mesh)) for tree in (state, frozen))
-    batch = parallel.at(batch, jax.tree.map(lambda _: parallel.batch_sharding(mesh), batch))
+    state, frozen = (
+        parallel.with_shardings(tree, parallel.shardings(tree, mesh)) for tree in (state, frozen)
+    )
+    batch = parallel.with_shardings(
+        batch, jax.tree.map(lambda _: parallel.batch_sharding(mesh), batch)
+    )
     run = experiment
-    step = training.placed_step(run.task, run.optimizer, run.steps, state, mesh)
+    step = training.sharded_step(run.task, run.optimizer, run.steps, state, mesh)
     return step, (state, frozen, batch)
 
 
@@ -51,11 +55,11 @@ def sampler(experiment: training.Experiment, mesh: jax.sharding.Mesh) -> tuple[P
     generator, task, source = experiment.sampling, experiment.task, experiment.data
     if not (isinstance(generator, sampling.Generator) and isinstance(task, training.Denoising)):
         return None
-    rows, lowres = parallel.rows(mesh.shape), task.lowres
+    rows, lowres = parallel.batch_shards(mesh.shape), task.lowres
     fill = lowres is None or generator.batch >= rows
     count = math.ceil(generator.batch / rows) * rows if fill else generator.batch
     rules = parallel.ACTIVATIONS if fill else parallel.ONE_VIDEO
-    placed = task if mesh.size == 1 else Placed(task, parallel.Places(mesh, rules))
+    placed = task if mesh.size == 1 else ShardedTask(task, parallel.MeshRules(mesh, rules))
 
     video = (count, source.frames, *sides(source.size), 3)
     told: dict[str, Any] = {"label": jax.ShapeDtypeStruct((count,), jnp.int32)}
@@ -63,17 +67,20 @@ def sampler(experiment: training.Experiment, mesh: jax.sharding.Mesh) -> tuple[P
         for name, row in experiment.loader.text.batch([""]).items():
             told[name] = jax.ShapeDtypeStruct((count, *row.shape[1:]), row.dtype)
     keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), count))
-    small = [] if lowres is None else [jax.eval_shape(lowres.lower, floats(video))]
+    small = [] if lowres is None else [jax.eval_shape(lowres.downsample, floats(video))]
     small = [jax.ShapeDtypeStruct(x.shape, jnp.float32) for x in small]
 
     def sample(params, frozen, keys, told, *small):
         arguments = (placed, params, frozen, keys, models.Conditioning.of(told))
         if small:
-            return quantised(generator.enlarge(*arguments, *small))
-        return quantised(generator(*arguments, video))
+            return to_uint8(generator.enlarge(*arguments, *small))
+        return to_uint8(generator(*arguments, video))
 
     state, frozen, _ = shapes(experiment)
-    kept = [parallel.at(tree, parallel.shardings(tree, mesh)) for tree in (state.ema, frozen)]
+    kept = [
+        parallel.with_shardings(tree, parallel.shardings(tree, mesh))
+        for tree in (state.ema, frozen)
+    ]
     spread = parallel.batch_sharding(mesh) if fill else NamedSharding(mesh, PartitionSpec())
     given = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=spread), (keys, told, *small)
@@ -109,7 +116,7 @@ def candidates(
     state, _, _ = shapes(experiment)
     mesh = topology.shape(experiment.mesh)
     before = bytes_each(state, mesh)
-    rest, rows = needed - before, parallel.rows(mesh)
+    rest, rows = needed - before, parallel.batch_shards(mesh)
     each = experiment.loader.batch // rows
     finer = [n for n in powers(rows) if n > mesh["fsdp"]]
     cuts = [n for n in powers(each) if n > 1]
@@ -160,18 +167,22 @@ def meshes(experiment: training.Experiment, topology: parallel.Topology) -> list
 def splits(experiment: training.Experiment, topology: parallel.Topology) -> list[Settings]:
     """Meshes of as many rows at once as can be, the state split in every way."""
     found = meshes(experiment, topology)
-    most = max((parallel.rows(size) for size in found), default=0)
-    return [assigned(size) for size in found if parallel.rows(size) == most]
+    most = max((parallel.batch_shards(size) for size in found), default=0)
+    return [assigned(size) for size in found if parallel.batch_shards(size) == most]
 
 
 def shares(experiment: training.Experiment, topology: parallel.Topology) -> list[Settings]:
     """Meshes of fewer rows, each shared by more devices, the state split as the experiment says."""
     now = topology.shape(experiment.mesh)
     found = [
-        size for size in meshes(experiment, topology) if parallel.rows(size) < parallel.rows(now)
+        size
+        for size in meshes(experiment, topology)
+        if parallel.batch_shards(size) < parallel.batch_shards(now)
     ]
     return [
-        assigned(size) for size in found if size["fsdp"] == min(now["fsdp"], parallel.rows(size))
+        assigned(size)
+        for size in found
+        if size["fsdp"] == min(now["fsdp"], parallel.batch_shards(size))
     ]
 
 
@@ -184,7 +195,7 @@ def works(experiment: training.Experiment, topology: parallel.Topology) -> list[
     """Batches, parts of them, and levels that are computed again, worth a try."""
     mesh = topology.shape(experiment.mesh)
     batch, parts = experiment.loader.batch, experiment.optimizer.accumulate
-    each = batch // parallel.rows(mesh)
+    each = batch // parallel.batch_shards(mesh)
     found: list[Settings] = [(f"loader.batch={batch * 2}",)]
     if each > 1:
         found += [(f"loader.batch={batch // 2}",), (f"optimizer.accumulate={parts * 2}",)]
@@ -197,7 +208,7 @@ def works(experiment: training.Experiment, topology: parallel.Topology) -> list[
     return found
 
 
-def recomputed(node: Any, path: str = "") -> Iterator[tuple[str, nn.Recompute]]:
+def recomputed(node: Any, path: str = "") -> Iterator[tuple[str, nn.Remat]]:
     """Where a tree says what its backward pass computes again, and what it says."""
     if isinstance(node, models.Level):
         yield f"{path}.remat", node.remat

@@ -14,7 +14,7 @@ from vdm_jax import data, sampling
 from vdm_jax.checkpoints.store import LAYOUT
 from vdm_jax.checkpoints.tensors import Tensors
 from vdm_jax.commands import saved_model
-from vdm_jax.sampling import programs
+from vdm_jax.sampling import stablehlo
 
 KINDS = ("sampler", "denoiser")
 FORMS = ("stablehlo", "saved_model")
@@ -63,16 +63,16 @@ def write(
     Captions of a closed vocabulary are typed. Others are arrays that are made here: those of
     `prompts` are in conditions.npz, and the script takes any file of the same arrays.
     """
-    like = sampling.blueprint(experiment)
+    like = sampling.abstract_params(experiment)
     trained = experiment.sampling.trained(experiment, like["ema"], like.get("frozen", {}))
-    exported = programs.exported(trained, kind)
+    exported = stablehlo.export(trained, kind)
     (folder / f"{kind}.stablehlo").write_bytes(exported.serialize())
     save(folder / "parameters.npz", tensors)
     prompts = prompts or [""]
-    conditions = programs.conditions(trained, prompts, [-1] * len(prompts))
+    conditions = stablehlo.conditions(trained, prompts, [-1] * len(prompts))
     save(folder / "conditions.npz", {name: np.asarray(rows) for name, rows in conditions.items()})
     text = experiment.loader.text
-    if isinstance(text, data.Words):
+    if isinstance(text, data.WordTokenizer):
         table = {word.lower(): token for token, word in enumerate(text.vocabulary, start=1)}
         facts = {"words": table, "length": text.length}
         (folder / "words.json").write_text(json.dumps(facts, indent=1) + "\n")
@@ -104,7 +104,7 @@ def script(kind: str, text: Any) -> str:
         what = "E[x | z] of noisy clips [b f h w 3] at log-SNRs, by this model."
         return BEGINNING.format(what=what, usage="z.npy 0.5 -2", kind=kind) + DENOISE
     what = "Videos of this model, by their seed."
-    if isinstance(text, data.Words):
+    if isinstance(text, data.WordTokenizer):
         usage, middle = f'0 "{" ".join(text.vocabulary[:2])}"', WORDS
     elif text is None:
         usage, middle = "0 -1 -1    (the seed, and a label a clip; -1 is none)", LABELS

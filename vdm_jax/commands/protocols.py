@@ -8,18 +8,18 @@ import jax
 import numpy as np
 from etils import epath
 
-from vdm_jax import buckets, config
-from vdm_jax.checkpoints import whole_file
+from vdm_jax import config, storage
+from vdm_jax.checkpoints import atomic_file
 from vdm_jax.evaluation import comparison
 from vdm_jax.evaluation.protocols import (
     PROTOCOLS,
     Collection,
     Protocol,
-    asks_of,
     collect,
     generate,
     identity,
     measure,
+    prompts_of,
     protocol_hash,
     read_captions,
     read_list,
@@ -113,7 +113,7 @@ def real_videos(args: argparse.Namespace, protocol: Protocol) -> Collection | No
     """The real videos that are named, if any."""
     if not args.real:
         return None
-    found = collect(buckets.kept(args.real), args.split or protocol.real.split)
+    found = collect(storage.cached_copy(args.real), args.split or protocol.real.split)
     if args.only:
         found = found.only(read_list(args.only), args.only)
     if args.captions:
@@ -126,8 +126,8 @@ def prepare(args: argparse.Namespace) -> None:
     protocol, _ = chosen(args)
     real = real_videos(args, protocol)
     if args.prompts:
-        asks = asks_of(protocol, real)
-        with whole_file(args.prompts) as partial, partial.open("w") as file:
+        asks = prompts_of(protocol, real)
+        with atomic_file(args.prompts) as partial, partial.open("w") as file:
             rows = csv.writer(file, lineterminator="\n")
             rows.writerow(("sample", "caption", "label", "real"))
             rows.writerows((f"{i:05d}", *ask) for i, ask in enumerate(asks))
@@ -136,7 +136,7 @@ def prepare(args: argparse.Namespace) -> None:
         if real is None:
             raise config.ConfigError("--write-real needs --real DIR")
         clips = (protocol.generated.source or protocol.real).clips(real)
-        with buckets.folder(args.write_real) as out:
+        with storage.output_dir(args.write_real) as out:
             for place in range(len(clips)):
                 np.save(out / f"{place:05d}.npy", clips[place]["video"], allow_pickle=False)
         for warning in clips.warnings():
@@ -152,7 +152,7 @@ def measure_files(args: argparse.Namespace) -> None:
         raise config.ConfigError("give the folder of a run or --generated DIR, not both")
     protocol, changed = chosen(args)
     real = real_videos(args, protocol)
-    with buckets.copied(args.generated) as here:
+    with storage.temporary_copy(args.generated) as here:
         made = protocol.generated.clips(collect(here), protocol.samples)
         result = measure(
             protocol, args.system or here.resolve().name, made, real,
@@ -173,7 +173,7 @@ def measure_run(
         subject, jax.random.key(args.seed), protocol, real, folder / "samples", record
     )
     inputs = {"run": args.workdir, **record, "generated": str(samples), "real": args.real}
-    with buckets.copied(samples) as here:
+    with storage.temporary_copy(samples) as here:
         made = protocol.generated.clips(collect(here), protocol.samples)
         result = measure(
             protocol, args.system or f"{home.resolve().name} step {step}", made, real,

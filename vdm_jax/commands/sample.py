@@ -18,9 +18,9 @@ from pathlib import Path
 import jax
 from etils import epath
 
-from vdm_jax import buckets, config, sampling
-from vdm_jax.commands import cascade, complete, options, results
-from vdm_jax.evaluation.subject import elements
+from vdm_jax import config, sampling, storage
+from vdm_jax.commands import cascade, completion, options, results
+from vdm_jax.evaluation.subject import evenly_spaced
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +38,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format", choices=("mp4", "gif"), default="mp4", help="of the videos (default: mp4)"
     )
-    complete.arguments(parser)
+    completion.arguments(parser)
     cascade.arguments(parser)
     options.overrides(parser, "sampling.guidance=3.0")
 
@@ -51,30 +51,30 @@ def run(args: argparse.Namespace) -> None:
         cascade.run(args, several)
         return
     step, trained = sampling.load(args.workdir, args.step, args.assignments)
-    job = complete.job(args, trained.data) if complete.asked(args) else None
+    job = completion.job(args, trained.data) if completion.asked(args) else None
     if job is not None and args.plan:
         print(job.plan)
         return
     captions, labels = wanted(args, trained, from_footage=job is not None)
     cond = trained.encode(captions, labels)
     facts = {"run": str(args.workdir), "step": step, "seed": args.seed, "set": args.assignments}
-    with buckets.folder(args.out or epath.Path(args.workdir) / "samples") as out:
+    with storage.output_dir(args.out or epath.Path(args.workdir) / "samples") as out:
         if job is None:
             videos = trained.generate(jax.random.key(args.seed), cond, len(captions))
             fps, shown = args.fps or 8.0, {}
         else:
-            videos = complete.make(args, job, trained, cond, len(captions), out)
+            videos = completion.make(args, job, trained, cond, len(captions), out)
             fps, shown = args.fps or job.fps, job.shown
-            facts |= complete.record(job, args)
+            facts |= completion.record(job, args)
         results.write(
             out, videos, captions, labels, [shown] * len(videos), facts,
             f"Samples of {Path(args.workdir).name}", fps, args.format,
         )  # fmt: skip
-        complete.finish(out)
+        completion.finish(out)
 
 
 def wanted(
-    args: argparse.Namespace, trained: sampling.Trained, *, from_footage: bool = False
+    args: argparse.Namespace, trained: sampling.TrainedModel, *, from_footage: bool = False
 ) -> tuple[list[str], list[int]]:
     """The captions ("" for none) and labels (-1 for none) that are asked for."""
     if args.prompt and args.label:
@@ -89,7 +89,7 @@ def wanted(
     else:
         count = args.count or 16
         held_out = trained.data.clips("held_out")
-        found = elements(trained.data, "held_out", min(count, len(held_out)))
+        found = evenly_spaced(trained.data, "held_out", min(count, len(held_out)))
         pairs = [(str(e.get("caption", "")), int(e.get("label", -1))) for e in found]
     captions, labels = zip(*itertools.islice(itertools.cycle(pairs), count), strict=True)
     return list(captions), list(labels)

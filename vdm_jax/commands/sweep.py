@@ -1,6 +1,6 @@
 """Measure a run or a cascade again and again, with fields of it changed.
 
-    vdm-jax sweep runs/tiny/ssr_8x64x64 --over sampling.snr=3.0,10.0,None
+    vdm-jax sweep runs/tiny/ssr_8x64x64 --over sampling.lowres_snr=3.0,10.0,None
     vdm-jax sweep experiments/imagen_video/tiny_cascade.py \\
         --over stages.1.generator.snr=3.0,10.0 --over stages.0.generator.guidance=1.0,2.0,4.0
     vdm-jax sweep runs/quickstart \\
@@ -21,7 +21,7 @@ import numpy as np
 
 from vdm_jax import config, sampling, training
 from vdm_jax.commands import cascade, options
-from vdm_jax.evaluation.subject import elements, encode
+from vdm_jax.evaluation.subject import encode, evenly_spaced
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,12 +72,12 @@ def values(over: str) -> list[str]:
 
 def samples(subject, key, count: int) -> np.ndarray:
     """The middle frames of a few samples for held-out captions, [n h w c]."""
-    chosen = elements(subject.data, "held_out", count)
+    chosen = evenly_spaced(subject.data, "held_out", count)
     cond = encode(subject, chosen)
     if getattr(getattr(subject, "experiment", None), "task", None) is not None and (
         subject.experiment.task.lowres is not None
     ):
-        low = subject.lower(np.stack([element["video"] for element in chosen]))
+        low = subject.downsample(np.stack([element["video"] for element in chosen]))
         videos = subject.enlarge(key, cond, low)
     else:
         videos = subject.generate(key, cond, count)

@@ -44,13 +44,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     several.add_argument("--processes", type=int, metavar="N", help="how many there are")
     several.add_argument("--process", type=int, metavar="I", help="which this is, from 0")
     several.add_argument(
-        "--lost-after", type=int, default=parallel.Hosts.lost_after, metavar="SECONDS",
+        "--lost-after", type=int, default=parallel.Processes.heartbeat_timeout, metavar="SECONDS",
         help="a process that is silent for so long is lost, and the others end (%(default)s)",
     )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> None:
-    parallel.Hosts(args.coordinator, args.processes, args.process, args.lost_after).start()
+    parallel.Processes(
+        args.coordinator, args.processes, args.process, args.heartbeat_timeout
+    ).start()
     workdir = epath.Path(args.workdir)
     folders = dict.fromkeys(args.experiments, workdir)
     if len(args.experiments) > 1:
@@ -60,8 +62,8 @@ def run(args: argparse.Namespace) -> None:
     # All are read before the first is run: errors come at once.
     runs = {path: training.load(path, args.assignments) for path in args.experiments}
     for path, experiment in runs.items():
-        if len(runs) > 1 and parallel.first():
+        if len(runs) > 1 and parallel.is_main_process():
             print(f"{path}: {experiment.steps:,} steps in {folders[path]}")
         training.train(experiment, folders[path], args.profile, args.executable)
-        if parallel.first():
+        if parallel.is_main_process():
             print(f"done: {folders[path]}; next: vdm-jax sample {folders[path]}")

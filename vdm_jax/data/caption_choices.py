@@ -22,7 +22,7 @@ class Captions(Protocol):
 
 
 @dataclass(frozen=True)
-class OneCaption:
+class RandomCaption:
     """One at random in training; the first in evaluation."""
 
     def count(self, captions: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
@@ -33,7 +33,7 @@ class OneCaption:
 
 
 @dataclass(frozen=True)
-class FirstCaption(OneCaption):
+class FirstCaption(RandomCaption):
     """The first."""
 
     def choose(self, record: Mapping[str, Sequence[Any]], number: int, voice: float) -> int:
@@ -52,7 +52,7 @@ class EveryCaption:
 
 
 @dataclass(frozen=True)
-class CaptionWithId(OneCaption):
+class CaptionWithId(RandomCaption):
     """The one whose id (MSR-VTT: sen_id) is among `ids`."""
 
     ids: tuple[int, ...]
@@ -68,7 +68,7 @@ class CaptionWithId(OneCaption):
 
 
 @dataclass(frozen=True)
-class CaptionOf(OneCaption):
+class CaptionOf(RandomCaption):
     """The one that a benchmark uses: its place is in the record's field `benchmark`."""
 
     benchmark: str

@@ -6,13 +6,13 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from vdm_jax.data.caption_choices import Captions, OneCaption
-from vdm_jax.data.crops import CentreCrop, Crop
+from vdm_jax.data.caption_choices import Captions, RandomCaption
+from vdm_jax.data.crops import CenterCrop, Crop
 from vdm_jax.data.shards import Records, Shards, find, video
 from vdm_jax.data.short_videos import Drop, Short
 from vdm_jax.data.sources import Element, Size, check_split, sides
 from vdm_jax.data.videos import Unreadable, at_rate, read
-from vdm_jax.data.windows import Centre, RandomWindow, Windows
+from vdm_jax.data.windows import Center, RandomWindow, Windows
 
 log = logging.getLogger("vdm_jax.data")
 
@@ -43,10 +43,10 @@ class Clips:
     stride: int = 1
     fps: float | None = None
     windows: Windows = RandomWindow()
-    held_out_windows: Windows = Centre()
+    held_out_windows: Windows = Center()
     short: Short = Drop()
-    captions: Captions = OneCaption()
-    crop: Crop = CentreCrop()
+    captions: Captions = RandomCaption()
+    crop: Crop = CenterCrop()
     flip: float = 0.0
     least_side: int = 1
 

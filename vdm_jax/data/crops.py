@@ -39,7 +39,7 @@ def _cover(height: int, width: int, size: Size) -> tuple[int, int]:
 
 
 @dataclass(frozen=True)
-class CentreCrop:
+class CenterCrop:
     """One side becomes that of `size`, and the middle of the other, longer one is kept."""
 
     filter: Filter = "lanczos"
@@ -78,7 +78,7 @@ class Stretch:
 
 
 @dataclass(frozen=True)
-class RandomPart:
+class RandomPatch:
     """Any part of the frame, as it is seen at the size `of`: for models of crops.
 
     (Saharia et al. 2022, section 2.3: 64 -> 256 crops of 1024 x 1024 images)

@@ -8,16 +8,16 @@ from functools import cached_property
 import ml_dtypes
 import numpy as np
 
-from vdm_jax import buckets
+from vdm_jax import storage
 
 
 @dataclass(frozen=True)
 class Embeddings:
     """Token embeddings of every caption of a data set, made once by a frozen text encoder.
 
-    The folder `path` holds captions.json (a list of the captions, each once), lengths.npy (how many
-    tokens of each are real, [n]) and embeddings.npy [n l d], read as needed: float16, float32, or
-    the bits of bfloat16 as uint16, which `vdm-jax embed` writes.
+    The folder `path` holds captions.json (a list of the captions, each once), lengths.npy
+    (how many tokens of each are real, [n]) and embeddings.npy [n l d], read as needed: float16,
+    float32, or the bits of bfloat16 as uint16, which `vdm-jax embed` writes.
     Rows are cut or padded to `length` tokens of `features` numbers.
     """
 
@@ -27,7 +27,7 @@ class Embeddings:
 
     @cached_property
     def _stored(self) -> tuple[dict[str, int], np.ndarray, np.ndarray]:
-        folder = buckets.kept(self.path)
+        folder = storage.cached_copy(self.path)
         for name in ("captions.json", "lengths.npy", "embeddings.npy"):
             if not (folder / name).is_file():
                 raise FileNotFoundError(

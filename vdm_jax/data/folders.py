@@ -109,7 +109,8 @@ def open_folder(
     filter: Filter,
     cache_bytes: int,
 ) -> Folder:
-    """List the folder at `path` and look into each file, many at a time; see `VideoFolder`."""
+    """List the folder at `path` and look into each file, many at a time; see
+    `VideoFolder`."""
     root = Path(path).expanduser()
     if not root.is_dir():
         raise FileNotFoundError(f"no folder {root}: VideoFolder.path is a folder of videos")

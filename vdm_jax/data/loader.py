@@ -11,9 +11,9 @@ import jax
 import numpy as np
 from absl import flags
 
-from vdm_jax.data.batches import collate
 from vdm_jax.data.buckets import Bucketed
-from vdm_jax.data.orders import endless, member_seed
+from vdm_jax.data.collate import collate
+from vdm_jax.data.shuffling import endless, member_seed
 from vdm_jax.data.sources import Source, Split, sides
 from vdm_jax.data.text import Text
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vdm_jax.data.sources import Element, Size, Source, Split, agreed
+from vdm_jax.data.sources import Element, Size, Source, Split, common_value
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Mixture:
             )
         if min(self.weights) <= 0:
             raise ValueError(f"Mixture.weights are {self.weights}: they are positive")
-        agreed(self.sources, "frames", "Mixture")
-        agreed(self.sources, "size", "Mixture")
+        common_value(self.sources, "frames", "Mixture")
+        common_value(self.sources, "size", "Mixture")
 
     @property
     def frames(self) -> int:
@@ -40,11 +40,11 @@ class Mixture:
 
     def clips(self, split: str) -> "Mixed":
         """The clips of split "train" or "held_out" of all sources."""
-        return Mixed(tuple(Unlabelled(s.clips(split)) for s in self.sources), self.weights)
+        return Mixed(tuple(Unlabeled(s.clips(split)) for s in self.sources), self.weights)
 
 
 @dataclass(frozen=True)
-class Unlabelled:
+class Unlabeled:
     """The clips of a split as members of a mixture."""
 
     split: Split
@@ -57,12 +57,12 @@ class Unlabelled:
 
     def draw(self, index: int, rng: np.random.Generator) -> Element:
         """Clip `index`, with random choices from `rng` where its source leaves any to chance."""
-        return _member(drawn(self.split, index, rng))
+        return _member(draw(self.split, index, rng))
 
     @property
     def images(self) -> Split:
         """Where images to append come from."""
-        return Unlabelled(getattr(self.split, "images", self.split))
+        return Unlabeled(getattr(self.split, "images", self.split))
 
 
 def _member(element: Element) -> Element:
@@ -106,7 +106,7 @@ class WithImages:
             raise ValueError(
                 f"WithImages.images has clips of {self.images.frames} frames: an image has one"
             )
-        agreed((self.videos, self.images), "size", "WithImages")
+        common_value((self.videos, self.images), "size", "WithImages")
 
     @property
     def frames(self) -> int:
@@ -137,10 +137,10 @@ class Accompanied:
 
     def draw(self, index: int, rng: np.random.Generator) -> Element:
         """Clip `index`, with random choices from `rng` where its source leaves any to chance."""
-        return drawn(self.split, index, rng)
+        return draw(self.split, index, rng)
 
 
-def drawn(clips: Split, index: int, rng: np.random.Generator) -> Element:
+def draw(clips: Split, index: int, rng: np.random.Generator) -> Element:
     """Clip `index` as training sees it."""
     draw = getattr(clips, "draw", None)
     return draw(index, rng) if draw else clips[index]

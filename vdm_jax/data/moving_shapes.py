@@ -9,11 +9,11 @@ from types import MappingProxyType
 import numpy as np
 from jaxtyping import Float
 
-from vdm_jax.data.patches import Window
 from vdm_jax.data.shapes import DISTANCES, coverage
 from vdm_jax.data.sources import Element, check_split
+from vdm_jax.data.subclips import Window
 
-COLOURS: Mapping[str, tuple[int, int, int]] = MappingProxyType(
+COLORS: Mapping[str, tuple[int, int, int]] = MappingProxyType(
     {
         "red": (255, 0, 0),
         "green": (0, 255, 0),
@@ -52,12 +52,12 @@ class Object:
     """The attributes of one moving shape, each by its name; as a string, its part of a caption."""
 
     shape: str
-    colour: str
+    color: str
     motion: str
     size: str
 
     def __str__(self) -> str:
-        return f"a {self.size} {self.colour} {self.shape} {MOTIONS[self.motion]}"
+        return f"a {self.size} {self.color} {self.shape} {MOTIONS[self.motion]}"
 
 
 def _course(
@@ -101,7 +101,7 @@ class MovingShapes:
     stride: int = 1
     objects: int = 1
     shapes: tuple[str, ...] = ("circle", "square", "triangle")
-    colours: tuple[str, ...] = ("red", "green", "blue", "yellow", "magenta", "cyan", "white")
+    colors: tuple[str, ...] = ("red", "green", "blue", "yellow", "magenta", "cyan", "white")
     motions: tuple[str, ...] = ("left", "right", "up", "down", "still")
     sizes: tuple[str, ...] = ("small", "large")
     backgrounds: tuple[str, ...] = ("black",)
@@ -118,10 +118,10 @@ class MovingShapes:
                 )
         for field, known in (
             ("shapes", DISTANCES),
-            ("colours", COLOURS),
+            ("colors", COLORS),
             ("motions", MOTIONS),
             ("sizes", RADII),
-            ("backgrounds", COLOURS),
+            ("backgrounds", COLORS),
         ):
             names = getattr(self, field)
             if not names or len(set(names)) != len(names):
@@ -133,7 +133,7 @@ class MovingShapes:
                         f"MovingShapes.{field}: unknown name {name!r}, did you mean {near!r}? "
                         f"Known: {', '.join(known)}"
                     )
-        if invisible := set(self.colours) & set(self.backgrounds):
+        if invisible := set(self.colors) & set(self.backgrounds):
             raise ValueError(
                 f"MovingShapes: {', '.join(sorted(invisible))} is both a colour and a background, "
                 "which hides the shape; take it out of one of them"
@@ -146,7 +146,7 @@ class MovingShapes:
 
     @property
     def _axes(self) -> tuple[tuple[str, ...], ...]:
-        one = (self.shapes, self.colours, self.motions, self.sizes)
+        one = (self.shapes, self.colors, self.motions, self.sizes)
         return (self.backgrounds, *(one * self.objects))
 
     def _digits(self, label: int | np.integer) -> list[str]:
@@ -179,7 +179,7 @@ class MovingShapes:
             raise ValueError(f"{len(objects)} objects, where this source draws {self.objects}")
         names = [background or self.backgrounds[0]]
         for one in objects:
-            names += [one.shape, one.colour, one.motion, one.size]
+            names += [one.shape, one.color, one.motion, one.size]
         for name, axis in zip(names, self._axes, strict=True):
             if name not in axis:
                 raise ValueError(f"{name!r} is not drawn here; choose among {', '.join(axis)}")
@@ -196,7 +196,7 @@ class MovingShapes:
     @property
     def vocabulary(self) -> tuple[str, ...]:
         """The words of all captions, sorted."""
-        words = {"a", *self.sizes, *self.colours, *self.shapes}
+        words = {"a", *self.sizes, *self.colors, *self.shapes}
         words |= {word for motion in self.motions for word in MOTIONS[motion].split()}
         if self.objects > 1:
             words |= {"and"}
@@ -211,22 +211,22 @@ class MovingShapes:
         joints = self.objects - 1
         return self.objects * (4 + motion) + joints + 4 * (len(self.backgrounds) > 1)
 
-    def colour(self, name: str) -> np.ndarray:
+    def color(self, name: str) -> np.ndarray:
         """The colour of that name, three uint8 numbers: red, green, blue."""
-        return np.array(COLOURS[name], np.uint8)
+        return np.array(COLORS[name], np.uint8)
 
     def radius(self, size: str) -> float:
         """The radius of a shape that captions call `size`, in units of the width."""
         return RADII[size]
 
     def template(
-        self, shape: str, radius: float, size: int, centre: tuple[float, float]
+        self, shape: str, radius: float, size: int, center: tuple[float, float]
     ) -> Float[np.ndarray, "h w"]:
         """`shape` in white on black, 0..1, in a picture of `size` x `size` pixels.
 
         `radius` and `centre` = (x, y) are in units of the width: (0.5, 0.5) is the middle.
         """
-        return coverage(shape, np.asarray(centre, np.float64), np.asarray(radius, np.float64), size)
+        return coverage(shape, np.asarray(center, np.float64), np.asarray(radius, np.float64), size)
 
     def clips(self, split: str) -> "ShapeClips":
         """The `examples` clips of "train" or the `held_out` of "held_out", two random streams."""
@@ -242,7 +242,7 @@ class MovingShapes:
         whole = Window(range(self.frames), range(self.size), range(self.size))
         seen = window or whole
         video = np.broadcast_to(
-            self.colour(self.background(label)).astype(np.float32), (*map(len, seen), 3)
+            self.color(self.background(label)).astype(np.float32), (*map(len, seen), 3)
         )
         for one in self.attributes(label):
             length = self.frames * self.stride
@@ -255,7 +255,7 @@ class MovingShapes:
                 seen.rows, seen.columns,
             )  # fmt: skip
             alpha = alpha[..., None].astype(np.float32)
-            video = video + alpha * (self.colour(one.colour) - video)
+            video = video + alpha * (self.color(one.color) - video)
         return np.rint(video).astype(np.uint8)
 
 

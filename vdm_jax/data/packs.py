@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from vdm_jax.data.mixtures import drawn
-from vdm_jax.data.sources import Element, Size, Source, Split, agreed
+from vdm_jax.data.mixtures import draw
+from vdm_jax.data.sources import Element, Size, Source, Split, common_value
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Packed:
         if not 0 <= self.share <= 1:
             raise ValueError(f"Packed.share is {self.share}: it is a probability, 0 to 1")
         if self.images is not None:
-            agreed((self.videos, self.images), "size", "Packed")
+            common_value((self.videos, self.images), "size", "Packed")
 
     @property
     def frames(self) -> int:
@@ -69,11 +69,11 @@ class Rows:
         """A row of `frames` frames with `segments` [f], and as many captions and labels."""
         if rng.random() < self.share:
             places = rng.integers(len(self.pool), size=self.frames)
-            members = [drawn(self.pool, int(place), rng) for place in places]
+            members = [draw(self.pool, int(place), rng) for place in places]
             chosen = [m["video"][int(rng.integers(len(m["video"])))] for m in members]
             video, segments = np.stack(chosen), np.arange(self.frames, dtype=np.int32)
         else:
-            members = [drawn(self.split, index, rng)]
+            members = [draw(self.split, index, rng)]
             video, segments = members[0]["video"], np.zeros(self.frames, np.int32)
         row: dict[str, Any] = {
             "video": video,

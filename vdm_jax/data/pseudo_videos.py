@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
-from vdm_jax.data.mixtures import drawn
+from vdm_jax.data.mixtures import draw
 from vdm_jax.data.sources import Element, Source, Split, sides
 
 
@@ -44,15 +44,16 @@ class Zoom:
         self, rng: np.random.Generator, frames: int, size: int, side: int
     ) -> tuple[Float[np.ndarray, "f 3"], str]:
         widths = side * rng.uniform(*self.shares, size=2)
-        centre = rng.uniform(widths.max() / 2, side - widths.max() / 2, size=2)
-        start, end = (np.array([*(centre - width / 2), width]) for width in widths)
+        center = rng.uniform(widths.max() / 2, side - widths.max() / 2, size=2)
+        start, end = (np.array([*(center - width / 2), width]) for width in widths)
         name = "zooming in" if widths[1] < widths[0] else "zooming out"
         return _between(start, end, frames), name
 
 
 @dataclass(frozen=True)
 class Pan:
-    """A window of one width, the share `share` of the image's, goes from one place to another."""
+    """A window of one width, the share `share` of the image's, goes from one place to
+    another."""
 
     share: float = 0.75
 
@@ -141,7 +142,7 @@ class Moved:
 
     def draw(self, index: int, rng: np.random.Generator) -> Element:
         """Image `index` with a random motion."""
-        return self._moved(drawn(self.images, index, rng), rng)
+        return self._moved(draw(self.images, index, rng), rng)
 
     def _moved(self, element: Element, rng: np.random.Generator) -> Element:
         source = self.source

@@ -55,7 +55,7 @@ DISTANCES: Mapping[str, Distance] = MappingProxyType(
 
 def coverage(
     shape: str,
-    centre: Float[np.ndarray, "*n 2"],
+    center: Float[np.ndarray, "*n 2"],
     radius: Float[np.ndarray, "*n"],
     size: int,
     rows: range | None = None,
@@ -65,11 +65,11 @@ def coverage(
 
     The edge is clip(1/2 - distance, 0, 1) in units of the spacing of the points. `centre` is
     (x, y) and, like `radius`, in units of the width, (0, 0) being the top left corner of a picture
-    of `size` x `size` pixels, of which only some `rows` and `columns` may be wanted. One picture
-    for each of the leading axes `n`.
+    of `size` x `size` pixels, of which only some `rows` and `columns` may be wanted. One
+    picture for each of the leading axes `n`.
     """
     rows, columns = rows or range(size), columns or range(size)
-    middle = 2 * size * np.asarray(centre, np.float32)
+    middle = 2 * size * np.asarray(center, np.float32)
     reach = 2 * size * np.asarray(radius, np.float32)[..., None, None]
     x = _points(columns)[None, :] - middle[..., 0, None, None]
     y = _points(rows)[:, None] - middle[..., 1, None, None]

@@ -12,9 +12,9 @@ import numpy as np
 from etils import epath
 from jaxtyping import Float, Int
 
-from vdm_jax import buckets
+from vdm_jax import storage
 from vdm_jax.config import nearest
-from vdm_jax.data.examples import parse
+from vdm_jax.data.tf_example import parse
 from vdm_jax.data.videos import Video
 
 SCHEMA = 1
@@ -111,13 +111,15 @@ class Records:
 def find(path: str, dataset: str) -> Shards:
     """The newest version of `dataset` (a name, or a name and variant `ucf101/64px_crf18`).
 
-    Where `path` is in a bucket, a copy of it on this machine: see `buckets.kept`.
+    Where `path` is in a bucket, a copy of it on this machine: see `buckets.cached_copy`.
     """
     root = epath.Path(path).expanduser()
     folder = root / dataset
     versions = [p for p in folder.glob("*") if re.fullmatch(r"\d+\.\d+\.\d+", p.name)]
     if versions:
-        return Shards(buckets.kept(max(versions, key=lambda p: tuple(map(int, p.name.split("."))))))
+        return Shards(
+            storage.cached_copy(max(versions, key=lambda p: tuple(map(int, p.name.split(".")))))
+        )
     name, _, variant = dataset.partition("/")
     if not folder.parent.is_dir() or not folder.is_dir():
         near = [str(p.relative_to(root)) for p in folder.parent.glob("[!.]*")]

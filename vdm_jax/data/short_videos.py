@@ -32,7 +32,7 @@ class Drop:
 
 
 @dataclass(frozen=True)
-class Refuse(Drop):
+class Raise(Drop):
     """They are an error."""
 
     def usable(self, lengths: Int[np.ndarray, " n"], span: int) -> Bool[np.ndarray, " n"]:
@@ -40,7 +40,7 @@ class Refuse(Drop):
             raise ValueError(
                 f"{count} of {len(lengths)} videos are shorter than a clip, which spans {span} "
                 f"frames; the shortest has {lengths.min()}. Make frames or stride smaller, or "
-                "choose short=Drop(), Loop() or Hold()"
+                "choose short=Drop(), Loop() or RepeatLast()"
             )
         return super().usable(lengths, span)
 
@@ -57,7 +57,7 @@ class Loop:
 
 
 @dataclass(frozen=True)
-class Hold(Loop):
+class RepeatLast(Loop):
     """They end in their last frame, repeated."""
 
     def frames(self, positions: Int[np.ndarray, " f"], length: int) -> Int[np.ndarray, " f"]:

@@ -60,7 +60,7 @@ def check_split(split: str) -> str:
     return split
 
 
-def agreed(sources: Sequence[Source], field: str, user: str) -> None:
+def common_value(sources: Sequence[Source], field: str, user: str) -> None:
     """Raises `ValueError` where `sources` differ in a field that `user` needs to be the same."""
     if len({getattr(source, field) for source in sources}) > 1:
         told = ", ".join(f"{type(s).__name__}.{field}={getattr(s, field)}" for s in sources)

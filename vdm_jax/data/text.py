@@ -24,7 +24,7 @@ class Text(Protocol):
 
 
 @dataclass(frozen=True)
-class Words:
+class WordTokenizer:
     """One token per word of a closed `vocabulary`, rows of `length` tokens.
 
     Word i of the vocabulary is token i + 1 and 0 is padding. Case and the marks . , ; : ! ? are

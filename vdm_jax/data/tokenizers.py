@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Int32
 
-from vdm_jax.buckets import local
 from vdm_jax.data.byte_pairs import BytePairs
+from vdm_jax.storage import local_path
 
 _merges = lru_cache(maxsize=2)(BytePairs.read)  # 49,152 lines, and every protocol has its own
 
 
 def _file(path: str, owner: str) -> Path:
-    file = local(path)
+    file = local_path(path)
     if not file.is_file():
         raise FileNotFoundError(f"{owner}.path: there is no file {file}")
     return file

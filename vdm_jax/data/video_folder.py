@@ -6,7 +6,7 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from vdm_jax.data.crops import CentreCrop, Crop
+from vdm_jax.data.crops import CenterCrop, Crop
 from vdm_jax.data.folders import Folder, open_folder
 from vdm_jax.data.sources import Element, Size, check_split, sides
 from vdm_jax.data.videos import Unreadable
@@ -22,8 +22,8 @@ class VideoFolder:
 
     The label is the sub-folder, counted in case-insensitive order; there are labels if every file
     is in a sub-folder. Captions come from the CSV table `captions` (columns file,caption; its path
-    relative to `path`) or from a .txt or .json file beside each video; if any video has one, those
-    without are skipped.
+    relative to `path`) or from a .txt or .json file beside each video; if any video has one,
+    those without are skipped.
 
     Training draws windows from the first part of each video, in an epoch as many as cover it, with
     a `crop` and, with probability `flip`, mirrored (which turns what "left" means: off by default).
@@ -39,7 +39,7 @@ class VideoFolder:
     size: Size = 64
     stride: int = 1
     fps: float | None = None
-    crop: Crop = CentreCrop()
+    crop: Crop = CenterCrop()
     flip: float = 0.0
     held_out: float = 0.1
     captions: str | None = None
@@ -137,7 +137,8 @@ class Windows:
     def _clip(
         self, number: int, start: int, place: tuple[float, float], mirrored: bool, voice: float
     ) -> Element:
-        """The clip at frame `start` of a file, its crop at `place`, `voice` choosing a caption."""
+        """The clip at frame `start` of a file, its crop at `place`, `voice` choosing a
+        caption."""
         source, file = self.source, self.source.opened.files[number]
         positions = start + source.stride * np.arange(source.frames)
         video = source.opened.read(number, positions)

@@ -48,7 +48,7 @@ class First:
 
 
 @dataclass(frozen=True)
-class Centre:
+class Center:
     """The clip in the middle of each video."""
 
     def count(self, starts: Int[np.ndarray, " n"], span: int) -> Int[np.ndarray, " n"]:

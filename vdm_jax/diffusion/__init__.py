@@ -2,19 +2,19 @@
 
 from vdm_jax.diffusion.corrections import (
     Correction,
-    Gradient,
-    Matched,
-    PseudoInverse,
-    Secant,
+    FiniteDifferenceGuidance,
+    PseudoInverseGuidance,
+    ReconstructionGuidance,
+    WhiteDataWeight,
     reconstruction,
 )
 from vdm_jax.diffusion.denoisers import Clip, DynamicThreshold, from_network
 from vdm_jax.diffusion.distillation import (
-    Double,
+    DeterministicJump,
     Jump,
-    Single,
+    StochasticJump,
     grid_logsnr,
-    merged,
+    merge_steps,
     two_steps,
 )
 from vdm_jax.diffusion.grids import Grid, Leading, Linspace, Trailing
@@ -27,17 +27,23 @@ from vdm_jax.diffusion.guidance import (
 )
 from vdm_jax.diffusion.keys import fold_in, normal, split
 from vdm_jax.diffusion.marginals import (
-    Flow,
+    LinearInterpolant,
     Marginal,
     VarianceExploding,
     VariancePreserving,
     expand,
 )
-from vdm_jax.diffusion.measurements import Known, LowResolution, Measurement
+from vdm_jax.diffusion.measurements import KnownPixels, LowResolution, Measurement
 from vdm_jax.diffusion.noise import Independent, Mixed, Noise, Progressive
 from vdm_jax.diffusion.parameterizations import EDM, Eps, Parameterization, V, Velocity, X
-from vdm_jax.diffusion.paths import Fresh, Held, Path, Posterior, replacement
 from vdm_jax.diffusion.process import Process
+from vdm_jax.diffusion.replacement import (
+    FixedNoise,
+    ForwardProcessNoise,
+    IndependentNoise,
+    KnownNoise,
+    replacement,
+)
 from vdm_jax.diffusion.samplers import (
     DDIM,
     Ancestral,
@@ -49,13 +55,13 @@ from vdm_jax.diffusion.samplers import (
 )
 from vdm_jax.diffusion.schedules import (
     Cosine,
+    DiscreteBetas,
     InterpolatedCosine,
     Karras,
     LinearBeta,
+    RectifiedFlow,
     Schedule,
     ShiftedCosine,
-    Straight,
-    Table,
     slope,
 )
 from vdm_jax.diffusion.solvers import DPMSolver, Heun
@@ -85,32 +91,34 @@ __all__ = [
     "Correction",
     "Cosine",
     "DPMSolver",
+    "DeterministicJump",
     "Discrete",
-    "Double",
+    "DiscreteBetas",
     "DynamicThreshold",
     "EDMWeight",
     "Eps",
-    "Flow",
-    "Fresh",
-    "Gradient",
+    "FiniteDifferenceGuidance",
+    "FixedNoise",
+    "ForwardProcessNoise",
     "Grid",
     "GuidanceWeight",
-    "Held",
     "Heun",
     "Independent",
+    "IndependentNoise",
     "InterpolatedCosine",
     "Interval",
     "Jump",
     "Karras",
-    "Known",
+    "KnownNoise",
+    "KnownPixels",
     "Leading",
     "LinearBeta",
+    "LinearInterpolant",
     "Linspace",
     "LogNormal",
     "LogitNormal",
     "LowResolution",
     "Marginal",
-    "Matched",
     "Measurement",
     "MinSNR",
     "Mixed",
@@ -118,24 +126,21 @@ __all__ = [
     "Oscillating",
     "Output",
     "Parameterization",
-    "Path",
     "PerFrame",
-    "Posterior",
     "PredictorCorrector",
     "Process",
     "Progressive",
-    "PseudoInverse",
+    "PseudoInverseGuidance",
+    "ReconstructionGuidance",
+    "RectifiedFlow",
     "SNRPlusOne",
     "Sampler",
     "Schedule",
-    "Secant",
     "ShiftedCosine",
     "Sigmoid",
-    "Single",
     "Stochastic",
-    "Straight",
+    "StochasticJump",
     "Stratified",
-    "Table",
     "Times",
     "Trailing",
     "TruncatedSNR",
@@ -145,6 +150,7 @@ __all__ = [
     "VariancePreserving",
     "Velocity",
     "Weight",
+    "WhiteDataWeight",
     "X",
     "ancestral",
     "check",
@@ -154,7 +160,7 @@ __all__ = [
     "from_network",
     "grid_logsnr",
     "langevin",
-    "merged",
+    "merge_steps",
     "normal",
     "reconstruction",
     "replacement",

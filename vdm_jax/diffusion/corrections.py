@@ -1,12 +1,14 @@
 """Reconstruction guidance: a denoiser that takes into account what is known of the video.
 
-y = A x is known: frames (`Known`) or a smaller video (`LowResolution`). With J = d x_hat / d z,
+y = A x is known: frames (`KnownPixels`) or a smaller video (`LowResolution`). With J = d x_hat / d
+z,
 
     E[x | z, y] = x_hat + J A' (A J A')^-1 (y - A x_hat)
 
 for Gaussian data; the corrections below approximate it. Most need the pull-back J' A' u alone, one
 vector-Jacobian product through whatever denoiser is given. J of a posterior mean is symmetric:
-alpha / sigma^2 times the covariance of x given z. So `Secant` can do without the backward pass.
+alpha / sigma^2 times the covariance of x given z. So `FiniteDifferenceGuidance` can do without the
+backward pass.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +27,7 @@ from vdm_jax.types import Denoiser, LogSNR, Video
 
 
 @dataclass(frozen=True)
-class Seen:
+class GuidanceContext:
     """What a correction works on, for one z.
 
     `x_hat`: the prediction. `residual`: y - A x_hat, for each measurement. `measure`: A.
@@ -35,7 +37,7 @@ class Seen:
     x_hat: Video
     residual: PyTree
     measure: Callable[[Video], PyTree]
-    pull: Callable[[PyTree], Video]
+    vjp: Callable[[PyTree], Video]
     predict: Callable[[Video], Video]
 
 
@@ -43,7 +45,9 @@ class Seen:
 class Correction(Protocol):
     """What to add to x_hat at a noise level."""
 
-    def __call__(self, seen: Seen, z: Video, logsnr: LogSNR, process: Process) -> Video: ...
+    def __call__(
+        self, seen: GuidanceContext, z: Video, logsnr: LogSNR, process: Process
+    ) -> Video: ...
 
 
 def reconstruction(
@@ -71,37 +75,37 @@ def reconstruction(
 
         found, pull, x_hat = jax.vjp(measured, z, has_aux=True)
         residual = [m.value - y for m, y in zip(measurements, found, strict=True)]
-        seen = Seen(x_hat, residual, measure, lambda u: pull(u)[0], predict)
+        seen = GuidanceContext(x_hat, residual, measure, lambda u: pull(u)[0], predict)
         return x_hat + correction(seen, z, logsnr, process)
 
     return guided
 
 
 @dataclass(frozen=True)
-class Gradient:
+class ReconstructionGuidance:
     """w alpha J' A' (y - A x_hat) = -(w alpha / 2) grad_z ||y - A x_hat||^2, a sum of squares.
 
     Ho et al. 2022, eq. 7 and 8. `weight` 0 is replacement alone, 1 the paper's derivation; it found
     more to be better, 9 for Kinetics and 50 for BAIR. A number, or an object that gives it for a
-    logsnr, such as `Matched`.
+    logsnr, such as `WhiteDataWeight`.
     """
 
     weight: float | GuidanceWeight = 1.0
 
-    def __call__(self, seen: Seen, z: Video, logsnr: LogSNR, process: Process) -> Video:
+    def __call__(self, seen: GuidanceContext, z: Video, logsnr: LogSNR, process: Process) -> Video:
         """One pull-back."""
         alpha, _ = process.alpha_sigma(logsnr)
         w = self.weight(logsnr, process, z.shape[1]) if callable(self.weight) else self.weight
-        return expand(jnp.asarray(w * alpha, z.dtype), z) * seen.pull(seen.residual)
+        return expand(jnp.asarray(w * alpha, z.dtype), z) * seen.vjp(seen.residual)
 
 
 @dataclass(frozen=True)
-class Secant:
+class FiniteDifferenceGuidance:
     """(x_hat(z + step v) - x_hat(z)) / step with v = w alpha A' (y - A x_hat).
 
-    `Gradient` without a backward pass, in the memory of plain sampling and two forward passes: v is
-    multiplied by J, where `Gradient` multiplies it by J', by a finite difference. The same for the
-    denoiser of Gaussian data, at any step.
+    `ReconstructionGuidance` without a backward pass, in the memory of plain sampling and two
+    forward passes: v is multiplied by J, where `ReconstructionGuidance` multiplies it by J', by a
+    finite difference. The same for the denoiser of Gaussian data, at any step.
     """
 
     weight: float | GuidanceWeight = 1.0
@@ -111,7 +115,7 @@ class Secant:
         if not self.step > 0:
             raise ValueError(f"Secant: step={self.step} must be above 0")
 
-    def __call__(self, seen: Seen, z: Video, logsnr: LogSNR, process: Process) -> Video:
+    def __call__(self, seen: GuidanceContext, z: Video, logsnr: LogSNR, process: Process) -> Video:
         """One more forward pass."""
         alpha, _ = process.alpha_sigma(logsnr)
         w = self.weight(logsnr, process, z.shape[1]) if callable(self.weight) else self.weight
@@ -121,8 +125,9 @@ class Secant:
 
 
 @dataclass(frozen=True)
-class Matched:
-    """min(1 + 1 / (variance SNR), maximum): a weight of `Gradient` that is right for white data.
+class WhiteDataWeight:
+    """min(1 + 1 / (variance SNR), maximum): a weight of `ReconstructionGuidance` that is right for
+    white data.
 
     (alpha d x_hat^a / d z^a)^-1, which makes eq. 7 exact, if known pixels are independent and have
     this variance: 1 at data, rising without bound towards noise. For means of k x k pixels the
@@ -138,7 +143,7 @@ class Matched:
 
 
 @dataclass(frozen=True)
-class PseudoInverse:
+class PseudoInverseGuidance:
     """J' A' (A J' A' + alpha noise^2 / sigma^2)^-1 (y - A x_hat), by conjugate gradients.
 
     The covariance-aware correction (Song et al. 2023, Pseudoinverse-guided diffusion, eq. 7, with
@@ -155,15 +160,15 @@ class PseudoInverse:
         if self.iterations < 1:
             raise ValueError(f"PseudoInverse: iterations={self.iterations} must be at least 1")
 
-    def __call__(self, seen: Seen, z: Video, logsnr: LogSNR, process: Process) -> Video:
+    def __call__(self, seen: GuidanceContext, z: Video, logsnr: LogSNR, process: Process) -> Video:
         """Solve for u, then pull it back."""
         alpha, sigma = process.alpha_sigma(logsnr)
         ridge = expand(jnp.asarray(alpha * (self.noise / sigma) ** 2, z.dtype), z)
 
         def system(u):
-            return jax.tree.map(lambda a, u: a + ridge * u, seen.measure(seen.pull(u)), u)
+            return jax.tree.map(lambda a, u: a + ridge * u, seen.measure(seen.vjp(u)), u)
 
-        return seen.pull(_conjugate_gradients(system, seen.residual, self.iterations))
+        return seen.vjp(_conjugate_gradients(system, seen.residual, self.iterations))
 
 
 def _conjugate_gradients(system, target, iterations: int):

@@ -13,7 +13,7 @@ from vdm_jax.diffusion.schedules import Schedule
 from vdm_jax.types import Denoiser, LogSNR, Video
 
 
-def merged(
+def merge_steps(
     first: Video, second: Video, logsnr_t: LogSNR, logsnr_m: LogSNR, logsnr_s: LogSNR
 ) -> Video:
     """x with ddim(x, t -> s) = ddim(second, m -> s) after ddim(first, t -> m).
@@ -50,7 +50,7 @@ def two_steps(
     # A loop has one copy of the network in the program, which compiles in half the time.
     logsnr = jnp.stack([jnp.stack([logsnr_t, logsnr_m]), jnp.stack([logsnr_m, logsnr_s])])
     _, (first, second) = jax.lax.scan(step, z, logsnr)
-    return merged(first, second, logsnr_t, logsnr_m, logsnr_s)
+    return merge_steps(first, second, logsnr_t, logsnr_m, logsnr_s)
 
 
 Index = Int[Array, "*batch"]
@@ -71,7 +71,7 @@ class Jump(Protocol):
 
 
 @dataclass(frozen=True)
-class Single:
+class DeterministicJump:
     """From i / N to (i - 1) / N by way of the middle: a student for `DDIM` of N steps.
 
     Salimans & Ho 2022, algorithm 2.
@@ -84,7 +84,7 @@ class Single:
 
 
 @dataclass(frozen=True)
-class Double:
+class StochasticJump:
     """From i / N to (i - 2) / N by way of (i - 1) / N: a student for `Stochastic` of N steps.
 
     At i = 1 only one step is left, which the teacher makes at once. A teacher of 2 N steps was

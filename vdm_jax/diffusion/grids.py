@@ -45,7 +45,8 @@ class Linspace:
 
 @dataclass(frozen=True)
 class Leading:
-    """Stable Diffusion's: every (total // N)-th of a `Table`'s `total` steps, from `offset` on.
+    """Stable Diffusion's: every (total // N)-th of a `DiscreteBetas`'s `total` steps, from `offset`
+    on.
 
     Called at steps k = (N - 1) (total // N) + offset, ..., total // N + offset, offset.
     With stop = 1 / total the result is z at the table's first step, with stop = 0 it is x_hat.
@@ -67,7 +68,9 @@ class Leading:
         return np.append((k + 1) / self.total, stop)
 
 
-def path(process: Process, grid: Grid, steps: int, start: float, stop: float) -> tuple[LogSNR, int]:
+def logsnr_grid(
+    process: Process, grid: Grid, steps: int, start: float, stop: float
+) -> tuple[LogSNR, int]:
     """The logsnr at each time of a grid [steps + 1], and which update is to return x_hat.
 
     That is the last, `steps - 1`, where sampling stops at data, and otherwise none (`steps`).

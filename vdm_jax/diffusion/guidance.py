@@ -47,7 +47,8 @@ class Oscillating:
     """`high` for the first steps, then `low`, `high`, `low`, ... Ho et al. 2022 (Imagen Video).
 
     `steps` and `grid` are the sampler's: the step is the one whose time is nearest to that of
-    logsnr. `first` counts the steps before the oscillation; None is a tenth of them, rounded up.
+    logsnr. `first` counts the steps before the oscillation; None is a tenth of them,
+    rounded up.
     """
 
     high: float

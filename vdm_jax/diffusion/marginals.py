@@ -43,7 +43,7 @@ class VarianceExploding:
 
 
 @dataclass(frozen=True)
-class Flow:
+class LinearInterpolant:
     """alpha = sigmoid(logsnr / 2), sigma = sigmoid(-logsnr / 2), so that alpha + sigma = 1.
 
     The straight path z = (1 - t) x + t eps of rectified flow, Liu et al. 2022.

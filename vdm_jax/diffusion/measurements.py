@@ -21,7 +21,7 @@ class Measurement(Protocol):
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Known:
+class KnownPixels:
     """Pixels that are known: `x` where `mask` is True. What `x` holds elsewhere does not matter.
 
     The mask is [b f], or [1 f] for all rows alike, or has more of the video's axes.

@@ -30,7 +30,7 @@ class Process:
         """(alpha, sigma), each shaped like `logsnr`."""
         return self.marginal.alpha_sigma(logsnr)
 
-    def first(self, eps: Video) -> Video:
+    def prior_sample(self, eps: Video) -> Video:
         """z_1 = sigma_1 eps: where sampling starts, from noise of unit variance."""
         return self.alpha_sigma(self.schedule(jnp.ones(())))[1] * eps
 

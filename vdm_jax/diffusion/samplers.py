@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 import jax
 import jax.numpy as jnp
 
-from vdm_jax.diffusion.grids import Grid, Trailing, path
+from vdm_jax.diffusion.grids import Grid, Trailing, logsnr_grid
 from vdm_jax.diffusion.keys import fold_in, normal, split
 from vdm_jax.diffusion.process import Process
 from vdm_jax.types import Denoiser, Key, LogSNR, Video
@@ -56,7 +56,7 @@ class DDIM:
         stop: float = 0.0,
     ) -> Video:
         """Sample; `key` is not used."""
-        logsnr, last = path(process, self.grid, self.steps, start, stop)
+        logsnr, last = logsnr_grid(process, self.grid, self.steps, start, stop)
 
         def update(i, z):
             x_hat = denoiser(z, logsnr[i])
@@ -92,7 +92,7 @@ class Ancestral:
     ) -> Video:
         """Sample; raises ValueError if asked to run upwards."""
         _descending(self, start, stop)
-        logsnr, last = path(process, self.grid, self.steps, start, stop)
+        logsnr, last = logsnr_grid(process, self.grid, self.steps, start, stop)
 
         def update(i, z):
             x_hat = denoiser(z, logsnr[i])
@@ -130,7 +130,7 @@ class PredictorCorrector:
     ) -> Video:
         """Sample; raises ValueError if asked to run upwards."""
         _descending(self, start, stop)
-        logsnr, last = path(process, self.grid, self.steps, start, stop)
+        logsnr, last = logsnr_grid(process, self.grid, self.steps, start, stop)
 
         def update(i, z):
             x_hat = denoiser(z, logsnr[i])
@@ -168,7 +168,7 @@ class Stochastic:
     ) -> Video:
         """Sample; raises ValueError if asked to run upwards."""
         _descending(self, start, stop)
-        logsnr, last = path(process, self.grid, self.steps, start, stop)
+        logsnr, last = logsnr_grid(process, self.grid, self.steps, start, stop)
 
         def update(i, z):
             x_hat = denoiser(z, logsnr[i])

@@ -223,7 +223,7 @@ class Karras:
 
 
 @dataclass(frozen=True)
-class Straight:
+class RectifiedFlow:
     """logsnr = 2 log((1 - t) / t) - 2 log(shift): uniform time on the path (1 - t) x + t eps.
 
     `shift` = s is the resolution shift t' = s t / (1 + (s - 1) t) of Esser et al. 2024, eq. 23. The
@@ -258,7 +258,7 @@ class Straight:
 
 
 @dataclass(frozen=True)
-class Table:
+class DiscreteBetas:
     """The discrete schedule of a foreign checkpoint, made continuous by linear interpolation.
 
     alpha_k^2 = prod_{j <= k} (1 - beta_j), k = 0, ..., steps - 1, with beta^(1/power) linear in k:
@@ -298,7 +298,7 @@ class Table:
 
 
 @lru_cache
-def _logsnrs(table: Table) -> np.ndarray:
+def _logsnrs(table: DiscreteBetas) -> np.ndarray:
     """logsnr at t = 0, 1/steps, ..., 1 in float64."""
     ends = table.beta_start ** (1 / table.power), table.beta_end ** (1 / table.power)
     log_alpha2 = np.cumsum(np.log1p(-(np.linspace(*ends, table.steps) ** table.power)))

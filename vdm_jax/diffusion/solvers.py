@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from vdm_jax.diffusion.grids import Grid, Linspace, Trailing, path
+from vdm_jax.diffusion.grids import Grid, Linspace, Trailing, logsnr_grid
 from vdm_jax.diffusion.keys import fold_in, normal
 from vdm_jax.diffusion.process import Process
 from vdm_jax.types import Denoiser, Key, LogSNR, Video
@@ -37,7 +37,7 @@ class DPMSolver:
         stop: float = 0.0,
     ) -> Video:
         """Sample; `key` is not used."""
-        logsnr, last = path(process, self.grid, self.steps, start, stop)
+        logsnr, last = logsnr_grid(process, self.grid, self.steps, start, stop)
 
         def update(i, carry):
             z, x_before, h_before = carry
@@ -80,7 +80,7 @@ class Heun:
         stop: float = 0.0,
     ) -> Video:
         """Sample; `key` is used only by churn."""
-        logsnr, last = path(process, self.grid, self.steps, start, stop)
+        logsnr, last = logsnr_grid(process, self.grid, self.steps, start, stop)
 
         def update(i, z):
             z, logsnr_t = self._churned(key, i, z, process, logsnr[i])

@@ -47,7 +47,7 @@ class Stratified:
 class Discrete:
     """logsnr(i / steps), i ~ U{1, ..., steps}: the times that a sampler of `steps` steps visits.
 
-    Ho et al. 2020 (with `Table`); Salimans & Ho 2022, algorithm 2.
+    Ho et al. 2020 (with `DiscreteBetas`); Salimans & Ho 2022, algorithm 2.
     """
 
     steps: int
@@ -78,7 +78,8 @@ class LogNormal:
 
 @dataclass(frozen=True)
 class LogitNormal:
-    """logsnr(t), log(t / (1 - t)) ~ N(mean, std^2). Esser et al. 2024, eq. 19, on `Straight`."""
+    """logsnr(t), log(t / (1 - t)) ~ N(mean, std^2). Esser et al. 2024, eq. 19, on
+    `RectifiedFlow`."""
 
     mean: float = 0.0
     std: float = 1.0

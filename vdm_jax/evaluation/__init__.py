@@ -11,7 +11,8 @@ from vdm_jax.evaluation.clipsim import (
 from vdm_jax.evaluation.completion import Extension, Interpolation, Prediction, Seam
 from vdm_jax.evaluation.denoising import DenoisingError
 from vdm_jax.evaluation.features import Features, PixelFeatures
-from vdm_jax.evaluation.flows import Flow, RaftFlow, Still
+from vdm_jax.evaluation.few_steps import FewSteps, GuidanceSweep, step_table
+from vdm_jax.evaluation.flows import Flow, RaftFlow, ZeroFlow
 from vdm_jax.evaluation.frechet import FrechetDistance, Moments, frechet_distance
 from vdm_jax.evaluation.images import psnr, ssim
 from vdm_jax.evaluation.inception_score import InceptionScore
@@ -19,24 +20,32 @@ from vdm_jax.evaluation.kernel import Polynomial
 from vdm_jax.evaluation.lpips import LpipsOfPairs
 from vdm_jax.evaluation.motion import MotionHistograms, motion_distance, motion_features
 from vdm_jax.evaluation.networks import NetworkFeatures, Random
-from vdm_jax.evaluation.oracle import Decision, MovingShapesOracle, centres, decide
+from vdm_jax.evaluation.normalization import (
+    Images,
+    Normalize,
+    Quantize,
+    Rescale,
+    ReverseChannels,
+    SubtractMeanClip,
+)
+from vdm_jax.evaluation.oracle import Decision, MovingShapesOracle, centers, decide
 from vdm_jax.evaluation.pretrained import Pretrained
 from vdm_jax.evaluation.protocols import (
     H264,
+    All,
     Classes,
     ClipSimilarity,
-    Every,
+    EvenlySpaced,
     Frechet,
     Generated,
     Gif,
     Inception,
     Jpeg,
     KernelDistance,
+    MaskedMean,
     Mean,
-    MeanOfSome,
     Measured,
     MotionDistance,
-    Nothing,
     PairPSNR,
     PairSSIM,
     Part,
@@ -45,17 +54,16 @@ from vdm_jax.evaluation.protocols import (
     RealCaptions,
     RealLabels,
     RPrecision,
-    Sample,
-    SampleAgain,
     SortedFirst,
-    Spread,
     Square,
+    Unconditional,
+    WithoutReplacement,
+    WithReplacement,
 )
-from vdm_jax.evaluation.ranges import Images, MinusVolume, Normalised, Quantised, Reversed, Scaled
 from vdm_jax.evaluation.resizing import (
     AlignCorners,
     Antialiased,
-    CentreCrop,
+    CenterCrop,
     HalfPixel,
     HalfPixelCubic,
     Legacy,
@@ -63,28 +71,27 @@ from vdm_jax.evaluation.resizing import (
     ShorterSide,
     Step,
 )
-from vdm_jax.evaluation.statistics import Chunk, Gathered, cached, fingerprint, gather
-from vdm_jax.evaluation.students import FewSteps, GuidanceSweep, step_table
-from vdm_jax.evaluation.subject import Completer, Evaluation, Subject
-from vdm_jax.evaluation.super_resolution import Enlarger, SuperResolution
+from vdm_jax.evaluation.statistics import Chunk, Gathered, cached_features, fingerprint, gather
+from vdm_jax.evaluation.subject import CompletionModel, Evaluation, Model
+from vdm_jax.evaluation.super_resolution import SuperResolution, SuperResolutionModel
 from vdm_jax.evaluation.warping import GuidedWarpingError, WarpingError, warping_error
 
 __all__ = [
     "H264",
     "AlignCorners",
+    "All",
     "Antialiased",
     "Bootstrap",
     "CaptionVectors",
-    "CentreCrop",
+    "CenterCrop",
     "Chunk",
     "Classes",
     "ClipSimilarity",
-    "Completer",
+    "CompletionModel",
     "Decision",
     "DenoisingError",
-    "Enlarger",
     "Evaluation",
-    "Every",
+    "EvenlySpaced",
     "Extension",
     "Features",
     "FewSteps",
@@ -106,17 +113,16 @@ __all__ = [
     "KernelDistance",
     "Legacy",
     "LpipsOfPairs",
+    "MaskedMean",
     "Mean",
-    "MeanOfSome",
     "Measured",
-    "MinusVolume",
+    "Model",
     "Moments",
     "MotionDistance",
     "MotionHistograms",
     "MovingShapesOracle",
     "NetworkFeatures",
-    "Normalised",
-    "Nothing",
+    "Normalize",
     "PairPSNR",
     "PairSSIM",
     "Part",
@@ -126,29 +132,30 @@ __all__ = [
     "Prediction",
     "Pretrained",
     "Protocol",
-    "Quantised",
+    "Quantize",
     "RPrecision",
     "RaftFlow",
     "Random",
     "Real",
     "RealCaptions",
     "RealLabels",
-    "Reversed",
-    "Sample",
-    "SampleAgain",
-    "Scaled",
+    "Rescale",
+    "ReverseChannels",
     "Seam",
     "ShorterSide",
     "SortedFirst",
-    "Spread",
     "Square",
     "Step",
-    "Still",
-    "Subject",
+    "SubtractMeanClip",
     "SuperResolution",
+    "SuperResolutionModel",
+    "Unconditional",
     "WarpingError",
-    "cached",
-    "centres",
+    "WithReplacement",
+    "WithoutReplacement",
+    "ZeroFlow",
+    "cached_features",
+    "centers",
     "clip_frames",
     "clipsim",
     "decide",

@@ -33,8 +33,8 @@ class Spectrum:
         if count < 2:
             raise ValueError(f"a power spectrum needs at least 2 clips, there are {count}")
         mean = total / count
-        centred = energy - count * np.square(np.abs(_fft(mean)))
-        return cls(mean, np.clip(centred, 0, None) / (count - 1))
+        centered = energy - count * np.square(np.abs(_fft(mean)))
+        return cls(mean, np.clip(centered, 0, None) / (count - 1))
 
 
 @dataclass(frozen=True)

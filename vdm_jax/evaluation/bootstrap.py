@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from vdm_jax.evaluation.frechet import Moments, frechet_distance
-from vdm_jax.evaluation.inception_score import checked
+from vdm_jax.evaluation.inception_score import check_probabilities
 from vdm_jax.evaluation.kernel import CUBIC, Polynomial
 
 Rows = Float[np.ndarray, "n d"]
@@ -100,7 +100,7 @@ class Bootstrap:
 
         log IS = H(mean p) - mean H(p), both of the counted rows.
         """
-        p = checked(p)
+        p = check_probabilities(p)
         _enough(len(p))
         entropies = -_times_log(p).sum(axis=1)
 
@@ -117,11 +117,11 @@ class Bootstrap:
             raise ValueError(f"{len(x)} rows are not {each} for each clip")
         _enough(len(x) // each)
         middle = x.mean(axis=0)
-        centred = x - middle
+        centered = x - middle
         for counts in self.counts(len(x) // each, side):
             counts = np.repeat(counts, each)
-            shift = counts @ centred / len(x)
-            rows = centred * np.sqrt(counts)[:, None]
+            shift = counts @ centered / len(x)
+            rows = centered * np.sqrt(counts)[:, None]
             scatter = rows.T @ rows - len(x) * np.outer(shift, shift)
             yield Moments(len(x), middle + shift, scatter)
 

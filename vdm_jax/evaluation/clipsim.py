@@ -15,12 +15,12 @@ from jaxtyping import Float
 
 from vdm_jax import data, models, parallel
 from vdm_jax.evaluation.networks import NetworkFeatures
+from vdm_jax.evaluation.normalization import CLIP, UNIT, Images
 from vdm_jax.evaluation.pretrained import Pretrained
-from vdm_jax.evaluation.ranges import CLIP, UNIT, Images
-from vdm_jax.evaluation.resizing import CentreCrop, Pillow, ShorterSide, Step
+from vdm_jax.evaluation.resizing import CenterCrop, Pillow, ShorterSide, Step
 
 PIXELS: tuple[Step, ...] = (
-    Pillow(ShorterSide(224), "cubic"), CentreCrop(224, "nearest"), UNIT, CLIP, Images()
+    Pillow(ShorterSide(224), "cubic"), CenterCrop(224, "nearest"), UNIT, CLIP, Images()
 )  # fmt: skip
 """As OpenAI's CLIP does: PIL's bicubic to a shorter side of 224, the middle, its normalisation."""
 BLOCK = 256
@@ -68,7 +68,7 @@ def _loaded(vectors: CaptionVectors) -> tuple[Any, Any]:
         with jax.default_matmul_precision("highest"):
             return network.apply({"params": params}, tokens, method="pooled")
 
-    return params, parallel.Program(encode)
+    return params, parallel.Jit(encode)
 
 
 def directions(frames: Float[np.ndarray, "b f d"]) -> Float[np.ndarray, "b d"]:

@@ -14,13 +14,21 @@ from jaxtyping import Bool, Float
 
 from vdm_jax import data, diffusion
 from vdm_jax.data import Element
-from vdm_jax.evaluation.oracle import centres, decide_all
-from vdm_jax.evaluation.subject import Clips, Completer, Results, at_most, elements, encode, labels
+from vdm_jax.evaluation.oracle import ATTRIBUTES, centers, decide_all
+from vdm_jax.evaluation.subject import (
+    Clips,
+    CompletionModel,
+    Results,
+    encode,
+    evenly_spaced,
+    labels,
+    up_to,
+)
 from vdm_jax.evaluation.templates import templates
 from vdm_jax.types import Key
 
 Corrections = tuple[diffusion.Correction | None, ...]
-TABLE: Corrections = (None, diffusion.Gradient(10.0))
+TABLE: Corrections = (None, diffusion.ReconstructionGuidance(10.0))
 
 
 def title(correction: diffusion.Correction | None) -> str:
@@ -32,10 +40,10 @@ def title(correction: diffusion.Correction | None) -> str:
     return " ".join([type(correction).__name__, *shown])
 
 
-def known(videos: Clips, frames: Bool[np.ndarray, "f"]) -> diffusion.Known:
+def known(videos: Clips, frames: Bool[np.ndarray, "f"]) -> diffusion.KnownPixels:
     """These frames of the clips."""
-    x = jnp.asarray(data.scaled(videos))
-    return diffusion.Known(x, jnp.asarray(np.tile(frames, (len(videos), 1))))
+    x = jnp.asarray(data.to_float(videos))
+    return diffusion.KnownPixels(x, jnp.asarray(np.tile(frames, (len(videos), 1))))
 
 
 @dataclass(frozen=True)
@@ -52,16 +60,16 @@ class Prediction:
     clips: int = 128
     given: int = 4
     corrections: Corrections = TABLE
-    path: diffusion.Path = diffusion.Posterior()
+    known_noise: diffusion.KnownNoise = diffusion.ForwardProcessNoise()
     every: int | None = None
 
     @property
     def name(self) -> str:
         return "prediction"
 
-    def __call__(self, key: Key, subject: Completer) -> Results:
+    def __call__(self, key: Key, subject: CompletionModel) -> Results:
         source = shapes(subject)
-        chosen = elements(source, "held_out", self.clips)
+        chosen = evenly_spaced(source, "held_out", self.clips)
         true = np.stack([e["video"] for e in chosen])
         first = np.arange(source.frames) < self.given
         results = {"truth": self.scores(true, chosen, source)}
@@ -71,7 +79,11 @@ class Prediction:
                 (", no caption", subject.encode([""] * self.clips, [-1] * self.clips)),
             ):
                 made = subject.complete(
-                    key, cond, known(true, first), correction=correction, path=self.path
+                    key,
+                    cond,
+                    known(true, first),
+                    correction=correction,
+                    known_noise=self.known_noise,
                 )
                 scores = self.scores(made, chosen, source)
                 results[title(correction) + suffix] = scores
@@ -83,13 +95,13 @@ class Prediction:
         """The three measures of these clips as continuations of the chosen ones."""
         asked = [source.attributes(label)[0] for label in labels(chosen)]
         found = decide_all(videos[:, self.given :], source)
-        where, right = centres(videos, source), centres(_videos(chosen), source)
+        where, right = centers(videos, source), centers(_videos(chosen), source)
         moved = where[:, self.given - 1 :] - where[:, self.given - 1 : self.given]
         directions = nearest_course(moved, source, self.given - 1)
         distance = np.linalg.norm(where[:, self.given] - right[:, self.given], axis=-1)
         return {
             "colour": _fraction(
-                shown.colour == one.colour for shown, one in zip(found, asked, strict=True)
+                shown.color == one.color for shown, one in zip(found, asked, strict=True)
             ),
             "direction": _fraction(
                 d == one.motion for d, one in zip(directions, asked, strict=True)
@@ -110,21 +122,27 @@ class Extension:
     frames: int = 32
     overlap: int = 4
     corrections: Corrections = TABLE
-    path: diffusion.Path = diffusion.Posterior()
+    known_noise: diffusion.KnownNoise = diffusion.ForwardProcessNoise()
     every: int | None = None
 
     @property
     def name(self) -> str:
         return "extension"
 
-    def __call__(self, key: Key, subject: Completer) -> Results:
+    def __call__(self, key: Key, subject: CompletionModel) -> Results:
         source = shapes(subject)
-        chosen = elements(source, "held_out", self.clips)
+        chosen = evenly_spaced(source, "held_out", self.clips)
         cond, true = encode(subject, chosen), _videos(chosen)
         results = {"truth": self.scores(true, chosen, source)}
         for correction in self.corrections:
             long = subject.extend(
-                key, cond, true, self.frames, self.overlap, correction=correction, path=self.path
+                key,
+                cond,
+                true,
+                self.frames,
+                self.overlap,
+                correction=correction,
+                known_noise=self.known_noise,
             )
             results[title(correction)] = self.scores(long[:, -source.frames :], chosen, source)
         return results
@@ -137,7 +155,10 @@ class Extension:
         asked = [source.attributes(label)[0] for label in labels(chosen)]
         pairs = list(zip(found, asked, strict=True))
         return {
-            name: _fraction(getattr(shown, name) == getattr(one, name) for shown, one in pairs)
+            name: _fraction(
+                getattr(shown, ATTRIBUTES[name]) == getattr(one, ATTRIBUTES[name])
+                for shown, one in pairs
+            )
             for name in ("colour", "shape", "size")
         } | {"clean": _fraction(shown.clean for shown in found)}
 
@@ -153,22 +174,22 @@ class Interpolation:
 
     clips: int = 128
     corrections: Corrections = TABLE
-    path: diffusion.Path = diffusion.Posterior()
+    known_noise: diffusion.KnownNoise = diffusion.ForwardProcessNoise()
     every: int | None = None
 
     @property
     def name(self) -> str:
         return "interpolation"
 
-    def __call__(self, key: Key, subject: Completer) -> Results:
+    def __call__(self, key: Key, subject: CompletionModel) -> Results:
         source = shapes(subject)
-        chosen = elements(source, "held_out", self.clips)
+        chosen = evenly_spaced(source, "held_out", self.clips)
         cond = subject.encode([""] * self.clips, [-1] * self.clips)
         true, even = _videos(chosen), np.arange(source.frames) % 2 == 0
         results = {"truth": self.scores(true, chosen, source)}
         for correction in self.corrections:
             made = subject.complete(
-                key, cond, known(true, even), correction=correction, path=self.path
+                key, cond, known(true, even), correction=correction, known_noise=self.known_noise
             )
             results[title(correction)] = self.scores(made, chosen, source)
         return results
@@ -177,7 +198,7 @@ class Interpolation:
         self, videos: Clips, chosen: Sequence[Element], source: data.MovingShapes
     ) -> dict[str, float]:
         """The three measures of clips whose even frames are known."""
-        where = centres(videos, source)
+        where = centers(videos, source)
         before, made, after = where[:, :-2:2], where[:, 1:-1:2], where[:, 2::2]
         middle = np.linalg.norm(made - (before + after) / 2, axis=-1)
         reach = np.linalg.norm(after - before, axis=-1) / 2
@@ -185,7 +206,7 @@ class Interpolation:
         asked = [source.attributes(label)[0] for label in labels(chosen)]
         return {
             "colour": _fraction(
-                shown.colour == one.colour for shown, one in zip(found, asked, strict=True)
+                shown.color == one.color for shown, one in zip(found, asked, strict=True)
             ),
             "middle": float(middle.mean()),
             "between": float(np.mean(middle <= reach + 0.5)),
@@ -207,21 +228,21 @@ class Seam:
     clips: int = 64
     given: int = 4
     corrections: Corrections = TABLE
-    path: diffusion.Path = diffusion.Posterior()
+    known_noise: diffusion.KnownNoise = diffusion.ForwardProcessNoise()
     every: int | None = None
 
     @property
     def name(self) -> str:
         return "seam"
 
-    def __call__(self, key: Key, subject: Completer) -> Results:
-        chosen = at_most(subject.data, "held_out", self.clips)
+    def __call__(self, key: Key, subject: CompletionModel) -> Results:
+        chosen = up_to(subject.data, "held_out", self.clips)
         cond, true = encode(subject, chosen), _videos(chosen)
         first = np.arange(true.shape[1]) < self.given
         results = {"truth": self.scores(true, true)}
         for correction in self.corrections:
             made = subject.complete(
-                key, cond, known(true, first), correction=correction, path=self.path
+                key, cond, known(true, first), correction=correction, known_noise=self.known_noise
             )
             results[title(correction)] = self.scores(made, true)
         return results
@@ -240,7 +261,8 @@ class Seam:
 def nearest_course(
     moved: Float[np.ndarray, "b f 2"], source: data.MovingShapes, first: int
 ) -> list[str]:
-    """The motion whose course from frame `first` on is nearest to each, in pixels from there."""
+    """The motion whose course from frame `first` on is nearest to each, in pixels from
+    there."""
     courses = {
         motion: source.size * (course[first:] - course[first])
         for motion, course in templates(source).course.items()
@@ -251,7 +273,7 @@ def nearest_course(
     return [list(courses)[i] for i in strays.argmin(axis=1)]
 
 
-def shapes(subject: Completer) -> data.MovingShapes:
+def shapes(subject: CompletionModel) -> data.MovingShapes:
     """The subject's data, which these measures know the geometry of."""
     if not isinstance(subject.data, data.MovingShapes):
         raise ValueError(

@@ -9,9 +9,9 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
 from vdm_jax import diffusion, parallel
-from vdm_jax.data import scaled
+from vdm_jax.data import to_float
 from vdm_jax.evaluation.baselines import Constant, Spectrum, Wiener
-from vdm_jax.evaluation.subject import Results, Subject, at_most, encode
+from vdm_jax.evaluation.subject import Model, Results, encode, up_to
 from vdm_jax.types import Denoiser, Key, Video
 
 
@@ -37,19 +37,19 @@ class DenoisingError:
     def name(self) -> str:
         return "denoising"
 
-    def __call__(self, key: Key, subject: Subject) -> Results:
-        train = at_most(subject.data, "train", self.train_clips)
-        spectrum = Spectrum.of(scaled(e["video"]) for e in train)
+    def __call__(self, key: Key, subject: Model) -> Results:
+        train = up_to(subject.data, "train", self.train_clips)
+        spectrum = Spectrum.of(to_float(e["video"]) for e in train)
         fixed = {"wiener": Wiener(spectrum, subject.process), "constant": Constant(spectrum)}
-        held_out = at_most(subject.data, "held_out", self.clips)
+        held_out = up_to(subject.data, "held_out", self.clips)
         count = len(held_out)
         logsnr = self.logsnrs(count)
         sums = {name: np.zeros(self.bands) for name in ("model", *fixed)}
         # A compiled program of this call's own, so that it lets go of the parameters after it.
-        compiled = parallel.Program(lambda denoiser, z, logsnr: denoiser(z, logsnr))
+        compiled = parallel.Jit(lambda denoiser, z, logsnr: denoiser(z, logsnr))
         for start in range(0, count, self.batch):
             part = held_out[start : start + self.batch]
-            x = jnp.asarray(scaled(np.stack([e["video"] for e in part])))
+            x = jnp.asarray(to_float(np.stack([e["video"] for e in part])))
             model = subject.denoiser(encode(subject, part))
             model = model if isinstance(model, Partial) else Partial(model)
             denoisers = {"model": Partial(compiled, model), **fixed}
@@ -60,11 +60,11 @@ class DenoisingError:
                 for name, error in errors.items():
                     sums[name][band] += np.asarray(error, np.float64).sum()
         width = (self.high - self.low) / self.bands
-        centres = [self.low + width * (band + 0.5) for band in range(self.bands)]
+        centers = [self.low + width * (band + 0.5) for band in range(self.bands)]
         return {
             name: {
-                f"{centre:g}": float(total / count)
-                for centre, total in zip(centres, totals, strict=True)
+                f"{center:g}": float(total / count)
+                for center, total in zip(centers, totals, strict=True)
             }
             for name, totals in sums.items()
         }

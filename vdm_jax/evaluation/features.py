@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from vdm_jax.data import scaled
+from vdm_jax.data import to_float
 from vdm_jax.evaluation.subject import Clips
 
 
@@ -40,7 +40,7 @@ class PixelFeatures:
         return "pixels"
 
     def __call__(self, video: Clips) -> Float[np.ndarray, "b d"]:
-        x = scaled(jnp.asarray(video))
+        x = to_float(jnp.asarray(video))
         shape = (len(video), self.frames, self.size, self.size, video.shape[-1])
         small = jax.image.resize(x, shape, "linear", antialias=True)
         return np.asarray(small, np.float64).reshape(len(video), -1)

@@ -65,7 +65,7 @@ class RaftFlow:
 
 
 @dataclass(frozen=True)
-class Still:
+class ZeroFlow:
     """Nothing moves: a warping error by it is the difference between frames."""
 
     @property

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Num
 
 from vdm_jax.evaluation.features import Features
-from vdm_jax.evaluation.subject import Results, Subject, elements, encode
+from vdm_jax.evaluation.subject import Model, Results, encode, evenly_spaced
 from vdm_jax.types import Key
 
 
@@ -103,14 +103,14 @@ class FrechetDistance:
     def name(self) -> str:
         return f"frechet_{self.features.name}"
 
-    def __call__(self, key: Key, subject: Subject) -> Results:
-        real = elements(subject.data, self.split, self.clips)
+    def __call__(self, key: Key, subject: Model) -> Results:
+        real = evenly_spaced(subject.data, self.split, self.clips)
         reference = self.moments(np.stack([e["video"] for e in real]))
         cond = encode(subject, real)
         generated = self.moments(np.asarray(subject.generate(key, cond, self.clips)))
         results = {"distance": frechet_distance(generated, reference, self.ddof)}
         if self.split != "train":
-            train = elements(subject.data, "train", self.clips)
+            train = evenly_spaced(subject.data, "train", self.clips)
             floor = self.moments(np.stack([e["video"] for e in train]))
             results["floor"] = frechet_distance(floor, reference, self.ddof)
         return results | {"clips": self.clips}

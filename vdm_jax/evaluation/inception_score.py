@@ -24,7 +24,7 @@ class InceptionScore:
 
     def __call__(self, p: Probabilities) -> tuple[float, float]:
         """The mean over the parts, and their standard deviation (ddof 0: 0 of one part)."""
-        p = checked(p)
+        p = check_probabilities(p)
         if len(p) < self.splits:
             raise ValueError(f"{len(p)} clips cannot be split into {self.splits} parts")
         if self.shuffle is not None:  # the generator of the published code
@@ -58,7 +58,7 @@ def probabilities(logits: Float[np.ndarray, "n k"]) -> Probabilities:
     return powers / powers.sum(axis=1, keepdims=True)
 
 
-def checked(p: Probabilities) -> Probabilities:
+def check_probabilities(p: Probabilities) -> Probabilities:
     """Probabilities in float64.
 
     Raises:

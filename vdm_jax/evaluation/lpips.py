@@ -64,7 +64,7 @@ class LpipsOfPairs:
 
     def forward(self, params: Params, video: Float[Array, "b f h w c"]) -> Float[Array, "b 1"]:
         """One batch, to be compiled."""
-        a, b = halves(data.scaled(video), self.title)
+        a, b = halves(data.to_float(video), self.title)
         frames = (x.reshape(-1, *x.shape[2:]) for x in (a, b))
         with jax.default_matmul_precision("highest"):
             found = self.network.apply({"params": params}, *frames)

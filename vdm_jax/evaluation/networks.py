@@ -14,11 +14,11 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Num
 
 from vdm_jax import parallel
-from vdm_jax.buckets import local
 from vdm_jax.checkpoints import PUBLISHED, CheckpointError, Published, read_weights
 from vdm_jax.config import ConfigError, nearest
-from vdm_jax.evaluation.ranges import MinusVolume, Scaled
+from vdm_jax.evaluation.normalization import Rescale, SubtractMeanClip
 from vdm_jax.evaluation.resizing import Step
+from vdm_jax.storage import local_path
 from vdm_jax.types import Key, Params
 
 
@@ -82,8 +82,8 @@ class NetworkFeatures:
 
     def untrained(self, seed: int = 0) -> "NetworkFeatures":
         """The same without any file: random weights, and grey where a mean clip is subtracted."""
-        grey = Scaled(1.0, -128.0)
-        pixels = tuple(grey if isinstance(s, MinusVolume) else s for s in self.pixels)
+        gray = Rescale(1.0, -128.0)
+        pixels = tuple(gray if isinstance(s, SubtractMeanClip) else s for s in self.pixels)
         return replace(self, weights=Random(seed), pixels=pixels)
 
     def __call__(self, video: Num[np.ndarray, "b f h w c"]) -> Float[np.ndarray, "n d"]:
@@ -106,7 +106,7 @@ class NetworkFeatures:
         if self.pixels and video.dtype != np.uint8:
             raise ValueError(
                 f"{self.title} looks at clips of 8 bits, not of {video.dtype}: quantise them "
-                "(data.quantised), as every published number does"
+                "(data.to_uint8), as every published number does"
             )
         frames = video.shape[1]
         if frames < self.least or frames > (self.most or frames):
@@ -137,7 +137,9 @@ class NetworkFeatures:
         batch = jax.ShapeDtypeStruct((1, *clip), jnp.float32)
         seen = jax.eval_shape(partial(network_input, steps=self.pixels), batch)
         x = jnp.zeros(seen.shape, jnp.float32)
-        return loaded(self.network, self.weights, lambda key: self.network.init(key, x)["params"])
+        return load_parameters(
+            self.network, self.weights, lambda key: self.network.init(key, x)["params"]
+        )
 
 
 def network_input(video: Num[Array, "b f h w c"], steps: tuple[Step, ...]) -> Array:
@@ -148,7 +150,7 @@ def network_input(video: Num[Array, "b f h w c"], steps: tuple[Step, ...]) -> Ar
     return jnp.asarray(x)
 
 
-def loaded(network: Any, weights: str | Random, init: Callable[[Key], Params]) -> Params:
+def load_parameters(network: Any, weights: str | Random, init: Callable[[Key], Params]) -> Params:
     """The parameters of a file, or at random, of the shapes of those that `init` would make.
 
     Raises:
@@ -169,7 +171,7 @@ def find(weights: str, network: Any) -> tuple[Published, Path | None]:
     """
     if weights in PUBLISHED:
         return PUBLISHED[weights], None
-    path = local(weights)
+    path = local_path(weights)
     if not path.exists():
         raise CheckpointError(
             f"{weights!r} is neither published weights nor a file; {nearest(weights, PUBLISHED)}"
@@ -206,7 +208,7 @@ def program(
     """Clips to features on these devices; keeps the parameters and the compiled programs."""
     mesh = parallel.Mesh().build(devices)
     whole, rows = NamedSharding(mesh, PartitionSpec()), parallel.batch_sharding(mesh)
-    forward = parallel.Program(features.forward, in_shardings=(whole, rows), out_shardings=rows)
+    forward = parallel.Jit(features.forward, in_shardings=(whole, rows), out_shardings=rows)
     batch = features.batch * len(devices)
     held: list[Params] = []
 

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from vdm_jax import data
-from vdm_jax.evaluation.subject import Clips, Results, Subject, elements, encode, labels
+from vdm_jax.evaluation.subject import Clips, Model, Results, encode, evenly_spaced, labels
 from vdm_jax.evaluation.templates import centroids, coverage, templates
 from vdm_jax.types import Key
 
@@ -22,7 +22,7 @@ class Decision:
     """
 
     shape: str
-    colour: str
+    color: str
     motion: str
     size: str
     fit: float
@@ -32,6 +32,10 @@ class Decision:
     def clean(self) -> bool:
         """One whole shape on its background: template fit > 0.8 and contrast > 0.5."""
         return self.fit > 0.8 and self.contrast > 0.5
+
+
+ATTRIBUTES = {"colour": "color", "motion": "motion", "shape": "shape", "size": "size"}
+"""Scores by name in `evaluations.jsonl`, each with its field of `Decision` and `data.Object`."""
 
 
 @dataclass(frozen=True)
@@ -49,18 +53,18 @@ class MovingShapesOracle:
     def name(self) -> str:
         return "oracle"
 
-    def __call__(self, key: Key, subject: Subject) -> Results:
+    def __call__(self, key: Key, subject: Model) -> Results:
         source = _single(subject.data)
-        prompts = elements(source, "held_out", self.samples)
+        prompts = evenly_spaced(source, "held_out", self.samples)
         videos = np.asarray(subject.generate(key, encode(subject, prompts), self.samples))
         found = decide_all(videos, source)
         asked = [source.attributes(label)[0] for label in labels(prompts)]
         pairs = list(zip(found, asked, strict=True))
         scores = {
             name: float(
-                np.mean([getattr(shown, name) == getattr(one, name) for shown, one in pairs])
+                np.mean([getattr(shown, field) == getattr(one, field) for shown, one in pairs])
             )
-            for name in ("colour", "motion", "shape", "size")
+            for name, field in ATTRIBUTES.items()
         }
         clean = float(np.mean([shown.clean for shown in found]))
         return scores | {"clean": clean, "samples": self.samples}
@@ -98,16 +102,16 @@ def _decide(videos: Clips, source: data.MovingShapes) -> list[Decision]:
     background = _nearest(_borders(x), _table(source, source.backgrounds))
     inside = _foreground(x, background)
     mean = (x * inside[..., None]).sum((1, 2, 3)) / np.maximum(inside.sum((1, 2, 3)), 1)[:, None]
-    table = _table(source, source.colours)
-    colour = _nearest(mean, table)
-    cover = coverage(x, colour[:, None], background[:, None])
+    table = _table(source, source.colors)
+    color = _nearest(mean, table)
+    cover = coverage(x, color[:, None], background[:, None])
     contrast = _average(cover, inside) - _average(cover, ~inside)
-    centres = centroids(cover * inside)
+    centers = centroids(cover * inside)
 
     bank = templates(source)
-    fits = bank.fits(cover, centres).mean(axis=-1)
-    moved = centres - centres.mean(axis=1, keepdims=True)
-    names = [source.colours[i] for i in np.argmin(_distances(colour, table), axis=1)]
+    fits = bank.fits(cover, centers).mean(axis=-1)
+    moved = centers - centers.mean(axis=1, keepdims=True)
+    names = [source.colors[i] for i in np.argmin(_distances(color, table), axis=1)]
     decisions = []
     for i, best in enumerate(fits.argmax(axis=1)):
         shape, size, growth = bank.hypotheses[best]
@@ -120,7 +124,7 @@ def _decide(videos: Clips, source: data.MovingShapes) -> list[Decision]:
     return decisions
 
 
-def centres(videos: Clips, source: data.MovingShapes) -> Float[np.ndarray, "b f 2"]:
+def centers(videos: Clips, source: data.MovingShapes) -> Float[np.ndarray, "b f 2"]:
     """The centroid (x, y), in pixels, of what differs from the background, whatever its colour.
 
     Differences below an eighth of the clip's largest are taken for noise.
@@ -144,19 +148,19 @@ def _single(source: data.Source) -> data.MovingShapes:
 
 
 def _table(source: data.MovingShapes, names: Sequence[str]) -> Float[np.ndarray, "n c"]:
-    return np.stack([source.colour(name) for name in names]).astype(np.float32)
+    return np.stack([source.color(name) for name in names]).astype(np.float32)
 
 
 def _distances(
-    colours: Float[np.ndarray, "b c"], table: Float[np.ndarray, "n c"]
+    colors: Float[np.ndarray, "b c"], table: Float[np.ndarray, "n c"]
 ) -> Float[np.ndarray, "b n"]:
-    return np.square(colours[:, None] - table[None]).sum(axis=-1)
+    return np.square(colors[:, None] - table[None]).sum(axis=-1)
 
 
 def _nearest(
-    colours: Float[np.ndarray, "b c"], table: Float[np.ndarray, "n c"]
+    colors: Float[np.ndarray, "b c"], table: Float[np.ndarray, "n c"]
 ) -> Float[np.ndarray, "b c"]:
-    return table[np.argmin(_distances(colours, table), axis=1)]
+    return table[np.argmin(_distances(colors, table), axis=1)]
 
 
 def _borders(x: Float[np.ndarray, "b f h w c"]) -> Float[np.ndarray, "b c"]:

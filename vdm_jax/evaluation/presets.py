@@ -8,11 +8,18 @@ from dataclasses import dataclass, replace
 
 from vdm_jax import models
 from vdm_jax.evaluation.networks import NetworkFeatures
-from vdm_jax.evaluation.ranges import SIGNED, UNIT, Images, MinusVolume, Reversed, Scaled
+from vdm_jax.evaluation.normalization import (
+    SIGNED,
+    UNIT,
+    Images,
+    Rescale,
+    ReverseChannels,
+    SubtractMeanClip,
+)
 from vdm_jax.evaluation.resizing import (
     AlignCorners,
     Antialiased,
-    CentreCrop,
+    CenterCrop,
     HalfPixel,
     HalfPixelCubic,
     Legacy,
@@ -56,7 +63,7 @@ I3D_CROPPED = NetworkFeatures(
     "i3d_cropped",
     models.I3D.ported(),
     "i3d_pretrained_400",
-    (SIGNED, HalfPixel(ShorterSide(224, "up")), CentreCrop(224)),
+    (SIGNED, HalfPixel(ShorterSide(224, "up")), CenterCrop(224)),
     least=9,
 )
 """The same, of the middle of frames that are not square (Yan et al. 2021, VideoGPT)."""
@@ -88,7 +95,7 @@ FVD = {
 
 MEAN_CLIP = "mean2.npz"
 """The mean clip of TGAN's release, in the folder of weights: 16 frames of 128 x 171 pixels."""
-TO_256 = Scaled(127.5 / 128)
+TO_256 = Rescale(127.5 / 128)
 """0..255 to [0, 256], for TGAN's code takes x in [-1, 1] to 128 x + 128."""
 
 
@@ -99,21 +106,23 @@ def _c3d(title: str, *pixels, output: str = "logits") -> NetworkFeatures:
 
 C3D_TGAN = _c3d(
     "c3d_tgan",
-    *(TO_256, HalfPixelCubic(128), Reversed()),
-    *(MinusVolume(MEAN_CLIP, (0, 21)), CentreCrop(112)),
+    *(TO_256, HalfPixelCubic(128), ReverseChannels()),
+    *(SubtractMeanClip(MEAN_CLIP, (0, 21)), CenterCrop(112)),
 )
 """OpenCV's bicubic resize, and the middle of what is left (Saito et al. 2017, their code)."""
 C3D_TGANV2 = _c3d(
-    "c3d_tganv2", TO_256, Reversed(), AlignCorners(112), MinusVolume(MEAN_CLIP, (8, 8))
+    "c3d_tganv2", TO_256, ReverseChannels(), AlignCorners(112), SubtractMeanClip(MEAN_CLIP, (8, 8))
 )
 """Chainer's resize, and a part of the mean clip that is not its middle (Saito et al. 2020)."""
 C3D_TORCHSCRIPT = replace(C3D_TGANV2, title="c3d_torchscript", weights="c3d_ucf101_torchscript")
 """StyleGAN-V's file, by its author the same network with the same steps before it."""
-C3D_MAGVIT = _c3d("c3d_magvit", Reversed(), AlignCorners(112), MinusVolume(MEAN_CLIP, (8, 8)))
+C3D_MAGVIT = _c3d(
+    "c3d_magvit", ReverseChannels(), AlignCorners(112), SubtractMeanClip(MEAN_CLIP, (8, 8))
+)
 """The same of values up to 255 (Yu et al. 2023)."""
 C3D_FC7 = _c3d(
     "c3d_fc7",
-    *(TO_256, Reversed(), AlignCorners(112), MinusVolume(MEAN_CLIP, (8, 8))),
+    *(TO_256, ReverseChannels(), AlignCorners(112), SubtractMeanClip(MEAN_CLIP, (8, 8))),
     output="fc7",
 )
 """Of the C3D-FID of TGANv2 and VDM, with ddof 1."""
@@ -122,7 +131,7 @@ INCEPTION = NetworkFeatures(
     "inception",
     models.Inception(),
     "inception_fid",
-    (Images(), UNIT, HalfPixel(299), Scaled(0.5, -1.0)),
+    (Images(), UNIT, HalfPixel(299), Rescale(0.5, -1.0)),
     "pool",
 )
 """FID of frames as pytorch-fid has it: not antialiased, ddof 1."""
@@ -130,7 +139,7 @@ INCEPTION_CLEAN = NetworkFeatures(
     "inception_clean",
     models.Inception(),
     "inception_fid",
-    (Images(), Antialiased(299, "cubic"), Scaled(128.0, -1.0)),
+    (Images(), Antialiased(299, "cubic"), Rescale(128.0, -1.0)),
     "pool",
 )
 """FID of frames as clean-fid has it: PIL's bicubic resize of floats (Parmar et al. 2022)."""

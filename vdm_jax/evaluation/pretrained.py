@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vdm_jax.evaluation.networks import Random, loaded
+from vdm_jax.evaluation.networks import Random, load_parameters
 from vdm_jax.types import Key, Params
 
 
@@ -34,4 +34,4 @@ class Pretrained:
 
     def parameters(self, init: Callable[[Key], Params]) -> Params:
         """Those of the file, or at random, of the shapes of those that `init` would make."""
-        return loaded(self.network, self.weights, init)
+        return load_parameters(self.network, self.weights, init)

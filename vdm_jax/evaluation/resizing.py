@@ -82,7 +82,7 @@ class HalfPixel:
     to: To
 
     def __call__(self, x: Frames) -> Frames:
-        return _resized(x, self.to, lambda n, m: _taps(_centres(n, m), n, _triangle, 1))
+        return _resized(x, self.to, lambda n, m: _taps(_centers(n, m), n, _triangle, 1))
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class HalfPixelCubic:
     to: To
 
     def __call__(self, x: Frames) -> Frames:
-        return _resized(x, self.to, lambda n, m: _taps(_centres(n, m), n, _sharp_cubic, 2))
+        return _resized(x, self.to, lambda n, m: _taps(_centers(n, m), n, _sharp_cubic, 2))
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ class Pillow:
 
 
 @dataclass(frozen=True)
-class CentreCrop:
+class CenterCrop:
     """The middle of each frame. Of an odd margin "down" leaves less above and to the left.
 
     "nearest" is torchvision's, which rounds half margins to even numbers.
@@ -218,7 +218,7 @@ def _product(axes: str, weights: np.ndarray, x: Frames) -> Frames:
     return jnp.einsum(axes, matrix, x, precision=jax.lax.Precision.HIGHEST)
 
 
-def _centres(n: int, m: int) -> np.ndarray:
+def _centers(n: int, m: int) -> np.ndarray:
     return (np.arange(m) + 0.5) * (n / m) - 0.5
 
 
@@ -234,7 +234,7 @@ def _taps(source: np.ndarray, n: int, kernel: Callable, reach: int) -> Float[np.
 
 def _widened(n: int, m: int, kernel: Kernel) -> Float[np.ndarray, "m n"]:
     """The kernel around each source coordinate, wider to shrink; its weights add to 1."""
-    distance = np.arange(n)[None, :] - _centres(n, m)[:, None]
+    distance = np.arange(n)[None, :] - _centers(n, m)[:, None]
     weights = _KERNELS[kernel](distance / max(n / m, 1))
     return weights / weights.sum(axis=1, keepdims=True)
 

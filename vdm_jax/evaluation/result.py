@@ -11,7 +11,7 @@ import jax
 from etils import epath
 
 import vdm_jax
-from vdm_jax.checkpoints import whole_file
+from vdm_jax.checkpoints import atomic_file
 
 FORMAT = 1
 
@@ -55,7 +55,7 @@ class Result:
         """As a JSON file, whole or not at all."""
         epath.Path(path).parent.mkdir(parents=True, exist_ok=True)
         told = {"format": FORMAT, "random_weights": self.random_weights, **vars(self)}
-        with whole_file(path) as partial:
+        with atomic_file(path) as partial:
             partial.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 

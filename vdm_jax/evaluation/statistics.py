@@ -19,7 +19,7 @@ from etils import epath
 from jaxtyping import Float
 
 from vdm_jax import parallel
-from vdm_jax.checkpoints import whole_file
+from vdm_jax.checkpoints import atomic_file
 from vdm_jax.config import differences
 from vdm_jax.data import Element, Split
 from vdm_jax.evaluation.features import Features
@@ -104,11 +104,11 @@ def gather(
             _write(folder, number, Chunk(tuple(e["key"] for e in elements), found))
             advance(len(elements))
             del elements  # or a third chunk is in memory while the next two are read
-    parallel.meet(f"features in {folder}")
+    parallel.barrier(f"features in {folder}")
     return Gathered(folder, count, chunk)
 
 
-def cached(
+def cached_features(
     features: Features,
     clips: Split,
     folder: str | os.PathLike,
@@ -131,11 +131,11 @@ def fingerprint(record: Any) -> str:
 def _agree(folder: epath.Path, record: Mapping[str, Any]) -> None:
     """Says in the folder what is in it, or refuses one with something else."""
     record, index = json.loads(json.dumps(record)), folder / "index.json"
-    if parallel.first() and not index.exists():
+    if parallel.is_main_process() and not index.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        with whole_file(index) as partial:
+        with atomic_file(index) as partial:
             partial.write_text(json.dumps(record, indent=2) + "\n")
-    parallel.meet(f"index of {folder}")
+    parallel.barrier(f"index of {folder}")
     if not index.exists():
         raise ValueError(f"{index} is not there: several processes need a folder that they share")
     if found := differences(record, json.loads(index.read_text())):
@@ -192,7 +192,7 @@ def _file(number: int) -> str:
 
 def _write(folder: epath.Path, number: int, chunk: Chunk) -> None:
     """An archive that is there whole or not at all."""
-    with whole_file(folder / _file(number)) as partial, partial.open("wb") as file:
+    with atomic_file(folder / _file(number)) as partial, partial.open("wb") as file:
         np.savez(file, keys=np.array(chunk.keys), features=chunk.features)
 
 

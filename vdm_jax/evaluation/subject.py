@@ -15,7 +15,7 @@ Results = Mapping[str, float | Mapping[str, float]]
 """Numbers by name, at most one group deep: one evaluation's entry in `evaluations.jsonl`."""
 
 
-class Subject(Protocol):
+class Model(Protocol):
     """A trained model, its process and its data, with the parameters closed over."""
 
     @property
@@ -43,18 +43,18 @@ class Subject(Protocol):
         ...
 
 
-class Completer(Subject, Protocol):
+class CompletionModel(Model, Protocol):
     """A subject that also makes the rest of what is known of a clip."""
 
     def complete(
         self,
         key: Key,
         cond: Any,
-        known: diffusion.Known,
+        known: diffusion.KnownPixels,
         /,
         *,
         correction: diffusion.Correction | None,
-        path: diffusion.Path,
+        known_noise: diffusion.KnownNoise,
     ) -> Clips:
         """Clips whose known frames are those of `known`; no `correction` is replacement."""
         ...
@@ -69,7 +69,7 @@ class Completer(Subject, Protocol):
         /,
         *,
         correction: diffusion.Correction | None,
-        path: diffusion.Path,
+        known_noise: diffusion.KnownNoise,
     ) -> Clips:
         """Clips continued to `frames` frames, by blocks that look at `overlap` frames."""
         ...
@@ -88,10 +88,10 @@ class Evaluation(Protocol):
         """The group of these numbers in `evaluations.jsonl`."""
         ...
 
-    def __call__(self, key: Key, subject: Subject) -> Results: ...
+    def __call__(self, key: Key, subject: Model) -> Results: ...
 
 
-def elements(source: Source, split: str, count: int) -> list[Element]:
+def evenly_spaced(source: Source, split: str, count: int) -> list[Element]:
     """`count` elements of a split, evenly spaced over it, so that sorted data are covered too.
 
     Raises ValueError if the split holds fewer.
@@ -105,9 +105,9 @@ def elements(source: Source, split: str, count: int) -> list[Element]:
     return [clips[i * len(clips) // count] for i in range(count)]
 
 
-def at_most(source: Source, split: str, count: int) -> list[Element]:
+def up_to(source: Source, split: str, count: int) -> list[Element]:
     """`count` elements of a split, or all that a small data set has."""
-    return elements(source, split, min(count, len(source.clips(split))))
+    return evenly_spaced(source, split, min(count, len(source.clips(split))))
 
 
 def labels(chosen: Sequence[Element]) -> list[int]:
@@ -115,7 +115,7 @@ def labels(chosen: Sequence[Element]) -> list[int]:
     return [int(element.get("label", 0)) for element in chosen]
 
 
-def encode(subject: Subject, chosen: Sequence[Element]) -> Any:
+def encode(subject: Model, chosen: Sequence[Element]) -> Any:
     """The subject's conditioning for these elements' captions and labels.
 
     Where the source knows none, the caption is empty and the label 0: a model of such data has

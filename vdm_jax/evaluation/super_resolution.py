@@ -10,14 +10,14 @@ from jaxtyping import Num
 
 from vdm_jax import diffusion, models
 from vdm_jax.evaluation.images import pooled_psnr
-from vdm_jax.evaluation.subject import Clips, Results, Subject, at_most, encode
+from vdm_jax.evaluation.subject import Clips, Model, Results, encode, up_to
 from vdm_jax.types import Key
 
 
-class Enlarger(Subject, Protocol):
+class SuperResolutionModel(Model, Protocol):
     """A subject that makes large videos of small ones."""
 
-    def lower(self, videos: Clips, /) -> Clips:
+    def downsample(self, videos: Clips, /) -> Clips:
         """The small videos that these would have to be made of."""
         ...
 
@@ -25,7 +25,7 @@ class Enlarger(Subject, Protocol):
         """Large videos of small ones."""
         ...
 
-    def sampled(self, **changes: Any) -> "Enlarger":
+    def sampled(self, **changes: Any) -> "SuperResolutionModel":
         """The same model, sampled otherwise: `snr`, `sampler`, `guidance`."""
         ...
 
@@ -53,17 +53,17 @@ class SuperResolution:
     def name(self) -> str:
         return "super_resolution"
 
-    def __call__(self, key: Key, subject: Enlarger) -> Results:
-        chosen = at_most(subject.data, "held_out", self.clips)
+    def __call__(self, key: Key, subject: SuperResolutionModel) -> Results:
+        chosen = up_to(subject.data, "held_out", self.clips)
         true = np.stack([element["video"] for element in chosen])
-        cond, low = encode(subject, chosen), subject.lower(true)
+        cond, low = encode(subject, chosen), subject.downsample(true)
         results: dict[str, Any] = {
             "repeated": {"psnr": pooled_psnr(repeated(low, true.shape), true)},
             "blended": {"psnr": pooled_psnr(blended(low, true.shape), true)},
         }
         for snr in (None, *self.snrs):
             title = "no augmentation" if snr is None else f"SNR {snr:g}"
-            sampled = subject.sampled(snr=snr)
+            sampled = subject.sampled(lowres_snr=snr)
             mean = sampled.sampled(sampler=diffusion.DDIM(steps=1), guidance=1.0)
             seen = low if snr is None else augmented(low, snr)
             results[title] = {
@@ -88,7 +88,7 @@ def repeated(low: Num[np.ndarray, "b f h w c"], shape: tuple[int, ...]) -> Clips
 
 def blended(low: Num[np.ndarray, "b f h w c"], shape: tuple[int, ...]) -> Clips:
     """Bilinear in space; linear from frame to frame, and the last one is shown to the end."""
-    return _enlarged(low, shape, models.Blend())
+    return _enlarged(low, shape, models.LinearBlend())
 
 
 def _enlarged(low: Num[np.ndarray, "b f h w c"], shape: tuple[int, ...], fill) -> Clips:

@@ -29,11 +29,11 @@ class Templates:
     """Centroid (x, y) relative to its mean over the frames in units of the width, by motion."""
 
     def fits(
-        self, cover: Float[np.ndarray, "b f h w"], centre: Float[np.ndarray, "b f 2"]
+        self, cover: Float[np.ndarray, "b f h w"], center: Float[np.ndarray, "b f 2"]
     ) -> Float[np.ndarray, "b k f"]:
         """Cosine between each frame and the best placed template of each hypothesis, in 0..1."""
         b, f, _, w = cover.shape
-        corner = np.rint(centre * w - self.side / 2).astype(int) + self.side
+        corner = np.rint(center * w - self.side / 2).astype(int) + self.side
         padded = np.pad(cover, ((0, 0), (0, 0), (self.side, self.side), (self.side, self.side)))
         reach = np.arange(self.side)
         rows = (corner[..., 1, None] + reach)[..., :, None]
@@ -58,10 +58,10 @@ def templates(source: data.MovingShapes) -> Templates:
     for motion in source.motions:
         label = steady.label([replace(one, motion=motion, size=largest)])
         video = steady.render(label, np.random.default_rng(0)).astype(np.float64)
-        colours = steady.colour(one.colour), steady.colour(steady.background(label))
-        cover = coverage(video, *(colour.astype(np.float64) for colour in colours))
-        centres = centroids(cover)
-        course[motion] = centres - centres.mean(axis=0)
+        colors = steady.color(one.color), steady.color(steady.background(label))
+        cover = coverage(video, *(color.astype(np.float64) for color in colors))
+        centers = centroids(cover)
+        course[motion] = centers - centers.mean(axis=0)
         scale = np.sqrt(cover.sum(axis=(1, 2)) / whole)
         known = [i for i, other in enumerate(growths) if np.abs(scale - other).max() < 0.1]
         growth[motion] = known[0] if known else len(growths)
@@ -85,11 +85,11 @@ def templates(source: data.MovingShapes) -> Templates:
 
 def coverage(
     video: Float[np.ndarray, "*n h w c"],
-    colour: Float[np.ndarray, "*#n c"],
+    color: Float[np.ndarray, "*#n c"],
     background: Float[np.ndarray, "*#n c"],
 ) -> Float[np.ndarray, "*n h w"]:
     """How far each pixel is on the way from the background to the colour, in 0..1."""
-    way = (colour - background)[..., None, None, :]
+    way = (color - background)[..., None, None, :]
     found = ((video - background[..., None, None, :]) * way).sum(-1) / np.square(way).sum(-1)
     return np.clip(found, 0, 1)
 

@@ -23,12 +23,18 @@ from vdm_jax.models.features import (
     SqueezeNet,
     VideoMAE,
 )
-from vdm_jax.models.fills import Blank, Blend, Compensate, Fill, Repeat
 from vdm_jax.models.latent_level import LatentLevel
 from vdm_jax.models.patched import Patched
 from vdm_jax.models.projected_text import ProjectedText
 from vdm_jax.models.super_resolution import EfficientLevel, Residual, SuperResolution
-from vdm_jax.models.text import T5, ClipText, Gated, Plain, WordEncoder
+from vdm_jax.models.temporal_upsampling import (
+    Blank,
+    LinearBlend,
+    MotionCompensated,
+    Repeat,
+    TemporalUpsample,
+)
+from vdm_jax.models.text import T5, ClipText, FeedForward, GatedFeedForward, WordEncoder
 from vdm_jax.models.unet import Level, UNet
 
 __all__ = [
@@ -41,33 +47,33 @@ __all__ = [
     "BasicBlock",
     "BilinearFlow",
     "Blank",
-    "Blend",
     "BottleneckBlock",
     "C3DOutputs",
     "ClipImage",
     "ClipText",
-    "Compensate",
     "Conditioning",
     "ConvexFlow",
     "EfficientLevel",
-    "Fill",
+    "FeedForward",
     "FlowUpdate",
     "FrameEncoder",
-    "Gated",
+    "GatedFeedForward",
     "Inception",
     "InceptionOutputs",
     "LatentLevel",
     "Level",
+    "LinearBlend",
     "Lpips",
     "LpipsHeads",
+    "MotionCompensated",
     "Patched",
-    "Plain",
     "ProjectedText",
     "Raft",
     "Repeat",
     "Residual",
     "SqueezeNet",
     "SuperResolution",
+    "TemporalUpsample",
     "UNet",
     "VideoMAE",
     "WordEncoder",

@@ -45,7 +45,8 @@ class Conditioning:
         return cls(**{name: value for name, value in batch.items() if name in names})
 
     def keep(self, kept: Bool[Array, "b *n"]) -> "Conditioning":
-        """The same conditions where `kept`, none elsewhere. Which frames are a clip stays known."""
+        """The same conditions where `kept`, none elsewhere. Which frames are a clip stays
+        known."""
 
         def masked(mask):
             return mask & kept.reshape(*kept.shape, 1)

@@ -13,9 +13,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from vdm_jax.models.conditioning import Conditioning
-from vdm_jax.models.fills import Fill, Repeat, Video
+from vdm_jax.models.temporal_upsampling import Repeat, TemporalUpsample, Video
 from vdm_jax.models.unet import Level
-from vdm_jax.nn import ResBlock, adopt, convolution
+from vdm_jax.nn import ResBlock, as_submodules, convolution
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,8 +60,8 @@ class _Blocks(nn.Module):
         def step(owner, counts, h, x):
             return layer(ResBlock(width, self.dropout), h, emb, train=train)  # linen numbers it
 
-        h, _ = self.level.chain(self, step, width, h, (None,) * self.level.blocks)
-        for mixer in adopt(self, self.level.mixers, Counter()):
+        h, _ = self.level.scan(self, step, width, h, (None,) * self.level.blocks)
+        for mixer in as_submodules(self, self.level.mixers, Counter()):
             h = layer(mixer, h, emb, cond, train=train)
         return h
 
@@ -100,7 +100,7 @@ class SuperResolution(nn.Module):
     """
 
     network: nn.Module
-    fill: Fill = Repeat()
+    upsample_time: TemporalUpsample = Repeat()
 
     @nn.compact
     def __call__(
@@ -123,7 +123,7 @@ class SuperResolution(nn.Module):
             )
         low = cond.lowres.astype(z.dtype)
         low = jax.image.resize(low, (*low.shape[:2], *z.shape[2:4], low.shape[-1]), "linear")
-        return self.fill(low, z.shape[1])
+        return self.upsample_time(low, z.shape[1])
 
 
 class Residual(SuperResolution):

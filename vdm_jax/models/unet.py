@@ -9,21 +9,21 @@ from jaxtyping import Array, Float
 
 from vdm_jax.models.conditioning import Conditioning
 from vdm_jax.nn import (
-    ByLevel,
     Chain,
+    Downsample,
     Embedding,
-    Enlarge,
     GroupNorm,
     Never,
-    Recompute,
+    Remat,
+    RematLevel,
     Resample,
     ResBlock,
-    Shrink,
     Stride,
     Unrolled,
-    adopt,
+    Upsample,
+    as_submodules,
+    constrain,
     convolution,
-    place,
 )
 
 
@@ -36,8 +36,9 @@ class Level:
     blocks: residual blocks on the way down; one more on the way up.
     stride: how many frames, rows and columns become one on the way to the next level.
     remat: what the backward pass computes again instead of keeping it, such as
-      `nn.ByLayer(nn.Products())`; of older runs True is `nn.ByLevel()` and False `nn.Never()`.
-    chain: how blocks follow one another; in an `nn.Scanned()` level equal ones are a loop, which
+      `nn.RematLayer(nn.SaveDots())`; of older runs True is `nn.RematLevel()` and False
+      `nn.Never()`.
+    scan: how blocks follow one another; in an `nn.ScanBlocks()` level equal ones are a loop, which
       compiles faster and has other parameters.
     """
 
@@ -45,12 +46,12 @@ class Level:
     mixers: tuple[nn.Module, ...] = ()
     blocks: int = 2
     stride: Stride = (1, 2, 2)
-    remat: Recompute = Never()
-    chain: Chain = Unrolled()
+    remat: Remat = Never()
+    scan: Chain = Unrolled()
 
     def __post_init__(self):
         if isinstance(self.remat, bool):
-            object.__setattr__(self, "remat", ByLevel() if self.remat else Never())
+            object.__setattr__(self, "remat", RematLevel() if self.remat else Never())
 
     @property
     def skips(self) -> int:
@@ -59,7 +60,7 @@ class Level:
 
     def down(self, base: int, dropout: float, after: "Level | None", name: str) -> nn.Module:
         """`(h, emb, cond, train) -> (h, skips)`; `after` is the next level, None in the last."""
-        resample = None if after is None else Shrink(self.stride)
+        resample = None if after is None else Downsample(self.stride)
         return self.part(_Down)(self, base, dropout, resample, name=name)
 
     def middle(self, base: int, dropout: float, name: str) -> nn.Module | None:
@@ -68,7 +69,7 @@ class Level:
 
     def up(self, base: int, dropout: float, before: "Level | None", name: str) -> nn.Module:
         """`(h, emb, cond, train, skips) -> h`; `before` is the level above, None in the first."""
-        resample = None if before is None else Enlarge(before.stride)
+        resample = None if before is None else Upsample(before.stride)
         return self.part(_Up)(self, base, dropout, resample, name=name)
 
     def part(self, kind: type[nn.Module]) -> type[nn.Module]:
@@ -108,7 +109,7 @@ class UNet(nn.Module):
         if self.text is not None and cond.tokens is not None:
             cond = dataclasses.replace(cond, text=self.text(cond.tokens, cond.text_mask))
         emb = self.embedding(logsnr, cond, z.shape[1]).astype(z.dtype)
-        z, emb = place(z, "b f h w c"), place(emb, "b f d")
+        z, emb = constrain(z, "b f h w c"), constrain(emb, "b f d")
 
         h = convolution(self.channels, name="input")(z)
         skips = [h]
@@ -152,11 +153,11 @@ class _Blocks(nn.Module):
 
         def step(owner, counts, h, x):
             h = self.block(h if x is None else jnp.concatenate([h, x], axis=-1), emb, train)
-            for mixer in adopt(owner, self.level.mixers, counts):
+            for mixer in as_submodules(owner, self.level.mixers, counts):
                 h = layer(mixer, h, emb, cond, train=train)
             return h
 
-        return self.level.chain(self, step, self.channels, h, inputs)
+        return self.level.scan(self, step, self.channels, h, inputs)
 
 
 class _Down(_Blocks):

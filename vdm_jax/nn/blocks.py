@@ -8,15 +8,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from vdm_jax.nn.axes import place
 from vdm_jax.nn.linear import Conv, Projections, convolution, dense
 from vdm_jax.nn.norms import GroupNorm
+from vdm_jax.nn.sharding import constrain
 
 Stride = tuple[int, int, int]
 """How many frames, rows and columns become one."""
 
 
-def shrink(h: Float[Array, "b f h w c"], stride: Stride) -> Array:
+def average_pool(h: Float[Array, "b f h w c"], stride: Stride) -> Array:
     """The mean over blocks of `stride` frames, rows and columns."""
     for axis, s in enumerate(stride, start=1):
         if h.shape[axis] % s:
@@ -30,7 +30,7 @@ def shrink(h: Float[Array, "b f h w c"], stride: Stride) -> Array:
     return blocks.mean(axis=(2, 4, 6))
 
 
-def enlarge(h: Float[Array, "b f h w c"], stride: Stride) -> Array:
+def nearest_upsample(h: Float[Array, "b f h w c"], stride: Stride) -> Array:
     """Every element repeated `stride` times along frames, rows and columns (nearest)."""
     b, f, height, width, c = h.shape
     (sf, sh, sw) = stride
@@ -55,8 +55,8 @@ class Resample(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
-class Shrink:
-    """`shrink`, of the branch before its convolution."""
+class Downsample:
+    """`average_pool`, of the branch before its convolution."""
 
     stride: Stride
 
@@ -68,12 +68,13 @@ class Shrink:
         return self(a)
 
     def __call__(self, h: Array) -> Array:
-        return shrink(h, self.stride)
+        return average_pool(h, self.stride)
 
 
 @dataclasses.dataclass(frozen=True)
-class Enlarge:
-    """`enlarge`; the branch's convolution reads repeated pixels without their being there."""
+class Upsample:
+    """`nearest_upsample`; the branch's convolution reads repeated pixels without their being
+    there."""
 
     stride: Stride
 
@@ -82,10 +83,10 @@ class Enlarge:
         return self.stride[1:]
 
     def before(self, a: Array) -> Array:
-        return enlarge(a, (self.stride[0], 1, 1))
+        return nearest_upsample(a, (self.stride[0], 1, 1))
 
     def __call__(self, h: Array) -> Array:
-        return enlarge(h, self.stride)
+        return nearest_upsample(h, self.stride)
 
 
 class ResBlock(nn.Module):
@@ -109,7 +110,7 @@ class ResBlock(nn.Module):
     ) -> Array:
         a, times = nn.swish(GroupNorm(name="norm_0")(h)), (1, 1)
         if resample is not None:  # if convolutions are kept, what is computed again ends here
-            a, times, h = place(resample.before(a), "b f h w c"), resample.times, resample(h)
+            a, times, h = constrain(resample.before(a), "b f h w c"), resample.times, resample(h)
         a = convolution(self.channels, times=times, axes="c e", name="convolution_0")(a)
         modulation = Projections(2, (self.channels,), "e", name="modulation")
         scale, shift = modulation(nn.swish(emb))
@@ -118,7 +119,7 @@ class ResBlock(nn.Module):
         a = convolution(self.channels, gain=0.0, axes="e c", name="convolution_1")(a)
         if h.shape[-1] != self.channels:
             h = dense(self.channels, name="skip")(h)
-        return place(h + a, "b f h w c")
+        return constrain(h + a, "b f h w c")
 
 
 class AdditiveBlock(nn.Module):
@@ -148,10 +149,10 @@ class AdditiveBlock(nn.Module):
         a = convolution(self.channels, gain=0.0, axes="e c", name="convolution_1")(a)
         if h.shape[-1] != self.channels:
             h = dense(self.channels, name="skip")(h)
-        return place(h + a, "b f h w c")
+        return constrain(h + a, "b f h w c")
 
 
-class HalvingConvolution(nn.Module):
+class DownsampleConv(nn.Module):
     """A 3x3 convolution at every second row and column.
 
     Of the one row and column of zeros that it needs, `before` are before the first (0 or 1).
@@ -170,7 +171,7 @@ class HalvingConvolution(nn.Module):
         return Conv(h.shape[-1], (3, 3), strides=2, padding=(zeros, zeros))(h)
 
 
-class DoublingConvolution(nn.Module):
+class UpsampleConv(nn.Module):
     """Every row and column twice, then a 3x3 convolution."""
 
     @nn.compact

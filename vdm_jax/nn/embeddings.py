@@ -12,9 +12,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Num
 
-from vdm_jax.nn.frames import per_frame, same_clip
 from vdm_jax.nn.linear import dense
-from vdm_jax.nn.names import adopt
+from vdm_jax.nn.segments import per_frame, same_clip
+from vdm_jax.nn.submodules import as_submodules
 
 
 @runtime_checkable
@@ -140,7 +140,7 @@ class PooledText(nn.Module):
 
     @nn.compact
     def __call__(self, logsnr: Array, cond: Conditions, frames: int, width: int) -> Array:
-        text, mask = clips_of_text(cond, "PooledText")
+        text, mask = caption_tokens(cond, "PooledText")
         text = nn.LayerNorm()(text)
         score = dense(self.heads)(text).astype(jnp.float32)
         share = jax.nn.softmax(jnp.where(mask[..., None], score, -1e9), axis=-2)
@@ -169,7 +169,7 @@ class TextByFrame(nn.Module):
         return dense(width)(nn.LayerNorm()(text * change))
 
 
-def clips_of_text(cond: Conditions, reader: str) -> tuple[Array, Array]:
+def caption_tokens(cond: Conditions, reader: str) -> tuple[Array, Array]:
     """Text as `b n l d` and its mask as `b n l`, whatever the number of clips in a row."""
     if cond.text is None:
         raise ValueError(f"{reader} needs cond.text; give the network a text encoder or embeddings")
@@ -191,7 +191,7 @@ class Embedding(nn.Module):
 
     @nn.compact
     def __call__(self, logsnr: Array, cond: Any, frames: int) -> Array:
-        inputs = adopt(self, self.inputs)
+        inputs = as_submodules(self, self.inputs)
         vectors = [module(logsnr, cond, frames, self.width) for module in inputs]
         total = functools.reduce(jnp.add, vectors)
         for _ in range(self.layers):
@@ -199,7 +199,7 @@ class Embedding(nn.Module):
         return total
 
 
-class Normed(nn.Module):
+class NormalizedEmbedding(nn.Module):
     """An embedding brought to unit variance, so that every part of it is heard from the start."""
 
     embedding: nn.Module

@@ -9,8 +9,8 @@ from jaxtyping import Array, Bool, Float
 
 from vdm_jax.nn.activations import GELU, Activation
 from vdm_jax.nn.attention import attend
-from vdm_jax.nn.axes import place
 from vdm_jax.nn.linear import Projections, dense
+from vdm_jax.nn.sharding import constrain
 
 
 class EncoderBlock(nn.Module):
@@ -37,16 +37,16 @@ class EncoderBlock(nn.Module):
         if features % self.heads:
             raise ValueError(f"{features} features cannot be divided among {self.heads} heads")
         qkv = self.qkv(3, (self.heads, features // self.heads), "k _", name="qkv")
-        q, key, value = (
-            place(rearrange(part, "b l k d -> b k l d"), "b k l _")
+        q, k, v = (
+            constrain(rearrange(part, "b l k d -> b k l d"), "b k l _")
             for part in qkv(layer_norm("norm_0", self.epsilon)(h))
         )
-        out = rearrange(place(attend(q, key, value, mask), "b k l _"), "b k l d -> b l (k d)")
-        h = place(h + dense(features, axes="k d", name="out")(out), "b l d")
+        out = rearrange(constrain(attend(q, k, v, mask), "b k l _"), "b k l d -> b l (k d)")
+        h = constrain(h + dense(features, axes="k d", name="out")(out), "b l d")
         normed = layer_norm("norm_1", self.epsilon)(h)
         inner = dense(self.inner or 4 * features, axes="d e", name="inner")(normed)
-        inner = place(self.activation(inner), "b l e")
-        return place(h + dense(features, axes="e d", name="outer")(inner), "b l d")
+        inner = constrain(self.activation(inner), "b l e")
+        return constrain(h + dense(features, axes="e d", name="outer")(inner), "b l d")
 
 
 class KeysWithoutBias(nn.Module):
@@ -55,19 +55,19 @@ class KeysWithoutBias(nn.Module):
     Softmax does not see one: it adds the same to all scores of a query. (Bao et al. 2021)
     """
 
-    parts: int
+    count: int
     features: tuple[int, int]
     axes: str
 
     @nn.compact
     def __call__(self, h: Float[Array, "b l c"]) -> tuple[Float[Array, "b l k d"], ...]:
-        q, key, value = Projections(self.parts, self.features, self.axes, bias=False, name="all")(h)
+        q, k, v = Projections(self.count, self.features, self.axes, bias=False, name="all")(h)
         biases = (
             self.param(name, nn.initializers.zeros, (math.prod(self.features),))
             for name in ("q_bias", "value_bias")
         )
-        q_bias, value_bias = (b.astype(h.dtype).reshape(1, 1, *self.features) for b in biases)
-        return q + q_bias, key, value + value_bias
+        q_bias, v_bias = (b.astype(h.dtype).reshape(1, 1, *self.features) for b in biases)
+        return q + q_bias, k, v + v_bias
 
 
 def layer_norm(name: str, epsilon: float = 1e-5) -> nn.LayerNorm:

@@ -10,8 +10,8 @@ from flax.linen.dtypes import promote_dtype
 from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float
 
-from vdm_jax.nn.axes import fold, place, placed, unfold, use
-from vdm_jax.nn.recompute import CONVOLVED
+from vdm_jax.nn.remat import CONVOLVED
+from vdm_jax.nn.sharding import constrain, current_rules, fold_frames, gather, unfold_frames
 
 
 def dense(
@@ -37,7 +37,7 @@ class Projections(nn.Module):
     `features` in place of the last one. axes: their names.
     """
 
-    parts: int
+    count: int
     features: tuple[int, ...]
     axes: str
     bias: bool = True
@@ -45,22 +45,22 @@ class Projections(nn.Module):
 
     @nn.compact
     def __call__(self, h: Float[Array, "*n c"]) -> tuple[Array, ...]:
-        shape, width = (self.parts, *self.features), self.parts * math.prod(self.features)
+        shape, width = (self.count, *self.features), self.count * math.prod(self.features)
         kernel = self.param("kernel", _scaled(self.gain), (h.shape[-1], width))
         bias = self.param("bias", nn.initializers.zeros, (width,)) if self.bias else None
         h, kernel, bias = promote_dtype(h, kernel, bias)
         # Parts that are split alike are no split of the whole. Products are one by one, for their
         # gradients would have to be put side by side.
-        if placed():
-            kernel = use(kernel.reshape(-1, *shape), f"c _ {self.axes}")
+        if current_rules():
+            kernel = gather(kernel.reshape(-1, *shape), f"c _ {self.axes}")
             contracted = (((h.ndim - 1,), (0,)), ((), ()))
-            found = [jax.lax.dot_general(h, kernel[:, i], contracted) for i in range(self.parts)]
+            found = [jax.lax.dot_general(h, kernel[:, i], contracted) for i in range(self.count)]
         else:
             y = _tokens_dot(h, kernel, None)
-            split = jnp.split(y, self.parts, axis=-1)
+            split = jnp.split(y, self.count, axis=-1)
             found = [part.reshape(*h.shape[:-1], *self.features) for part in split]
         if bias is not None:
-            each = bias.reshape(self.parts, *(1,) * (h.ndim - 1), *self.features)
+            each = bias.reshape(self.count, *(1,) * (h.ndim - 1), *self.features)
             found = [part + own for part, own in zip(found, each, strict=True)]
         return tuple(found)
 
@@ -107,8 +107,8 @@ class Conv(nn.Conv):
     def __call__(self, inputs: Float[Array, "*n h w c"]) -> Float[Array, "*n h w d"]:
         if inputs.ndim != 5:
             return super().__call__(inputs)
-        out = checkpoint_name(super().__call__(fold(inputs)), CONVOLVED)
-        return place(unfold(out, inputs.shape[0]), f"b f h w {self.output}")
+        out = checkpoint_name(super().__call__(fold_frames(inputs)), CONVOLVED)
+        return constrain(unfold_frames(out, inputs.shape[0]), f"b f h w {self.output}")
 
 
 def _frames_conv(
@@ -133,7 +133,7 @@ def _frames_conv(
             f"convolutions have odd kernels and 'SAME' padding, not a kernel of "
             f"{kernel.shape[:2]} and {padding}"
         )
-    kernel = use(kernel, f"_ _ {axes}")
+    kernel = gather(kernel, f"_ _ {axes}")
     if set(times) != {1}:
         return _enlarged(x, _spread(kernel, times), precision, times)
     if set(strides) != {1}:
@@ -220,9 +220,9 @@ def _tokens_dot(
     which takes four times as long as the product itself. Axes that are split over devices stay
     apart, for as one they could not be split without moving them.
     """
-    if placed():
+    if current_rules():
         contracted = (((x.ndim - 1,), (0,)), ((), ()))
-        return jax.lax.dot_general(x, use(kernel, axes), contracted, precision=precision)
+        return jax.lax.dot_general(x, gather(kernel, axes), contracted, precision=precision)
     y = jax.lax.dot(x.reshape(-1, x.shape[-1]), kernel, precision=precision)
     return y.reshape(*x.shape[:-1], y.shape[-1])
 

@@ -9,31 +9,35 @@ import jax.numpy as jnp
 from einops import rearrange
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
-from vdm_jax.nn.attention import AtOnce, Reading, Summarised, attend
-from vdm_jax.nn.axes import place, use
-from vdm_jax.nn.embeddings import Conditions, clips_of_text
-from vdm_jax.nn.frames import per_frame, same_clip
+from vdm_jax.nn.attention import AttentionImplementation, DotProduct, LinearAttention, attend
+from vdm_jax.nn.embeddings import Conditions, caption_tokens
 from vdm_jax.nn.linear import Projections, dense
 from vdm_jax.nn.norms import GroupNorm
 from vdm_jax.nn.positions import RelativePositions
+from vdm_jax.nn.segments import per_frame, same_clip
+from vdm_jax.nn.sharding import constrain, gather
 
 
-def heads_of(channels: int, head: int, kind: str) -> int:
+def num_heads(channels: int, head_dim: int, kind: str) -> int:
     """The number of heads of `head` features each in `channels` channels."""
-    if channels % head:
-        raise ValueError(f"{kind}: {channels} channels do not divide into heads of {head} features")
-    return channels // head
+    if channels % head_dim:
+        raise ValueError(
+            f"{kind}: {channels} channels do not divide into heads of {head_dim} features"
+        )
+    return channels // head_dim
 
 
-def projections(heads: int, head: int, parts: int, *, name: str, bias: bool = True) -> Projections:
+def projections(
+    heads: int, head_dim: int, count: int, *, name: str, bias: bool = True
+) -> Projections:
     """Queries, keys or values, `parts` of them, as `heads` of `head` features each."""
-    return Projections(parts, (heads, head), "k _", bias, name=name)
+    return Projections(count, (heads, head_dim), "k _", bias, name=name)
 
 
 Heads = Float[Array, "b f n k d"]
 
 
-def pixels(h: Float[Array, "b f h w c"]) -> Float[Array, "b f n c"]:
+def flatten_space(h: Float[Array, "b f h w c"]) -> Float[Array, "b f n c"]:
     """The pixels of a frame in a row.
 
     Layers over pixels work on rows: between one of channels and one of width, a TPU's matrix unit
@@ -42,24 +46,24 @@ def pixels(h: Float[Array, "b f h w c"]) -> Float[Array, "b f n c"]:
     return rearrange(h, "b f h w c -> b f (h w) c")
 
 
-def pictures(a: Float[Array, "b f n c"], height: int) -> Float[Array, "b f h w c"]:
-    """The inverse of `pixels`."""
+def unflatten_space(a: Float[Array, "b f n c"], height: int) -> Float[Array, "b f h w c"]:
+    """The inverse of `flatten_space`."""
     return rearrange(a, "b f (h w) c -> b f h w c", h=height)
 
 
-def among_positions(
-    q: Heads, key: Heads, value: Heads, read: Reading = AtOnce()
+def spatial_attention(
+    q: Heads, k: Heads, v: Heads, read: AttentionImplementation = DotProduct()
 ) -> Float[Array, "b f n k*d"]:
     """What every position of a frame reads at the positions of that frame."""
-    parts = (rearrange(part, "b f n k d -> b f k n d") for part in (q, key, value))
-    out = read(*(place(part, "b f k n _") for part in parts))
-    return rearrange(place(out, "b f k n _"), "b f k n d -> b f n (k d)")
+    count = (rearrange(part, "b f n k d -> b f k n d") for part in (q, k, v))
+    out = read(*(constrain(part, "b f k n _") for part in count))
+    return rearrange(constrain(out, "b f k n _"), "b f k n d -> b f n (k d)")
 
 
-def among_words(
+def cross_attention(
     q: Heads,
-    key: Float[Array, "b m l k d"],
-    value: Float[Array, "b m l k d"],
+    k: Float[Array, "b m l k d"],
+    v: Float[Array, "b m l k d"],
     mask: Bool[Array, "b m l"],
     segments: Int[Array, "b f"] | None,
 ) -> Float[Array, "b f n k*d"]:
@@ -67,12 +71,12 @@ def among_words(
     frames, clips = q.shape[1], 1  # frames of one clip read the same keys
     if segments is not None:
         clips = frames
-        key, value = per_frame(key, segments), per_frame(value, segments)
-        mask = per_frame(mask.astype(key.dtype), segments) > 0
+        k, v = per_frame(k, segments), per_frame(v, segments)
+        mask = per_frame(mask.astype(k.dtype), segments) > 0
 
     q = rearrange(q, "b (m f) n k d -> b m k (f n) d", m=clips)
-    key, value = (rearrange(part, "b m l k d -> b m k l d") for part in (key, value))
-    out = attend(q, key, value, mask[:, :, None, None])
+    k, v = (rearrange(part, "b m l k d -> b m k l d") for part in (k, v))
+    out = attend(q, k, v, mask[:, :, None, None])
     out = out * mask.any(axis=-1)[:, :, None, None, None]
     return rearrange(out, "b m k (f n) d -> b (m f) n (k d)", f=frames // clips)
 
@@ -80,30 +84,30 @@ def among_words(
 class SpatialAttention(nn.Module):
     """Every position of a frame attends to every position of that frame. (Ho et al. 2022, sec. 3)
 
-    head: the number of features of one head.
-    reads: `AtOnce()`, or where memory is short `FrameByFrame()` or, on a GPU, `CuDNN()`; the
+    head_dim: the number of features of one head.
+    implementation: `DotProduct()`, or where memory is short `Sliced()` or, on a GPU, `CuDNN()`; the
       parameters are the same.
     """
 
-    head: int = 64
-    reads: Reading = AtOnce()
+    head_dim: int = 64
+    implementation: AttentionImplementation = DotProduct()
 
     @nn.compact
     def __call__(
         self, h: Float[Array, "b f h w c"], emb: Array, cond: Conditions, *, train: bool = False
     ) -> Float[Array, "b f h w c"]:
-        heads = heads_of(h.shape[-1], self.head, type(self).__name__)
-        normed = pixels(GroupNorm(name="norm")(h))
-        q, key, value = projections(heads, self.head, 3, name="qkv")(normed)
-        out = among_positions(q, key, value, self.reads)
+        heads = num_heads(h.shape[-1], self.head_dim, type(self).__name__)
+        normed = flatten_space(GroupNorm(name="norm")(h))
+        q, k, v = projections(heads, self.head_dim, 3, name="qkv")(normed)
+        out = spatial_attention(q, k, v, self.implementation)
         out = dense(h.shape[-1], gain=0.0, axes="k c", name="out")(out)
-        return place(h + pictures(out, h.shape[2]), "b f h w c")
+        return constrain(h + unflatten_space(out, h.shape[2]), "b f h w c")
 
 
 class LinearSpatialAttention(SpatialAttention):
     """Every position of a frame reads a summary of that frame, for levels of many positions."""
 
-    reads: Reading = Summarised()
+    implementation: AttentionImplementation = LinearAttention()
 
 
 class TemporalAttention(nn.Module):
@@ -113,7 +117,7 @@ class TemporalAttention(nn.Module):
     (Ho et al. 2022, section 3; Shaw et al. 2018)
     """
 
-    head: int = 64
+    head_dim: int = 64
     positions: nn.Module | None = RelativePositions()
 
     @nn.compact
@@ -121,21 +125,23 @@ class TemporalAttention(nn.Module):
         self, h: Float[Array, "b f h w c"], emb: Array, cond: Conditions, *, train: bool = False
     ) -> Float[Array, "b f h w c"]:
         frames, height, channels = h.shape[1], h.shape[2], h.shape[-1]
-        heads = heads_of(channels, self.head, type(self).__name__)
-        qkv = projections(heads, self.head, 3, name="qkv")(through_time(GroupNorm(name="norm")(h)))
-        q, key, value = (
-            place(rearrange(part, "b f p k d -> b p k f d"), "b p k _ _") for part in qkv
+        heads = num_heads(channels, self.head_dim, type(self).__name__)
+        qkv = projections(heads, self.head_dim, 3, name="qkv")(
+            to_time_layout(GroupNorm(name="norm")(h))
+        )
+        q, k, v = (
+            constrain(rearrange(part, "b f p k d -> b p k f d"), "b p k _ _") for part in qkv
         )
         bias, mask = None, None
         if self.positions is not None:
-            distance = self.positions(frames, self.head).astype(q.dtype) * self.head**-0.5
+            distance = self.positions(frames, self.head_dim).astype(q.dtype) * self.head_dim**-0.5
             bias = jnp.einsum("b p k i d, i j d -> b p k i j", q, distance)
         if cond.segments is not None:
             mask = same_clip(cond.segments)[:, None, None]
-        out = place(attend(q, key, value, mask, bias), "b p k _ _")
+        out = constrain(attend(q, k, v, mask, bias), "b p k _ _")
         out = rearrange(out, "b p k f d -> b f p (k d)")
         out = dense(channels, gain=0.0, axes="k c", name="out")(out)
-        return place(h + through_space(out, height), "b f h w c")
+        return constrain(h + to_space_layout(out, height), "b f h w c")
 
 
 class TemporalConvolution(nn.Module):
@@ -158,32 +164,32 @@ class TemporalConvolution(nn.Module):
         a = nn.swish(GroupNorm(name="norm")(h))
         if h.shape[1] == 1:
             return h
-        a, kernel = through_time(a), use(kernel, "_ c c")
+        a, kernel = to_time_layout(a), gather(kernel, "_ c c")
         out = bias.reshape(1, 1, 1, c)
         for tap in range(self.kernel):
             d = tap - self.kernel // 2
-            near = later(a, d, 0)
+            near = shift_frames(a, d, 0)
             if segments is not None:
-                same = later(segments, d, -1) == segments
+                same = shift_frames(segments, d, -1) == segments
                 near = jnp.where(same[:, :, None, None], near, 0)
             out = out + jnp.einsum("b f p c, c d -> b f p d", near, kernel[tap])
         if segments is not None:
             moves = same_clip(segments).sum(axis=-1) > 1
             out = jnp.where(moves[:, :, None, None], out, 0)
-        return place(h + through_space(out, h.shape[2]), "b f h w c")
+        return constrain(h + to_space_layout(out, h.shape[2]), "b f h w c")
 
 
-def through_time(h: Float[Array, "b f h w c"]) -> Float[Array, "b f p c"]:
+def to_time_layout(h: Float[Array, "b f h w c"]) -> Float[Array, "b f p c"]:
     """Positions for a layer over time: of devices that shared frames, each has all of some."""
-    return place(place(pixels(h), "b f n c"), "b _ p c")
+    return constrain(constrain(flatten_space(h), "b f n c"), "b _ p c")
 
 
-def through_space(a: Float[Array, "b f p c"], height: int) -> Float[Array, "b f h w c"]:
+def to_space_layout(a: Float[Array, "b f p c"], height: int) -> Float[Array, "b f h w c"]:
     """The inverse: each device has whole frames again."""
-    return pictures(place(place(a, "b _ p c"), "b f n c"), height)
+    return unflatten_space(constrain(constrain(a, "b _ p c"), "b f n c"), height)
 
 
-def later(x: Shaped[Array, "b f *c"], d: int, fill: int) -> Shaped[Array, "b f *c"]:
+def shift_frames(x: Shaped[Array, "b f *c"], d: int, fill: int) -> Shaped[Array, "b f *c"]:
     """Frame i is frame i + `d` of x, or `fill` where x has none."""
     frames, rest = x.shape[1], [(0, 0)] * (x.ndim - 2)
     padded = jnp.pad(x, [(0, 0), (max(-d, 0), max(d, 0)), *rest], constant_values=fill)
@@ -196,22 +202,22 @@ class TextAttention(nn.Module):
     (Rombach et al. 2022, section 3.3)
     """
 
-    head: int = 64
+    head_dim: int = 64
 
     @nn.compact
     def __call__(
         self, h: Float[Array, "b f h w c"], emb: Array, cond: Conditions, *, train: bool = False
     ) -> Float[Array, "b f h w c"]:
         channels = h.shape[-1]
-        heads = heads_of(channels, self.head, type(self).__name__)
-        text, mask = clips_of_text(cond, "TextAttention")
-        normed = pixels(GroupNorm(name="norm")(h))
-        (q,) = projections(heads, self.head, 1, name="q")(normed)
+        heads = num_heads(channels, self.head_dim, type(self).__name__)
+        text, mask = caption_tokens(cond, "TextAttention")
+        normed = flatten_space(GroupNorm(name="norm")(h))
+        (q,) = projections(heads, self.head_dim, 1, name="q")(normed)
         text = nn.LayerNorm(name="text_norm")(text)
-        key, value = projections(heads, self.head, 2, name="kv")(text)
-        out = among_words(q, key, value, mask, cond.segments)
+        k, v = projections(heads, self.head_dim, 2, name="kv")(text)
+        out = cross_attention(q, k, v, mask, cond.segments)
         out = dense(channels, gain=0.0, axes="k c", name="out")(out)
-        return place(h + pictures(out, h.shape[2]), "b f h w c")
+        return constrain(h + unflatten_space(out, h.shape[2]), "b f h w c")
 
 
 class FeedForward(nn.Module):
@@ -225,6 +231,6 @@ class FeedForward(nn.Module):
     ) -> Float[Array, "b f h w c"]:
         normed = GroupNorm(name="norm")(h)
         inner = dense(self.expansion * h.shape[-1], axes="c e", name="in")(normed)
-        inner = place(nn.gelu(inner), "b f h w e")
+        inner = constrain(nn.gelu(inner), "b f h w e")
         out = dense(h.shape[-1], gain=0.0, axes="e c", name="out")(inner)
-        return place(h + out, "b f h w c")
+        return constrain(h + out, "b f h w c")

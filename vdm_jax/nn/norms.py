@@ -10,8 +10,8 @@ import numpy as np
 from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float
 
-from vdm_jax.nn.axes import fold, unfold
-from vdm_jax.nn.recompute import MOMENTS
+from vdm_jax.nn.remat import MOMENTS
+from vdm_jax.nn.sharding import fold_frames, unfold_frames
 
 
 class GroupNorm(nn.Module):
@@ -37,14 +37,16 @@ class GroupNorm(nn.Module):
         scale = self.param("scale", nn.initializers.ones, (channels,))
         bias = self.param("bias", nn.initializers.zeros, (channels,))
         if modulation is not None:
-            a, b = (fold(jnp.broadcast_to(m, (rows, frames, channels))) for m in modulation)
+            a, b = (fold_frames(jnp.broadcast_to(m, (rows, frames, channels))) for m in modulation)
             modulation = (a, b)
         groups = math.gcd(self.groups, channels)
-        return unfold(_normalised(fold(h), scale, bias, modulation, groups, self.epsilon), rows)
+        return unfold_frames(
+            _normalized(fold_frames(h), scale, bias, modulation, groups, self.epsilon), rows
+        )
 
 
 @partial(jax.jit, static_argnames=("groups", "epsilon"))
-def _normalised(
+def _normalized(
     h: Float[Array, "n h w c"],
     scale: Float[Array, "c"],
     bias: Float[Array, "c"],

@@ -40,10 +40,12 @@ class BucketedPositions(nn.Module):
     def __call__(self, length: int) -> Float[Array, "k l l"]:
         table = self.param("table", nn.initializers.normal(1.0), (self.buckets, self.heads))
         distance = np.arange(length)[None, :] - np.arange(length)[:, None]
-        return jnp.moveaxis(table[buckets_of(distance, self.buckets, self.reach)], -1, 0)
+        return jnp.moveaxis(
+            table[relative_position_bucket(distance, self.buckets, self.reach)], -1, 0
+        )
 
 
-def buckets_of(
+def relative_position_bucket(
     distance: Int[np.ndarray, "..."], buckets: int = 32, reach: int = 128
 ) -> Int[np.ndarray, "..."]:
     """Half of the buckets for either side; of these, half for one distance each from 0, the others

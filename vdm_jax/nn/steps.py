@@ -11,7 +11,7 @@ from vdm_jax.nn.linear import dense
 
 
 class Steps(Protocol):
-    """The noise levels that a checkpoint was trained on, such as `diffusion.Table`."""
+    """The noise levels that a checkpoint was trained on, such as `diffusion.DiscreteBetas`."""
 
     def index(self, logsnr: Array) -> Array: ...
 

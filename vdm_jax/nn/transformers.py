@@ -8,19 +8,19 @@ import flax.linen as nn
 from jaxtyping import Array, Float
 
 from vdm_jax.nn.activations import GELU, Activation
-from vdm_jax.nn.axes import place
-from vdm_jax.nn.embeddings import Conditions, clips_of_text
+from vdm_jax.nn.embeddings import Conditions, caption_tokens
 from vdm_jax.nn.linear import Projections, dense
 from vdm_jax.nn.mixers import (
-    among_positions,
-    among_words,
-    heads_of,
-    pictures,
-    pixels,
+    cross_attention,
+    flatten_space,
+    num_heads,
     projections,
+    spatial_attention,
+    unflatten_space,
 )
-from vdm_jax.nn.names import adopt
 from vdm_jax.nn.norms import GroupNorm
+from vdm_jax.nn.sharding import constrain
+from vdm_jax.nn.submodules import as_submodules
 
 
 class Transformer(nn.Module):
@@ -33,7 +33,7 @@ class Transformer(nn.Module):
         self, h: Float[Array, "b f h w c"], emb: Array, cond: Conditions, *, train: bool = False
     ) -> Float[Array, "b f h w c"]:
         a = dense(h.shape[-1], name="in")(GroupNorm(epsilon=1e-6, name="norm")(h))
-        for layer in adopt(self, self.layers):
+        for layer in as_submodules(self, self.layers):
             a = layer(a, emb, cond, train=train)
         return h + dense(h.shape[-1], gain=0.0, name="out")(a)
 
@@ -41,34 +41,36 @@ class Transformer(nn.Module):
 class SelfAttention(nn.Module):
     """Every position of a frame attends to the positions of that frame; `head` features a head."""
 
-    head: int = 64
+    head_dim: int = 64
 
     @nn.compact
     def __call__(
         self, h: Float[Array, "b f h w c"], emb: Array, cond: Conditions, *, train: bool = False
     ) -> Float[Array, "b f h w c"]:
-        heads = heads_of(h.shape[-1], self.head, "SelfAttention")
-        q, key, value = projections(heads, self.head, 3, bias=False, name="qkv")(pixels(_norm(h)))
-        out = dense(h.shape[-1], axes="k c", name="out")(among_positions(q, key, value))
-        return place(h + pictures(out, h.shape[2]), "b f h w c")
+        heads = num_heads(h.shape[-1], self.head_dim, "SelfAttention")
+        q, k, v = projections(heads, self.head_dim, 3, bias=False, name="qkv")(
+            flatten_space(_norm(h))
+        )
+        out = dense(h.shape[-1], axes="k c", name="out")(spatial_attention(q, k, v))
+        return constrain(h + unflatten_space(out, h.shape[2]), "b f h w c")
 
 
 class CrossAttention(nn.Module):
     """Every position attends to the caption's tokens; `head` features a head."""
 
-    head: int = 64
+    head_dim: int = 64
 
     @nn.compact
     def __call__(
         self, h: Float[Array, "b f h w c"], emb: Array, cond: Conditions, *, train: bool = False
     ) -> Float[Array, "b f h w c"]:
-        heads = heads_of(h.shape[-1], self.head, "CrossAttention")
-        text, mask = clips_of_text(cond, "CrossAttention")
-        (q,) = projections(heads, self.head, 1, bias=False, name="q")(pixels(_norm(h)))
-        key, value = projections(heads, self.head, 2, bias=False, name="kv")(text)
-        out = among_words(q, key, value, mask, cond.segments)
+        heads = num_heads(h.shape[-1], self.head_dim, "CrossAttention")
+        text, mask = caption_tokens(cond, "CrossAttention")
+        (q,) = projections(heads, self.head_dim, 1, bias=False, name="q")(flatten_space(_norm(h)))
+        k, v = projections(heads, self.head_dim, 2, bias=False, name="kv")(text)
+        out = cross_attention(q, k, v, mask, cond.segments)
         out = dense(h.shape[-1], axes="k c", name="out")(out)
-        return place(h + pictures(out, h.shape[2]), "b f h w c")
+        return constrain(h + unflatten_space(out, h.shape[2]), "b f h w c")
 
 
 class GatedFeedForward(nn.Module):
@@ -86,8 +88,8 @@ class GatedFeedForward(nn.Module):
     ) -> Float[Array, "b f h w c"]:
         inner = Projections(2, (self.expansion * h.shape[-1],), "e", name="in")
         a, gate = inner(_norm(h))
-        inner = place(a * self.activation(gate), "b f h w e")
-        return place(h + dense(h.shape[-1], axes="e c", name="out")(inner), "b f h w c")
+        inner = constrain(a * self.activation(gate), "b f h w e")
+        return constrain(h + dense(h.shape[-1], axes="e c", name="out")(inner), "b f h w c")
 
 
 def _norm(h: Array) -> Array:

@@ -1,27 +1,34 @@
 """Meshes of devices, and what lives where on them."""
 
 from vdm_jax.parallel.chips import CHIPS, Chip
+from vdm_jax.parallel.estimates import Estimate, estimate
 from vdm_jax.parallel.executables import (
-    Misfit,
-    Program,
+    ExecutableMismatch,
+    Jit,
     check_executable,
-    compiled,
+    compile_lowered,
     options,
     read_executable,
     write_executable,
 )
-from vdm_jax.parallel.hosts import Agreement, Hosts, first, follow, meet, preempted
-from vdm_jax.parallel.mesh import Mesh, batch_sharding, rows, share
-from vdm_jax.parallel.operations import Operations, operations
-from vdm_jax.parallel.plans import Estimate, estimate
+from vdm_jax.parallel.flops import FlopCount, count_flops
+from vdm_jax.parallel.mesh import Mesh, batch_sharding, batch_shards, host_shard
+from vdm_jax.parallel.processes import (
+    Processes,
+    ReducedSignal,
+    barrier,
+    is_main_process,
+    reached_preemption,
+    wait_for,
+)
 from vdm_jax.parallel.rules import (
     ACTIVATIONS,
     ONE_VIDEO,
-    Places,
+    MeshRules,
     Rules,
-    at,
     parameter_spec,
     shardings,
+    with_shardings,
 )
 from vdm_jax.parallel.topologies import Topology, Unavailable
 
@@ -29,33 +36,33 @@ __all__ = [
     "ACTIVATIONS",
     "CHIPS",
     "ONE_VIDEO",
-    "Agreement",
     "Chip",
     "Estimate",
-    "Hosts",
+    "ExecutableMismatch",
+    "FlopCount",
+    "Jit",
     "Mesh",
-    "Misfit",
-    "Operations",
-    "Places",
-    "Program",
+    "MeshRules",
+    "Processes",
+    "ReducedSignal",
     "Rules",
     "Topology",
     "Unavailable",
-    "at",
+    "barrier",
     "batch_sharding",
+    "batch_shards",
     "check_executable",
-    "compiled",
+    "compile_lowered",
+    "count_flops",
     "estimate",
-    "first",
-    "follow",
-    "meet",
-    "operations",
+    "host_shard",
+    "is_main_process",
     "options",
     "parameter_spec",
-    "preempted",
+    "reached_preemption",
     "read_executable",
-    "rows",
     "shardings",
-    "share",
+    "wait_for",
+    "with_shardings",
     "write_executable",
 ]

@@ -24,7 +24,7 @@ SUMS_ALONE: dict[str, str | bool] = {
 """What XLA's CPU compiler leaves to its library YNNPACK, whose convolutions are slow ones."""
 
 
-class Misfit(ValueError):
+class ExecutableMismatch(ValueError):
     """An executable of another program, or for other devices."""
 
 
@@ -44,7 +44,7 @@ def options() -> dict[str, str | bool]:
     return SUMS_ALONE
 
 
-class Program:
+class Jit:
     """`jax.jit(function, **how)` with `options()`, which are asked for when it is first called.
 
     It is not called from within another: only a whole program has options.
@@ -61,7 +61,7 @@ class Program:
         return self.jitted(*arguments)
 
 
-def compiled(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
+def compile_lowered(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
     """A program, compiled with `options()`, and the memory that this took given back to the system.
 
     C's allocator keeps what compiling frees: 700 MiB after a step of 3.6 M parameters. Steps find
@@ -100,7 +100,7 @@ def check_executable(path: str | os.PathLike, facts: Mapping[str, Any]) -> None:
     wanted = {**json.loads(json.dumps(dict(facts))), "jax": jax.__version__}
     other = config.differences(wanted, found)
     if other:
-        raise Misfit(
+        raise ExecutableMismatch(
             f"{path} is the executable of another program than this run wants:\n  "
             + "\n  ".join(other[:8])
             + "\nwrite it again with `vdm-jax plan --save`, from the same experiment, mesh, chips "

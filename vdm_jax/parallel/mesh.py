@@ -76,7 +76,7 @@ def _grid(devices: Sequence[Any], sizes: Sequence[int]) -> np.ndarray:
     )
 
 
-def rows(sizes: Mapping[str, int]) -> int:
+def batch_shards(sizes: Mapping[str, int]) -> int:
     """Into how many parts a batch is split by a mesh of these sizes, as of `mesh.shape`."""
     return math.prod(sizes[axis] for axis in BATCH_AXES)
 
@@ -86,7 +86,7 @@ def batch_sharding(mesh: jax.sharding.Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec(BATCH_AXES))
 
 
-def share(mesh: jax.sharding.Mesh) -> tuple[int, int]:
+def host_shard(mesh: jax.sharding.Mesh) -> tuple[int, int]:
     """(which, of how many): the share of every batch that this process has to load.
 
     Processes whose devices have the same rows load the same share.
@@ -94,7 +94,7 @@ def share(mesh: jax.sharding.Mesh) -> tuple[int, int]:
     Raises:
       ValueError: two processes have some rows in common, and not all.
     """
-    parts = mesh.devices.reshape(rows(mesh.shape), -1)
+    parts = mesh.devices.reshape(batch_shards(mesh.shape), -1)
     owned: dict[int, set[int]] = {}
     for part, devices in enumerate(parts):
         for device in devices:

@@ -38,7 +38,7 @@ PARAMETERS = (
 and of wide layers are split by what they give, the last by what they take."""
 
 LOOPS = r"(^|/)Loop_\d+/"
-"""By a parameter's path: where the first axis counts the blocks of a loop (see `nn.Scanned`). It
+"""By a parameter's path: where the first axis counts the blocks of a loop (see `nn.ScanBlocks`). It
 is never split, and the others as those of one block: every turn takes its own from everywhere."""
 
 SMALL = 2**12  # elements; what is smaller is not worth a collective
@@ -75,7 +75,7 @@ def shardings(tree: Any, mesh: jax.sharding.Mesh) -> Any:
     return jax.tree_util.tree_map_with_path(place, tree)
 
 
-def at(tree: Any, places: Any) -> Any:
+def with_shardings(tree: Any, places: Any) -> Any:
     """The shapes of a tree of arrays, with their places: a sharding for each."""
     return jax.tree.map(
         lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), tree, places
@@ -83,7 +83,7 @@ def at(tree: Any, places: Any) -> Any:
 
 
 @dataclasses.dataclass(frozen=True)
-class Places:
+class MeshRules:
     """Where activations are, by the names of their axes, and parameters while they are used."""
 
     mesh: jax.sharding.Mesh
@@ -106,15 +106,15 @@ class Places:
         """Where an array is."""
         return NamedSharding(self.mesh, PartitionSpec(*self.split(shape, axes)))
 
-    def parts(self, shape: Sequence[int], axes: Sequence[str]) -> tuple[int, ...]:
+    def shard_counts(self, shape: Sequence[int], axes: Sequence[str]) -> tuple[int, ...]:
         """Into how many parts each axis of an array is split."""
         return tuple(self._size(over) for over in self.split(shape, axes))
 
-    def put(self, array: jax.Array, axes: Sequence[str]) -> jax.Array:
+    def constrain(self, array: jax.Array, axes: Sequence[str]) -> jax.Array:
         """The array, placed; its gradient likewise."""
         return jax.lax.with_sharding_constraint(array, self.sharding(array.shape, axes))
 
-    def use(self, kernel: jax.Array, axes: Sequence[str]) -> jax.Array:
+    def gather(self, kernel: jax.Array, axes: Sequence[str]) -> jax.Array:
         """A parameter where it is used: gathered from `fsdp`, whereas activations stay.
 
         Its gradient is left to the compiler, which brings it to where the parameter is kept.

@@ -16,10 +16,10 @@ import numpy as np
 from jaxtyping import UInt8
 
 from vdm_jax import config
-from vdm_jax.checkpoints import CheckpointError, read_experiment, whole_file
+from vdm_jax.checkpoints import CheckpointError, atomic_file, read_experiment
 from vdm_jax.checkpoints.store import steps_in
 from vdm_jax.data import sides
-from vdm_jax.sampling.generate import Generator, Trained, load
+from vdm_jax.sampling.generate import Generator, TrainedModel, load
 from vdm_jax.types import Key
 
 Videos = UInt8[np.ndarray, "b f h w c"]
@@ -51,7 +51,7 @@ class Stage:
             raise CheckpointError(f"{self.workdir} has no checkpoint{asked}; there are {steps}")
         return experiment
 
-    def load(self) -> Trained:
+    def load(self) -> TrainedModel:
         """The model, with its parameters on the devices."""
         _, trained = load(self.workdir, self.step)
         if self.generator is None:
@@ -59,7 +59,7 @@ class Stage:
         return self.generator.trained(trained.experiment, trained.params, trained.frozen)
 
 
-Models = Callable[[Stage], Trained]
+Models = Callable[[Stage], TrainedModel]
 """Where `Cascade.make` has its models from."""
 
 
@@ -146,9 +146,9 @@ class Cascade:
         """One video for each caption; `given` ones are enlarged, where there are.
 
         Stage i draws with fold_in(key, i), sample n of it with fold_in of that and n. One model is
-        in memory at a time, unless `models` is `together()`. In a `folder` every stage's videos are
-        stored once they are made, as stage_1.npy, ..., so that what was stopped goes on after the
-        last of them; only the newest stays, or all with `keep`.
+        in memory at a time, unless `models` is `together()`. In a `folder` every stage's videos
+        are stored once they are made, as stage_1.npy, ..., so that what was stopped goes on after
+        the last of them; only the newest stays, or all with `keep`.
         """
         self.check(None if given is None else given.shape[1:4])
         done, videos = 0, given
@@ -195,7 +195,7 @@ class Cascade:
 
 
 @dataclasses.dataclass(frozen=True)
-class Subject:
+class CascadeModel:
     """A cascade as evaluations see a model: its conditions are captions and labels.
 
     Videos are brought to the size of `data`'s clips, where they are a multiple of it.
@@ -242,17 +242,17 @@ def made(experiment: Any, given: Shape | None) -> Shape:
             f"it enlarges videos, to {lowres.frames} times the frames and {lowres.size} times the "
             "rows and columns, and is given none: begin with a base model, or give a video"
         )
-    if lowres.crop is None and given != (wanted := shrunk(own, lowres)):
+    if lowres.crop is None and given != (wanted := downsampled_shape(own, lowres)):
         raise ValueError(f"it enlarges videos {wanted} (frames, height, width), not {given}")
     return lowres.shape((1, *given, 3))[1:4]
 
 
-def shrunk(shape: Shape, lowres: Any) -> Shape:
+def downsampled_shape(shape: Shape, lowres: Any) -> Shape:
     """What a model of `lowres` makes videos of this shape of."""
     frames, height, width = shape
     return frames // lowres.frames, height // lowres.size, width // lowres.size
 
 
 def _store(path: Path, videos: Videos) -> None:
-    with whole_file(path) as partial, partial.open("wb") as file:
+    with atomic_file(path) as partial, partial.open("wb") as file:
         np.save(file, videos)

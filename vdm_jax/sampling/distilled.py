@@ -7,8 +7,8 @@ import jax.numpy as jnp
 
 from vdm_jax import config, diffusion
 from vdm_jax.models import Conditioning
-from vdm_jax.sampling.generate import Generator, Trained, load
-from vdm_jax.sampling.tasks import Task
+from vdm_jax.sampling.generate import Generator, TrainedModel, load
+from vdm_jax.sampling.sharded import Task
 from vdm_jax.types import Denoiser, LogSNR, Params, Video
 
 
@@ -17,8 +17,8 @@ class Distilled(Generator):
     """A generator whose guidance is an input of the network.
 
     sampler: its `steps` become those that the student was distilled to; one that was not distilled
-    to a number of steps takes those that are written. `DDIM` is for students of `Single` jumps,
-    `Stochastic` for those of `Double` ones.
+    to a number of steps takes those that are written. `DDIM` is for students of `DeterministicJump`
+    jumps, `Stochastic` for those of `StochasticJump` ones.
     guidance: the weight that the network is told, a number or an object such as `Oscillating`; None
     for a network that takes none. (Meng et al. 2023, section 3)
     """
@@ -38,7 +38,7 @@ class Distilled(Generator):
 
         return denoiser
 
-    def trained(self, experiment: Any, params: Params, frozen: Params) -> "TrainedStudent":
+    def trained(self, experiment: Any, params: Params, frozen: Params) -> "TrainedStudentModel":
         """A distilled model as evaluations and commands see it.
 
         Raises:
@@ -53,11 +53,11 @@ class Distilled(Generator):
         if "steps" in frozen:
             sampler = dataclasses.replace(self.sampler, steps=int(frozen["steps"]))  # pyright: ignore[reportArgumentType, reportCallIssue]
             generator = dataclasses.replace(self, sampler=sampler)
-        return TrainedStudent(generator, experiment, params, frozen)
+        return TrainedStudentModel(generator, experiment, params, frozen)
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainedStudent(Trained):
+class TrainedStudentModel(TrainedModel):
     """A distilled model, and a way back to the model that it was made of."""
 
     @property
@@ -65,7 +65,7 @@ class TrainedStudent(Trained):
         """The network calls of a sample."""
         return self.generator.sampler.steps  # pyright: ignore[reportAttributeAccessIssue]
 
-    def teacher(self) -> Trained:
+    def teacher(self) -> TrainedModel:
         """The first teacher, sampled as its own experiment says; read from its run."""
         task = self.experiment.task
         return load(task.teacher, task.step)[1]

@@ -36,7 +36,7 @@ class TextEncoder:
 
     @cached_property
     def _params(self) -> Any:
-        gated = isinstance(self.model.feed_forward, models.Gated)
+        gated = isinstance(self.model.feed_forward, models.GatedFeedForward)
         layout = T5_V1_1 if gated else T5_ORIGINAL
         if not epath.Path(self.weights).expanduser().exists():
             raise CheckpointError(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from vdm_jax.data.containers import Frames, gif, mp4
+from vdm_jax.data.encoding import Frames, gif, mp4
 from vdm_jax.sampling.video import magnification, save
 
 

@@ -14,18 +14,18 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, UInt8
 
 from vdm_jax import config, diffusion, parallel
-from vdm_jax.checkpoints import opened, read_experiment
-from vdm_jax.data import quantised, scaled, sides
+from vdm_jax.checkpoints import open_run, read_experiment
+from vdm_jax.data import sides, to_float, to_uint8
 from vdm_jax.models import Conditioning
 from vdm_jax.progress import progress
-from vdm_jax.sampling import plans
+from vdm_jax.sampling import rollout_plans
 from vdm_jax.sampling.encoders import prompts
-from vdm_jax.sampling.rollout import Canvas, roll
-from vdm_jax.sampling.tasks import Bound, LowRes, Placed, Task
+from vdm_jax.sampling.rollout import Canvas, rollout
+from vdm_jax.sampling.sharded import LowRes, ShardedDenoiser, ShardedTask, Task
 from vdm_jax.sampling.tiles import Tiles
 from vdm_jax.types import Denoiser, Key, Params, Video
 
-GUIDANCE = diffusion.Gradient(10.0)
+GUIDANCE = diffusion.ReconstructionGuidance(10.0)
 """How samples are made to agree with what is known of them, unless told otherwise."""
 
 
@@ -36,8 +36,8 @@ class Generator:
     Sample i of a seed is a function of the seed, i and its condition; the batch size and the
     number of devices change it by no more than rounding.
 
-    snr: signal-to-noise ratio, alpha^2 / sigma^2, of the low-resolution video that a model of
-    super-resolution sees, e.g. 3 or 5; None adds next to nothing. (Imagen Video, section 2.5)
+    lowres_snr: signal-to-noise ratio, alpha^2 / sigma^2, of the low-resolution video that a model
+    of super-resolution sees, e.g. 3 or 5; None adds next to nothing. (Imagen Video, section 2.5)
     tiles: for frames too large for memory.
     """
 
@@ -45,14 +45,14 @@ class Generator:
     guidance: float | diffusion.GuidanceWeight = 1.0
     threshold: Callable[[Denoiser], Denoiser] | None = diffusion.Clip()
     noise: diffusion.Noise = diffusion.Independent()
-    snr: float | None = None
+    lowres_snr: float | None = None
     tiles: Tiles | None = None
     batch: int = 32
 
     def __post_init__(self):
-        if self.snr is not None and self.snr <= 0:
+        if self.lowres_snr is not None and self.lowres_snr <= 0:
             raise ValueError(
-                f"Generator.snr is {self.snr}: a ratio of variances, e.g. 3.0, or None"
+                f"Generator.snr is {self.lowres_snr}: a ratio of variances, e.g. 3.0, or None"
             )
 
     def __call__(
@@ -71,7 +71,7 @@ class Generator:
         """
         lowres = task.lowres
         assert lowres is not None
-        level = jnp.broadcast_to(lowres.logsnr(self.snr), low.shape[:1])
+        level = jnp.broadcast_to(lowres.logsnr(self.lowres_snr), low.shape[:1])
         cond = lowres.condition(diffusion.fold_in(keys, 2), cond, low, level)
         return self(task, params, frozen, keys, cond, lowres.shape(low.shape))
 
@@ -82,10 +82,10 @@ class Generator:
         frozen: Params,
         keys: Key,
         cond: Conditioning,
-        known: diffusion.Known,
+        known: diffusion.KnownPixels,
         small: diffusion.LowResolution | None,
         correction: diffusion.Correction | None,
-        path: diffusion.Path,
+        known_noise: diffusion.KnownNoise,
     ) -> Video:
         """One batch of clips that agree with what is known of them; where nothing is, a plain one.
 
@@ -96,7 +96,7 @@ class Generator:
             measurements = [known] if small is None else [known, small]
             denoiser = diffusion.reconstruction(denoiser, measurements, correction, process)
         noise = diffusion.fold_in(keys, 0)
-        denoiser = diffusion.replacement(denoiser, known, path, noise, process)
+        denoiser = diffusion.replacement(denoiser, known, known_noise, noise, process)
         return known.put(self._sample(denoiser, process, keys, known.x.shape))
 
     def guided(self, task: Task, params: Params, frozen: Params, cond: Conditioning) -> Denoiser:
@@ -117,16 +117,16 @@ class Generator:
         if self.threshold is not None:
             denoiser = self.threshold(denoiser)
         key_noise, key_sampler = diffusion.split(keys)
-        z = process.first(self.noise(key_noise, shape))
+        z = process.prior_sample(self.noise(key_noise, shape))
         return self.sampler(key_sampler, denoiser, z, process)
 
-    def trained(self, experiment: Any, params: Params, frozen: Params) -> "Trained":
+    def trained(self, experiment: Any, params: Params, frozen: Params) -> "TrainedModel":
         """A trained model as evaluations and commands see it."""
-        return Trained(self, experiment, params, frozen)
+        return TrainedModel(self, experiment, params, frozen)
 
 
 @dataclasses.dataclass(frozen=True)
-class Trained:
+class TrainedModel:
     """An experiment and its trained parameters: what can be asked of a model.
 
     experiment: `task`, `data`, `loader` and `mesh` of it are used.
@@ -156,7 +156,7 @@ class Trained:
 
     def denoiser(self, cond: Conditioning) -> Denoiser:
         """E[x | z_t] by the averaged parameters, without guidance."""
-        network = Bound(self._task())
+        network = ShardedDenoiser(self._task())
         return jax.tree_util.Partial(network, self.params, self.frozen, cond)
 
     def generate(self, key: Key, cond: Conditioning, count: int) -> UInt8[np.ndarray, "b f h w c"]:
@@ -175,11 +175,11 @@ class Trained:
             bar = bars.add_task("sampling", total=count)
             return self._in_batches(sample, key, (cond,), count, partial(bars.advance, bar))
 
-    def sampled(self, **changes: Any) -> "Trained":
+    def sampled(self, **changes: Any) -> "TrainedModel":
         """The same model, with fields of its generator changed."""
         return dataclasses.replace(self, generator=dataclasses.replace(self.generator, **changes))
 
-    def lower(self, videos: UInt8[np.ndarray, "b f h w c"]) -> UInt8[np.ndarray, "b f h w c"]:
+    def downsample(self, videos: UInt8[np.ndarray, "b f h w c"]) -> UInt8[np.ndarray, "b f h w c"]:
         """What a super-resolution model has to make these videos of, without noise."""
         return np.asarray(_lower(self._lowres(), jnp.asarray(videos)))
 
@@ -188,7 +188,7 @@ class Trained:
     ) -> UInt8[np.ndarray, "b f h w c"]:
         """Videos with the frames, rows and columns that a super-resolution model adds to these."""
         self._lowres()  # or it enlarges nothing
-        fill = len(low) >= parallel.rows(self.experiment.mesh.build().shape)
+        fill = len(low) >= parallel.batch_shards(self.experiment.mesh.build().shape)
         task = self._task() if fill else self._task(parallel.ONE_VIDEO)
 
         def sample(keys, cond, low):
@@ -202,7 +202,7 @@ class Trained:
     def _task(self, rules: parallel.Rules = parallel.ACTIVATIONS) -> Task:
         """The task, with its videos on the devices as the rules say."""
         mesh, task = self.experiment.mesh.build(), self.experiment.task
-        return task if mesh.size == 1 else Placed(task, parallel.Places(mesh, rules))
+        return task if mesh.size == 1 else ShardedTask(task, parallel.MeshRules(mesh, rules))
 
     def _lowres(self) -> LowRes:
         lowres = self.experiment.task.lowres
@@ -214,11 +214,11 @@ class Trained:
         self,
         key: Key,
         cond: Conditioning,
-        known: diffusion.Known,
+        known: diffusion.KnownPixels,
         small: diffusion.LowResolution | None = None,
         *,
         correction: diffusion.Correction | None = GUIDANCE,
-        path: diffusion.Path = diffusion.Posterior(),
+        known_noise: diffusion.KnownNoise = diffusion.ForwardProcessNoise(),
     ) -> UInt8[np.ndarray, "b f h w c"]:
         """The rest of clips of which frames are `known`, or which are known to be `small`.
 
@@ -229,7 +229,7 @@ class Trained:
 
         def sample(keys, cond, known, small):
             return _complete(
-                self.generator, task, correction, path,
+                self.generator, task, correction, known_noise,
                 self.params, self.frozen, keys, cond, known, small,
             )  # fmt: skip
 
@@ -248,10 +248,10 @@ class Trained:
 
         `how` as for `complete`.
         """
-        plan = plans.extension(frames, self.data.frames, overlap, given=video.shape[1])
+        plan = rollout_plans.extension(frames, self.data.frames, overlap, given=video.shape[1])
         canvas = Canvas.blank((len(video), frames, *video.shape[2:]))
         canvas.frames[:, : video.shape[1]] = video
-        roll(partial(self.complete, **how), plan, canvas, key, cond)
+        rollout(partial(self.complete, **how), plan, canvas, key, cond)
         return canvas.frames
 
     def _in_batches(
@@ -271,7 +271,7 @@ class Trained:
         """
         mesh = self.experiment.mesh.build()
         size = min(self.generator.batch, count)
-        parts = parallel.rows(mesh.shape)
+        parts = parallel.batch_shards(mesh.shape)
         size = math.ceil(size / parts) * parts if fill else size
         rows = parallel.batch_sharding(mesh) if fill else NamedSharding(mesh, PartitionSpec())
         videos = []
@@ -288,7 +288,7 @@ class Trained:
 
 def load(
     workdir: str | os.PathLike, step: int | None = None, assignments: Sequence[str] = ()
-) -> tuple[int, Trained]:
+) -> tuple[int, TrainedModel]:
     """(step, trained model) of a run or of an export, from its folder alone.
 
     `assignments` change the experiment.
@@ -297,14 +297,14 @@ def load(
       CheckpointError: no run, no such checkpoint, or one of another model.
     """
     experiment = config.override(read_experiment(workdir), *assignments)
-    like = blueprint(experiment)
-    store = opened(workdir)
+    like = abstract_params(experiment)
+    store = open_run(workdir)
     step, trees, _ = store.restore(like, step)
     store.close()
     return step, experiment.sampling.trained(experiment, trees["ema"], trees.get("frozen", {}))
 
 
-def blueprint(experiment: Any) -> dict[str, Any]:
+def abstract_params(experiment: Any) -> dict[str, Any]:
     """The shapes, types and places of an experiment's parameters: `ema`, and `frozen` if any."""
     batch = {
         name: jnp.zeros((1, *s.shape[1:]), s.dtype)
@@ -312,26 +312,28 @@ def blueprint(experiment: Any) -> dict[str, Any]:
     }
     trained, frozen = jax.eval_shape(partial(experiment.task.init, batch=batch), jax.random.key(0))
     like = {"ema": trained, **({"frozen": frozen} if frozen else {})}
-    return parallel.at(like, parallel.shardings(like, experiment.mesh.build()))
+    return parallel.with_shardings(like, parallel.shardings(like, experiment.mesh.build()))
 
 
-@partial(parallel.Program, static_argnums=(0, 1, 2))
+@partial(parallel.Jit, static_argnums=(0, 1, 2))
 def _sample(generator, task, shape, params, frozen, keys, cond) -> Array:
-    return quantised(generator(task, params, frozen, keys, cond, shape))
+    return to_uint8(generator(task, params, frozen, keys, cond, shape))
 
 
-@partial(parallel.Program, static_argnums=(0, 1))
+@partial(parallel.Jit, static_argnums=(0, 1))
 def _enlarge(generator, task, params, frozen, keys, cond, low) -> Array:
-    return quantised(generator.enlarge(task, params, frozen, keys, cond, scaled(low)))
+    return to_uint8(generator.enlarge(task, params, frozen, keys, cond, to_float(low)))
 
 
 @partial(jax.jit, static_argnums=0)
 def _lower(lowres, videos) -> Array:
-    return quantised(lowres.lower(scaled(videos)))
+    return to_uint8(lowres.downsample(to_float(videos)))
 
 
-@partial(parallel.Program, static_argnums=(0, 1, 2, 3))
-def _complete(generator, task, correction, path, params, frozen, keys, cond, known, small) -> Array:
-    return quantised(
-        generator.complete(task, params, frozen, keys, cond, known, small, correction, path)
+@partial(parallel.Jit, static_argnums=(0, 1, 2, 3))
+def _complete(
+    generator, task, correction, known_noise, params, frozen, keys, cond, known, small
+) -> Array:
+    return to_uint8(
+        generator.complete(task, params, frozen, keys, cond, known, small, correction, known_noise)
     )

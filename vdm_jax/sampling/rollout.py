@@ -18,10 +18,10 @@ import numpy as np
 from jaxtyping import UInt8
 
 from vdm_jax import diffusion
-from vdm_jax.data import scaled
+from vdm_jax.data import to_float
 from vdm_jax.models import Conditioning
 from vdm_jax.progress import progress
-from vdm_jax.sampling.plans import Plan
+from vdm_jax.sampling.rollout_plans import RolloutPlan
 from vdm_jax.types import Key
 
 Frames = UInt8[np.ndarray, "b f h w c"]
@@ -34,7 +34,7 @@ class Complete(Protocol):
         self,
         key: Key,
         cond: Conditioning,
-        known: diffusion.Known,
+        known: diffusion.KnownPixels,
         small: diffusion.LowResolution | None = None,
         /,
     ) -> Frames: ...
@@ -95,7 +95,7 @@ class Canvas:
 
 
 @dataclasses.dataclass(frozen=True)
-class Small:
+class LowResFrames:
     """Some `frames` of the long videos at a low resolution."""
 
     video: UInt8[np.ndarray, "b n h w c"]
@@ -106,16 +106,18 @@ class Small:
         places = {frame: place for place, frame in enumerate(self.frames)}
         there = np.array([frame in places for frame in block])
         video = self.video[:, [places.get(frame, 0) for frame in block]]
-        return diffusion.LowResolution(jnp.asarray(scaled(video)), jnp.tile(there, (len(video), 1)))
+        return diffusion.LowResolution(
+            jnp.asarray(to_float(video)), jnp.tile(there, (len(video), 1))
+        )
 
 
-def roll(
+def rollout(
     complete: Complete,
-    plan: Plan,
+    plan: RolloutPlan,
     canvas: Canvas,
     key: Key,
     cond: Conditioning,
-    small: Small | None = None,
+    small: LowResFrames | None = None,
 ) -> None:
     """Make the blocks of a plan that are not done yet, in order, on the canvas.
 
@@ -131,7 +133,9 @@ def roll(
         for number in range(canvas.done, len(plan.blocks)):
             block, seen = plan.blocks[number], np.array(plan.known[number])
             clip = canvas.frames[:, block]
-            known = diffusion.Known(jnp.asarray(scaled(clip)), jnp.tile(seen, (len(clip), 1)))
+            known = diffusion.KnownPixels(
+                jnp.asarray(to_float(clip)), jnp.tile(seen, (len(clip), 1))
+            )
             part = None if small is None else small.of(block)
             made = complete(jax.random.fold_in(key, number), cond, known, part)
             canvas.write(block, made)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from vdm_jax.data.containers import Frames, gif, mp4, rgb
+from vdm_jax.data.encoding import Frames, gif, mp4, rgb
 
 
 def write(path: str | Path, video: Frames, fps: float = 8.0) -> None:

@@ -33,7 +33,7 @@ def base(channels: int, blocks: tuple[int, ...]) -> models.ProjectedText:
         nn.TextAttention(HEAD),
         nn.TemporalAttention(HEAD, nn.RelativePositions(reach=15)),
     )
-    remat = nn.ByLayer(nn.Products())
+    remat = nn.RematLayer(nn.SaveDots())
     levels = [
         models.Level(width, mixers if number else (), count, remat=remat)
         for number, (width, count) in enumerate(zip((1, 2, 3, 4), blocks, strict=True))
@@ -69,8 +69,8 @@ def super_resolution(
                 (*attention, nn.TemporalConvolution()),
                 count,
                 (1, stride, stride),
-                remat=nn.ByLayer(nn.Convolutions()),
-                chain=nn.Scanned(least=5),
+                remat=nn.RematLayer(nn.SaveConvolutions()),
+                scan=nn.ScanBlocks(min_blocks=5),
             )
         )
     inputs = (nn.LogSNR(), nn.LowresLogSNR(), nn.PooledText())

@@ -8,7 +8,7 @@ The networks fit the published checkpoints by `checkpoints.layouts`.
 
 from vdm_jax import diffusion, models, nn
 
-STEPS = diffusion.Table(beta_start=0.00085, beta_end=0.012, steps=1000, power=2.0)
+STEPS = diffusion.DiscreteBetas(beta_start=0.00085, beta_end=0.012, steps=1000, power=2.0)
 
 
 def unet(

@@ -4,7 +4,7 @@ Order and factors are the paper's, x8 in time and x32 in space: 4x8x8 -> 8x8x8 -
 8x64x64 -> 16x64x64 -> 32x64x64 -> 32x256x256. All stages see the same clips of 32 frames, the first
 ones every eighth of them. What differs from the full size, for the sake of minutes on a CPU: words
 instead of T5, patches of pixels as channels, super-resolution of what linear enlarging lacks
-(`models.Residual`, `models.Blend`), the loss on x, little augmentation, no packs of images.
+(`models.Residual`, `models.LinearBlend`), the loss on x, little augmentation, no packs of images.
 """
 
 import dataclasses
@@ -19,18 +19,18 @@ def source(frames: int, size: int) -> data.MovingShapes:
     return data.MovingShapes(frames=frames, size=size, stride=FRAMES // frames)
 
 
-def words() -> data.Words:
+def words() -> data.WordTokenizer:
     """Captions as words."""
     shapes = source(FRAMES, 8)
-    return data.Words(shapes.vocabulary, length=shapes.longest_caption)
+    return data.WordTokenizer(shapes.vocabulary, length=shapes.longest_caption)
 
 
 def base() -> models.UNet:
     """The base model, of attention in space, to the words, and in time."""
     space, text, time = (
-        nn.SpatialAttention(head=16),
-        nn.TextAttention(head=16),
-        nn.TemporalAttention(head=16),
+        nn.SpatialAttention(head_dim=16),
+        nn.TextAttention(head_dim=16),
+        nn.TemporalAttention(head_dim=16),
     )
     inputs = (nn.LogSNR(), nn.PooledText(heads=4), nn.TextByFrame(heads=4))
     return models.UNet(
@@ -39,7 +39,7 @@ def base() -> models.UNet:
             models.Level(width=1, blocks=1, mixers=(time,)),
             models.Level(width=2, blocks=1, mixers=(space, text, time)),
         ),
-        embedding=nn.Normed(nn.Embedding(width=384, layers=2, inputs=inputs)),
+        embedding=nn.NormalizedEmbedding(nn.Embedding(width=384, layers=2, inputs=inputs)),
         text=models.WordEncoder(words().size, features=64),
     )
 
@@ -49,7 +49,7 @@ def super_resolution(
     channels: int = 48,
     patch: int = 1,
     strides: tuple[int, ...] = (1, 2),
-    fill: models.Fill = models.Blend(),
+    fill: models.TemporalUpsample = models.LinearBlend(),
     std: float = 0.1,
     text: models.WordEncoder | None = None,
 ) -> models.Residual:
@@ -79,7 +79,7 @@ def stage(
     source: data.Source,
     lowres: training.LowRes,
     *,
-    text: data.Words | None = None,
+    text: data.WordTokenizer | None = None,
     batch: int,
     steps: int,
     clips: int = 64,
@@ -96,7 +96,7 @@ def stage(
         data=source,
         loader=data.Loader(batch=batch, text=text),
         optimizer=training.Adam(peak=2e-3, warmup=50, decay=training.Cosine(), b2=0.99, ema=0.99),
-        sampling=sampling.Generator(sampler=diffusion.DDIM(steps=8), snr=20.0, batch=16),
+        sampling=sampling.Generator(sampler=diffusion.DDIM(steps=8), lowres_snr=20.0, batch=16),
         evaluations=(evaluation.SuperResolution(clips=clips),),
         steps=steps,
         log_every=20,
@@ -144,23 +144,23 @@ def distilled(
         experiment.task,
         weight=diffusion.TruncatedSNR(),
         times=diffusion.Stratified(),
-        drop=0.0,
+        condition_dropout=0.0,
     )
     return dataclasses.replace(
         experiment,
         task=training.Distillation(
             denoising,
             teacher=teacher,
-            start=64,
-            end=8,
+            start_steps=64,
+            end_steps=8,
             guidance=guidance,
-            first=first,
-            last=(1,),
+            first_length=first,
+            last_lengths=(1,),
         ),
         optimizer=training.Adam(peak=5e-4, warmup=0, decay=training.Linear(), b2=0.99, ema=0.0),
         sampling=sampling.Distilled(
             sampler=diffusion.DDIM(steps=8),
-            snr=experiment.sampling.snr,
+            lowres_snr=experiment.sampling.lowres_snr,
             batch=experiment.sampling.batch,
         ),
         evaluations=(),

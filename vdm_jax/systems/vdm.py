@@ -14,7 +14,7 @@ def unet(
     attention: tuple[bool, ...],
     *,
     blocks: int = 2,
-    head: int = 64,
+    head_dim: int = 64,
     layers: int = 4,
     inputs: tuple = (nn.LogSNR(),),
     dropout: float = 0.0,
@@ -25,7 +25,7 @@ def unet(
     are spatial and temporal attention (the paper: at 32x32, 16x16 and 8x8), with heads of `head`
     features. layers: of the conditioning MLP, 1024 wide, over its `inputs`.
     """
-    mixers = (nn.SpatialAttention(head), nn.TemporalAttention(head))
+    mixers = (nn.SpatialAttention(head_dim), nn.TemporalAttention(head_dim))
     return models.UNet(
         channels=channels,
         levels=tuple(

@@ -10,9 +10,9 @@ from vdm_jax.training.log import flatten
 from vdm_jax.training.loop import Interrupted, NotFinite, train
 from vdm_jax.training.lowres import LowRes
 from vdm_jax.training.optimizers import Adam, Constant, Cosine, Linear
-from vdm_jax.training.state import State, init, make_step, placed_step
+from vdm_jax.training.state import State, init, make_step, sharded_step
 from vdm_jax.training.students import Student
-from vdm_jax.training.task import Batch, InParts, Task
+from vdm_jax.training.task import Batch, PhasedTask, Task
 
 __all__ = [
     "Adam",
@@ -25,11 +25,11 @@ __all__ = [
     "Evaluation",
     "Experiment",
     "GuidedDistillation",
-    "InParts",
     "Interrupted",
     "Linear",
     "LowRes",
     "NotFinite",
+    "PhasedTask",
     "Sampling",
     "State",
     "Student",
@@ -38,8 +38,8 @@ __all__ = [
     "init",
     "load",
     "make_step",
-    "placed_step",
     "read_step",
+    "sharded_step",
     "train",
     "write_step",
 ]

@@ -22,49 +22,54 @@ class Consistency(Student):
     steps follows that path to its end. One segment: Song et al. 2023, algorithm 2; several: Heek
     et al. 2024, algorithm 1, without an average of the student.
 
-    start: the teacher's steps, a multiple of `segments`. guidance: as for `Distillation`.
+    start_steps: the teacher's steps, a multiple of `segments`. guidance: as for `Distillation`.
     """
 
-    start: int = 64
+    start_steps: int = 64
     segments: int = 1
     guidance: float = 1.0
 
     def __post_init__(self):
-        if self.segments < 1 or self.start % self.segments or self.start == self.segments:
+        if (
+            self.segments < 1
+            or self.start_steps % self.segments
+            or self.start_steps == self.segments
+        ):
             raise ValueError(
-                f"Consistency: start={self.start} and segments={self.segments}: every segment has "
-                "the same number of teacher steps, two at least"
+                f"Consistency: start_steps={self.start_steps} and segments={self.segments}: every "
+                "segment has the same number of teacher steps, two at least"
             )
 
     @property
-    def parts(self) -> tuple[int, ...]:
+    def phases(self) -> tuple[int, ...]:
         """One part."""
         return (1,)
 
-    def takes(self, steps: int) -> bool:
-        return steps == self.start
+    def accepts_teacher(self, steps: int) -> bool:
+        return steps == self.start_steps
 
     def init(self, key: Key, batch: Batch) -> tuple[Params, Params]:
         params, frozen = super().init(key, batch)
         return params, {**frozen, "steps": jnp.asarray(self.segments, jnp.int32)}
 
-    def advance(self, params: Params, frozen: Params) -> tuple[Params, Params]:
+    def next_phase(self, params: Params, frozen: Params) -> tuple[Params, Params]:
         """The student starts as the teacher is."""
-        return params, {"teacher": self.kept(params), "steps": frozen["steps"]}
+        return params, {"teacher": self.as_teacher(params), "steps": frozen["steps"]}
 
     def loss(
         self, params: Params, frozen: Params, key: Key, batch: Batch
     ) -> tuple[Scalar, Metrics]:
         x, cond, levels, eps = self.draw(key, batch)
-        schedule, each = self.process.schedule, self.start // self.segments
-        i = jnp.ceil(self.start * schedule.inverse(levels)).astype(jnp.int32)
-        i = jnp.clip(i, 1, self.start)
+        schedule, each = self.process.schedule, self.start_steps // self.segments
+        i = jnp.ceil(self.start_steps * schedule.inverse(levels)).astype(jnp.int32)
+        i = jnp.clip(i, 1, self.start_steps)
         logsnr, logsnr_m, logsnr_s = (
-            grid_logsnr(schedule, index, self.start) for index in (i, i - 1, (i - 1) // each * each)
+            grid_logsnr(schedule, index, self.start_steps)
+            for index in (i, i - 1, (i - 1) // each * each)
         )
         z = self.process.diffuse(x, logsnr, eps)
-        first = self.guided(frozen, cond, self.guidance)(z, logsnr)
+        first = self.guided_teacher(frozen, cond, self.guidance)(z, logsnr)
         z_m = self.process.ddim(first, z, logsnr, logsnr_m)
         second = self.denoiser(params, frozen, cond)(z_m, logsnr_m)
-        target = diffusion.merged(first, second, logsnr, logsnr_m, logsnr_s)
+        target = diffusion.merge_steps(first, second, logsnr, logsnr_m, logsnr_s)
         return self.denoising.error(params, jax.lax.stop_gradient(target), z, logsnr, cond)

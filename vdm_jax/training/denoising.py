@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from vdm_jax import diffusion
-from vdm_jax.data import scaled
+from vdm_jax.data import to_float
 from vdm_jax.models import Conditioning
 from vdm_jax.training.lowres import LowRes
 from vdm_jax.training.task import Batch
@@ -32,7 +32,7 @@ class Denoising:
     `||x - x_hat||^2 = gain(logsnr)^2 ||target - output||^2`, which float32 can hold at any noise
     level. Every clip of a row has its own t. (Ho et al. 2022, eq. 2)
 
-    drop: the probability that a clip's conditions are dropped, to train for guidance.
+    condition_dropout: the probability that a clip's conditions are dropped, to train for guidance.
     lowres: what a super-resolution model sees of a clip; None where there is nothing to enlarge.
     dtype: the network computes in this type; parameters, losses and log-SNRs stay float32.
     """
@@ -41,7 +41,7 @@ class Denoising:
     process: diffusion.Process
     times: diffusion.Times = diffusion.Uniform()
     weight: diffusion.Weight = diffusion.SNR()
-    drop: float = 0.1
+    condition_dropout: float = 0.1
     lowres: LowRes | None = None
     dtype: str = "float32"
 
@@ -54,14 +54,14 @@ class Denoising:
 
     def read(self, batch: Batch) -> tuple[Video, Conditioning]:
         """The clips in [-1, 1] and the conditions of a batch."""
-        return scaled(batch["video"]), Conditioning.of(batch)
+        return to_float(batch["video"]), Conditioning.of(batch)
 
     def draw(self, key: Key, batch: Batch) -> tuple[Video, Conditioning]:
         """The clips and conditions of a batch with what chance does to them in training."""
         x, cond = self.read(batch)
         if self.lowres is not None:
             x, cond = self.lowres.draw(jax.random.fold_in(key, 1), x, cond)
-        return x, cond.drop(key, self.drop)
+        return x, cond.drop(key, self.condition_dropout)
 
     def noise_levels(self, key: Key, x: Video, cond: Conditioning) -> LogSNR:
         """A log-SNR for each row, or for each frame where a row holds several clips."""

@@ -22,47 +22,48 @@ class Distillation(Student):
     The data enter through z_t alone; the target is exactly reachable, so nothing is blurred.
     (Salimans & Ho 2022, algorithm 2)
 
-    start: the steps of the first teacher, `end` times a power of two.
-    first, last: how long the first and the last halvings are, in units of the experiment's steps;
-    those between are 1. A guided teacher takes a student longer.
+    start_steps: the steps of the first teacher, `end` times a power of two.
+    first_length, last_lengths: how long the first and the last halvings are, in units of the
+    experiment's steps; those between are 1. A guided teacher takes a student longer.
     guidance: the weight of classifier-free guidance of the first teacher, 1 where it needs none: a
     plain model distilled so has the guided samples at one call a step. Students are not guided.
-    jump: which steps: `Single` for `DDIM`, `Double` for the stochastic sampler.
+    jump: which steps: `DeterministicJump` for `DDIM`, `StochasticJump` for the stochastic sampler.
     """
 
-    start: int = 8192
-    end: int = 1
-    first: int = 1
-    last: tuple[int, ...] = (2, 2)
+    start_steps: int = 8192
+    end_steps: int = 1
+    first_length: int = 1
+    last_lengths: tuple[int, ...] = (2, 2)
     guidance: float = 1.0
-    jump: diffusion.Jump = diffusion.Single()
+    jump: diffusion.Jump = diffusion.DeterministicJump()
 
     def __post_init__(self):
-        halvings = (self.start // max(self.end, 1)).bit_length() - 1
-        if self.end < 1 or halvings < 1 or self.end << halvings != self.start:
+        halvings = (self.start_steps // max(self.end_steps, 1)).bit_length() - 1
+        if self.end_steps < 1 or halvings < 1 or self.end_steps << halvings != self.start_steps:
             raise ValueError(
-                f"Distillation: start={self.start} and end={self.end}: start is end times 2, 4, "
-                "8, ..., for every student takes half the steps of its teacher"
+                f"Distillation: start_steps={self.start_steps} and end_steps={self.end_steps}: "
+                "start_steps is end_steps times 2, 4, 8, ..., because every student takes half the "
+                "steps of its teacher"
             )
 
     @property
-    def parts(self) -> tuple[int, ...]:
+    def phases(self) -> tuple[int, ...]:
         """The lengths of the halvings, in units of the experiment's `steps`."""
-        halvings = (self.start // self.end).bit_length() - 1
-        last = self.last[-halvings:]
+        halvings = (self.start_steps // self.end_steps).bit_length() - 1
+        last = self.last_lengths[-halvings:]
         lengths = [1] * (halvings - len(last)) + list(last)
-        return (max(self.first, lengths[0]), *lengths[1:])
+        return (max(self.first_length, lengths[0]), *lengths[1:])
 
-    def takes(self, steps: int) -> bool:
-        return steps == self.start
+    def accepts_teacher(self, steps: int) -> bool:
+        return steps == self.start_steps
 
     def init(self, key: Key, batch: Batch) -> tuple[Params, Params]:
         params, frozen = super().init(key, batch)
-        return params, {**frozen, "steps": jnp.asarray(self.start, jnp.int32)}
+        return params, {**frozen, "steps": jnp.asarray(self.start_steps, jnp.int32)}
 
-    def advance(self, params: Params, frozen: Params) -> tuple[Params, Params]:
+    def next_phase(self, params: Params, frozen: Params) -> tuple[Params, Params]:
         """The student becomes the teacher of one that starts as it is and has half its steps."""
-        return params, {"teacher": self.kept(params), "steps": frozen["steps"] // 2}
+        return params, {"teacher": self.as_teacher(params), "steps": frozen["steps"] // 2}
 
     def loss(
         self, params: Params, frozen: Params, key: Key, batch: Batch
@@ -80,13 +81,16 @@ class Distillation(Student):
     ) -> Video:
         """The x that a student of `frozen["steps"]` steps is to see in z at t = i / steps."""
         logsnrs = self.jump(self.process.schedule, i, frozen["steps"])
-        first = frozen["steps"] == self.start // 2
+        first = frozen["steps"] == self.start_steps // 2
         x = diffusion.two_steps(self.guide(frozen, cond, first), z, self.process, *logsnrs)
         return jax.lax.stop_gradient(x)
 
     def guide(self, frozen: Params, cond: Conditioning, first: Bool[Array, ""]) -> Denoiser:
         """The teacher, under guidance while it is the first; then no null call is made."""
-        taught, null = self.taught(frozen, cond), self.taught(frozen, cond.null())
+        taught, null = (
+            self.teacher_denoiser(frozen, cond),
+            self.teacher_denoiser(frozen, cond.null()),
+        )
         if self.guidance == 1:
             return taught
 

@@ -66,7 +66,7 @@ def read_step(
     return parallel.read_executable(path, facts, arguments, results, devices)
 
 
-def labelled(batch: dict[str, Any], shapes: dict[str, Any]) -> dict[str, Any]:
+def with_labels(batch: dict[str, Any], shapes: dict[str, Any]) -> dict[str, Any]:
     """A batch in the form of which steps are written: the labels of data that lack them are -1."""
     if "label" in batch:
         return batch

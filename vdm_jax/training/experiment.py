@@ -10,7 +10,7 @@ from vdm_jax.checkpoints import Checkpoints
 from vdm_jax.data import Loader, Source
 from vdm_jax.parallel import Mesh
 from vdm_jax.training.optimizers import Adam
-from vdm_jax.training.task import Task, ends
+from vdm_jax.training.task import Task, phase_ends
 from vdm_jax.types import Key, Params
 
 
@@ -57,7 +57,7 @@ class Experiment:
     @property
     def ends(self) -> tuple[int, ...]:
         """The step at which each part of the run is over; the last of them is the run's end."""
-        return ends(self.task, self.steps)
+        return phase_ends(self.task, self.steps)
 
 
 FREE = ("steps", "log_every", "patience", "evaluations", "checkpoints", "mesh", "sampling")

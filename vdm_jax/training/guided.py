@@ -26,13 +26,13 @@ class GuidedDistillation(Student):
             )
 
     @property
-    def parts(self) -> tuple[int, ...]:
+    def phases(self) -> tuple[int, ...]:
         """One part."""
         return (1,)
 
-    def advance(self, params: Params, frozen: Params) -> tuple[Params, Params]:
+    def next_phase(self, params: Params, frozen: Params) -> tuple[Params, Params]:
         """The student starts as the teacher is."""
-        return params, {"teacher": self.kept(params)}
+        return params, {"teacher": self.as_teacher(params)}
 
     def loss(
         self, params: Params, frozen: Params, key: Key, batch: Batch
@@ -40,5 +40,5 @@ class GuidedDistillation(Student):
         x, cond, logsnr, eps = self.draw(key, batch)
         assert cond.guidance is not None
         z = self.process.diffuse(x, logsnr, eps)
-        x = self.guided(frozen, cond, cond.guidance)(z, logsnr)
+        x = self.guided_teacher(frozen, cond, cond.guidance)(z, logsnr)
         return self.denoising.error(params, jax.lax.stop_gradient(x), z, logsnr, cond)

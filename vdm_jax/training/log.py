@@ -11,7 +11,7 @@ from etils import epath
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from vdm_jax import buckets
+from vdm_jax import storage
 from vdm_jax.progress import clock
 
 
@@ -44,7 +44,7 @@ class Lines:
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Writes one record as one line."""
-        buckets.append(self.path, json.dumps(record) + "\n")
+        storage.append(self.path, json.dumps(record) + "\n")
 
 
 def board(folder: str, step: int):

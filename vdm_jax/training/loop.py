@@ -27,10 +27,10 @@ from vdm_jax.training import executables
 from vdm_jax.training import state as states
 from vdm_jax.training.experiment import FREE, Experiment
 from vdm_jax.training.log import Log
-from vdm_jax.training.pace import Pace, Trace
-from vdm_jax.training.signals import Stop
+from vdm_jax.training.signals import GracefulStop
 from vdm_jax.training.state import State
-from vdm_jax.training.task import InParts
+from vdm_jax.training.task import PhasedTask
+from vdm_jax.training.timing import StepTimer, Trace
 
 COUNTERS = ("step", "key", "skipped", "streak")
 
@@ -83,17 +83,17 @@ def train(
     store = experiment.checkpoints.open(workdir, stay=experiment.ends)
     state, frozen, next_batch = start(experiment, mesh, store, given)
     first = int(state.step)
-    log = Log(log_folder(workdir), first, experiment.ends[-1], quiet=not parallel.first())
+    log = Log(log_folder(workdir), first, experiment.ends[-1], quiet=not parallel.is_main_process())
     say_start(log, experiment, state, mesh, first, given)
 
-    host, hosts = parallel.share(mesh)
+    host, hosts = parallel.host_shard(mesh)
     batches = experiment.loader(
         clips, seed=experiment.seed, start=next_batch, host=host, hosts=hosts
     )
     trace = Trace(log_folder(workdir) / "tensorboard", profile)
     run = Run(experiment, workdir, mesh, store, log, trace, frozen, batches, executable)
     try:
-        with Stop() as stop:
+        with GracefulStop() as stop:
             return run.steps(state, stop)
     finally:
         batches.close()
@@ -123,9 +123,9 @@ def claim(experiment: Experiment, workdir: epath.Path, given: Export | None = No
                 f"{workdir} holds a run of another experiment; choose another --workdir, or undo "
                 "these changes:\n  " + "\n  ".join(changed[:8])
             )
-    if parallel.first():
+    if parallel.is_main_process():
         write_experiment(workdir, experiment)
-    parallel.meet("the experiment is written")
+    parallel.barrier("the experiment is written")
 
 
 def start(
@@ -141,7 +141,7 @@ def start(
     key = jax.random.key(experiment.seed)
     shaped = jax.eval_shape(init, key)
     sharding = parallel.shardings(shaped, mesh)
-    like, like_frozen = parallel.at(shaped, sharding)
+    like, like_frozen = parallel.with_shardings(shaped, sharding)
     with_frozen = {"frozen": like_frozen} if like_frozen else {}
     if store.steps():
         step, trees, record = store.restore(as_trees(like) | with_frozen)
@@ -149,10 +149,10 @@ def start(
         return as_state(trees), trees.pop("frozen", {}), record["next_batch"]
     made, frozen = jax.jit(init, out_shardings=sharding)(key)
     on_the_way = given is not None and within(experiment, given)
-    if isinstance(task, InParts) and not on_the_way:
+    if isinstance(task, PhasedTask) and not on_the_way:
         # The averages are what the first part begins from.
         folder = None if given is None else str(given.folder)
-        return dataclasses.replace(made, ema=task.origin(made.ema, folder)), frozen, 0
+        return dataclasses.replace(made, ema=task.load_initial(made.ema, folder)), frozen, 0
     if given is not None:
         step, trees, _ = given.restore({"ema": like.params, **with_frozen})
         step = step if on_the_way else 0
@@ -169,7 +169,7 @@ def within(experiment: Experiment, given: Export) -> bool:
     """
     theirs, task = read_experiment(given.folder), experiment.task
     frozen = any(name.startswith("frozen/") for name in given.tensors)
-    if not (isinstance(task, InParts) and frozen and theirs.task == task):
+    if not (isinstance(task, PhasedTask) and frozen and theirs.task == task):
         return False
     if theirs.ends != experiment.ends:
         raise CheckpointError(
@@ -237,10 +237,10 @@ class Run:
     frozen: Any
     batches: Any
     executable: str | os.PathLike | None = None
-    pace: Pace = dataclasses.field(default_factory=Pace)
+    pace: StepTimer = dataclasses.field(default_factory=StepTimer)
     entered: Callable[[State, Any], tuple[State, Any]] | None = None
 
-    def steps(self, state: State, stop: Stop) -> State:
+    def steps(self, state: State, stop: GracefulStop) -> State:
         """Steps to the end, saving, logging and measuring on the way."""
         experiment, first = self.experiment, int(state.step)
         ends, end = experiment.ends, experiment.ends[-1]
@@ -248,7 +248,7 @@ class Run:
         if first >= end:
             self.log.say(f"nothing to train: the run is at step {first} of {end}")
             return state
-        agreed = parallel.Agreement(self.mesh)
+        agreed = parallel.ReducedSignal(self.mesh)
         compiled: dict[Any, Any] = {}  # a step for each shape of batch
         pending: list[dict] = []
         due: list[dict] = []
@@ -256,26 +256,26 @@ class Run:
         for n in range(first + 1, end + 1):
             if n - 1 in (0, *ends):
                 state = self.enter(state)
-            with pace.doing("data"):
+            with pace.measure("data"):
                 rows = next(self.batches)
-            with pace.doing("host"):
+            with pace.measure("host"):
                 batch = self.put(rows)
             shape = tuple((name, value.shape) for name, value in sorted(batch.items()))
             if shape not in compiled:
                 compiled[shape] = self.compile(state, batch)
-            with pace.doing("host"), self.trace.step(n) as results:
+            with pace.measure("host"), self.trace.step(n) as results:
                 state, metrics = compiled[shape](state, self.frozen, batch)
                 results.append(metrics)
-            with pace.doing("device"):
-                parallel.follow((pending or due)[-1:], metrics)
+            with pace.measure("device"):
+                parallel.wait_for((pending or due)[-1:], metrics)
             pace.step()
             if due:  # read only now, when the next step is on its way
                 self.report(n - 1, due)
                 due = []
             pending.append(metrics)
-            with pace.doing("device"):
+            with pace.measure("device"):
                 signum = agreed(stop.signum or 0)  # the same in all processes
-            if parallel.preempted(n):
+            if parallel.reached_preemption(n):
                 signum = signum or signal.SIGTERM
             last = n in ends or signum > 0
             if n % experiment.log_every == 0 or last:
@@ -298,11 +298,11 @@ class Run:
         enters the next one as a run that was not stopped does.
         """
         task = self.experiment.task
-        if not isinstance(task, InParts):
+        if not isinstance(task, PhasedTask):
             return state
         if self.entered is None:  # one program for all parts
             places = jax.tree.map(lambda x: x.sharding, (state, self.frozen))
-            enter = partial(states.enter, task, self.experiment.optimizer)
+            enter = partial(states.enter_phase, task, self.experiment.optimizer)
             self.entered = jax.jit(enter, donate_argnums=(0, 1), out_shardings=places)
         state, self.frozen = self.entered(state, self.frozen)
         return state
@@ -310,14 +310,14 @@ class Run:
     def compile(self, state: State, batch: dict[str, jax.Array]):
         """The step for these shapes and places: compiled, or read where that has been done."""
         began, run = time.monotonic(), self.experiment
-        step = states.placed_step(run.task, run.optimizer, run.steps, state, self.mesh)
+        step = states.sharded_step(run.task, run.optimizer, run.steps, state, self.mesh)
         shapes = {name: x.shape for name, x in batch.items()}
         if self.executable and shapes == {name: x.shape for name, x in self.shapes().items()}:
             arguments = (state, self.frozen, batch)
             compiled = executables.read_step(self.executable, run, self.mesh, step, arguments)
             self.log.say(f"read {self.executable} in {time.monotonic() - began:.1f} s")
         else:
-            compiled = parallel.compiled(step.lower(state, self.frozen, batch))
+            compiled = parallel.compile_lowered(step.lower(state, self.frozen, batch))
             self.log.say(f"compiled in {time.monotonic() - began:.1f} s")
         self.log.start_clock(int(state.step))
         return compiled
@@ -329,7 +329,7 @@ class Run:
     def put(self, batch: dict[str, np.ndarray]) -> dict[str, jax.Array]:
         """A host's rows as its part of the global batch."""
         if self.executable:
-            batch = executables.labelled(batch, self.shapes())
+            batch = executables.with_labels(batch, self.shapes())
         sharding = parallel.batch_sharding(self.mesh)
         return {k: jax.make_array_from_process_local_data(sharding, v) for k, v in batch.items()}
 
@@ -345,11 +345,11 @@ class Run:
         if worst["streak"] >= self.experiment.patience:
             raise NotFinite(
                 f"{int(worst['streak'])} updates in a row were refused before step {step}: "
-                f"{self.blame(int(worst['bad']))} is not finite. The parameters are those before; "
-                "lower optimizer.peak or optimizer.clip, or look at the data"
+                f"{self.gradient_name(int(worst['bad']))} is not finite. The parameters are those "
+                "before; lower optimizer.peak or optimizer.clip, or look at the data"
             )
 
-    def blame(self, leaf: int) -> str:
+    def gradient_name(self, leaf: int) -> str:
         """The name of a gradient by its index among the leaves."""
         if leaf < 0:
             return "the loss"

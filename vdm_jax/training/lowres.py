@@ -42,7 +42,7 @@ class LowRes:
                 f"LowRes.crop is {self.crop}, which does not divide by size={self.size}"
             )
 
-    def lower(self, x: Video) -> Video:
+    def downsample(self, x: Video) -> Video:
         """The low-resolution video, without noise."""
         b, f, h, w, c = x.shape
         if f % self.frames or h % self.size or w % self.size:
@@ -68,7 +68,7 @@ class LowRes:
         log-SNR there is.
         """
         key_crop, key_level, key_noise = jax.random.split(key, 3)
-        low, schedule = self.lower(x), self.augmentation.schedule
+        low, schedule = self.downsample(x), self.augmentation.schedule
         if self.crop is not None:
             x, low = self._cropped(key_crop, x, low)
         if cond.segments is None:

@@ -4,7 +4,7 @@ import signal
 from types import FrameType
 
 
-class Stop:
+class GracefulStop:
     """While open, SIGTERM and SIGINT set `signum` instead of ending the process.
 
     A second SIGINT is a `KeyboardInterrupt`, for who cannot wait.
@@ -15,7 +15,7 @@ class Stop:
     def __init__(self):
         self.signum: int | None = None
 
-    def __enter__(self) -> "Stop":
+    def __enter__(self) -> "GracefulStop":
         self._before = {s: signal.signal(s, self._caught) for s in self.SIGNALS}
         return self
 

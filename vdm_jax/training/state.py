@@ -12,7 +12,7 @@ import optax
 
 from vdm_jax import nn, parallel
 from vdm_jax.training.optimizers import Adam, leafwise
-from vdm_jax.training.task import Batch, InParts, Task, ends
+from vdm_jax.training.task import Batch, PhasedTask, Task, phase_ends
 from vdm_jax.types import Key, Metrics, Params
 
 
@@ -78,7 +78,7 @@ def make_step(task: Task, optimizer: Adam, steps: int) -> Step:
     An update whose loss or gradient's norm is not finite changes nothing but the counts; the metric
     `bad` is then the index of the first gradient at fault among the leaves, else -1.
     """
-    bounds = ends(task, steps)
+    bounds = phase_ends(task, steps)
 
     def step(state: State, frozen: Params, batch: Batch) -> tuple[State, Metrics]:
         first, length = _part(state.step, bounds)
@@ -128,13 +128,13 @@ def make_step(task: Task, optimizer: Adam, steps: int) -> Step:
     return step
 
 
-def placed_step(
+def sharded_step(
     task: Task, optimizer: Adam, steps: int, state: State, mesh: jax.sharding.Mesh
 ) -> jax.stages.Wrapped:
     """`make_step`, to be lowered where `state` is (arrays or shapes), which it takes over."""
     step = make_step(task, optimizer, steps)
     if mesh.size > 1:
-        step = nn.placing(parallel.Places(mesh))(step)
+        step = nn.logical_axis_rules(parallel.MeshRules(mesh))(step)
     places = jax.tree.map(lambda x: x.sharding, state)
     return jax.jit(step, donate_argnums=0, out_shardings=(places, None))
 
@@ -148,9 +148,11 @@ def _part(step: jax.Array, bounds: tuple[int, ...]) -> tuple[jax.Array | int, ja
     return begins[part], (over - begins)[part]
 
 
-def enter(task: InParts, optimizer: Adam, state: State, frozen: Params) -> tuple[State, Params]:
+def enter_phase(
+    task: PhasedTask, optimizer: Adam, state: State, frozen: Params
+) -> tuple[State, Params]:
     """The state and the frozen parameters with which a part begins, from those before it."""
-    params, frozen = task.advance(state.ema, frozen)
+    params, frozen = task.next_phase(state.ema, frozen)
     new = dataclasses.replace(
         state,
         params=params,

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from vdm_jax import config, diffusion
-from vdm_jax.checkpoints import CheckpointError, opened, parameters, read_experiment
+from vdm_jax.checkpoints import CheckpointError, open_run, parameters, read_experiment
 from vdm_jax.checkpoints.store import shapes
 from vdm_jax.models import Conditioning
 from vdm_jax.training.denoising import Denoising
@@ -28,14 +28,14 @@ class Student:
     and the student begin with; at `step`, or as its newest checkpoint has them.
     weights: the range from which each row's guidance weight is drawn, for a network that takes it
     as an input (`nn.Guidance`); None for one that does not. (Meng et al. 2023, section 3.1)
-    keep: the type in which the teacher is stored.
+    teacher_dtype: the type in which the teacher is stored.
     """
 
     denoising: Denoising
     teacher: str
     step: int | None = None
     weights: tuple[float, float] | None = None
-    keep: str = "float32"
+    teacher_dtype: str = "float32"
 
     @property
     def process(self) -> diffusion.Process:
@@ -49,14 +49,14 @@ class Student:
 
     def init(self, key: Key, batch: Batch) -> tuple[Params, Params]:
         """Student and teacher alike; `origin` and `advance` put in the run's parameters."""
-        params, _ = self.denoising.init(key, self.weighted(key, batch))
-        return params, {"teacher": self.kept(params)}
+        params, _ = self.denoising.init(key, self.with_guidance_weights(key, batch))
+        return params, {"teacher": self.as_teacher(params)}
 
-    def takes(self, steps: int) -> bool:
+    def accepts_teacher(self, steps: int) -> bool:
         """Whether what was distilled to so many steps can be the first teacher."""
         return True
 
-    def origin(self, params: Params, folder: str | None = None) -> Params:
+    def load_initial(self, params: Params, folder: str | None = None) -> Params:
         """The teacher's run in place of these parameters; what it has not stays as it is.
 
         folder: an export that is the first teacher in place of the one named.
@@ -66,22 +66,22 @@ class Student:
         """
         workdir, step = (self.teacher, self.step) if folder is None else (folder, None)
         try:
-            found = averaged(workdir, step, params, self.process)
+            found = restore_averaged(workdir, step, params, self.process)
             _, tensors = parameters(workdir, step)
-            if STEPS in tensors and not self.takes(steps := int(tensors[STEPS])):
+            if STEPS in tensors and not self.accepts_teacher(steps := int(tensors[STEPS])):
                 raise CheckpointError(
-                    f"{workdir} was distilled to {steps} steps: --set task.start={steps}, or "
+                    f"{workdir} was distilled to {steps} steps: --set task.start_steps={steps}, or "
                     "choose a task.step at which it had more"
                 )
-            return grafted(params, found)
+            return graft_params(params, found)
         except CheckpointError as error:
             raise CheckpointError(f"the teacher of {type(self).__name__}: {error}") from None
 
-    def kept(self, params: Params) -> Params:
+    def as_teacher(self, params: Params) -> Params:
         """Parameters as a teacher's, in buffers of its own."""
-        return jax.tree.map(lambda x: jnp.array(x, self.keep), params)
+        return jax.tree.map(lambda x: jnp.array(x, self.teacher_dtype), params)
 
-    def weighted(self, key: Key, batch: Batch) -> Batch:
+    def with_guidance_weights(self, key: Key, batch: Batch) -> Batch:
         """The batch with a guidance weight for each row, where the network is to know it."""
         if self.weights is None:
             return batch
@@ -92,7 +92,7 @@ class Student:
     def draw(self, key: Key, batch: Batch) -> tuple[Video, Conditioning, LogSNR, Video]:
         """Clips, conditions, noise levels as in training, and the noise to be added."""
         key_weight, key_draw, key_levels, key_eps = jax.random.split(key, 4)
-        x, cond = self.denoising.draw(key_draw, self.weighted(key_weight, batch))
+        x, cond = self.denoising.draw(key_draw, self.with_guidance_weights(key_weight, batch))
         levels = self.denoising.noise_levels(key_levels, x, cond)
         return x, cond, levels, jax.random.normal(key_eps, x.shape)
 
@@ -100,17 +100,23 @@ class Student:
         """The student as `(z, logsnr) -> x_hat`."""
         return self.denoising.denoiser(params, {}, cond)
 
-    def taught(self, frozen: Params, cond: Conditioning) -> Denoiser:
+    def teacher_denoiser(self, frozen: Params, cond: Conditioning) -> Denoiser:
         """The teacher, without dropout and without a threshold."""
         return self.denoising.denoiser(frozen["teacher"], {}, cond)
 
-    def guided(self, frozen: Params, cond: Conditioning, weight: float | jax.Array) -> Denoiser:
+    def guided_teacher(
+        self, frozen: Params, cond: Conditioning, weight: float | jax.Array
+    ) -> Denoiser:
         """The teacher under classifier-free guidance: two calls each time, but for weight 1."""
-        null = self.taught(frozen, cond.null())
-        return diffusion.classifier_free(self.taught(frozen, cond), null, weight, self.process)
+        null = self.teacher_denoiser(frozen, cond.null())
+        return diffusion.classifier_free(
+            self.teacher_denoiser(frozen, cond), null, weight, self.process
+        )
 
 
-def averaged(workdir: str, step: int | None, like: Params, process: diffusion.Process) -> Params:
+def restore_averaged(
+    workdir: str, step: int | None, like: Params, process: diffusion.Process
+) -> Params:
     """The averaged parameters of a run, wherever `like` has an array of that name.
 
     Raises:
@@ -135,22 +141,22 @@ def averaged(workdir: str, step: int | None, like: Params, process: diffusion.Pr
             raise CheckpointError(
                 f"{workdir} is of another network: it has {path} of shape {shape}; {there}"
             )
-    store = opened(workdir)
+    store = open_run(workdir)
     try:
-        _, trees, _ = store.restore({"ema": placed(want, like)}, step)
+        _, trees, _ = store.restore({"ema": put_like(want, like)}, step)
     finally:
         store.close()
     return trees["ema"]
 
 
-def placed(want: Params, like: Params) -> Params:
+def put_like(want: Params, like: Params) -> Params:
     """The shapes of `want`, each on the devices of the array of that name in `like`."""
     if isinstance(want, dict):
-        return {name: placed(child, like[name]) for name, child in want.items()}
+        return {name: put_like(child, like[name]) for name, child in want.items()}
     return jax.ShapeDtypeStruct(want.shape, want.dtype, sharding=like.sharding)
 
 
-def grafted(params: Params, found: Params) -> Params:
+def graft_params(params: Params, found: Params) -> Params:
     """`params` with the arrays of `found` in their places.
 
     Raises:

@@ -28,25 +28,25 @@ class Task(Protocol):
 
 
 @runtime_checkable
-class InParts(Task, Protocol):
+class PhasedTask(Task, Protocol):
     """A task of several parts, one after the other, each beginning from what the last one reached.
 
     Every part has an optimizer state of its own and its own course of the learning rate.
     """
 
     @property
-    def parts(self) -> tuple[int, ...]:
+    def phases(self) -> tuple[int, ...]:
         """The length of each part, in units of the experiment's `steps`."""
         ...
 
-    def origin(self, params: Params, folder: str | None = None) -> Params:
+    def load_initial(self, params: Params, folder: str | None = None) -> Params:
         """What the first part begins from, given parameters as `init` makes them; reads files.
 
         folder: an export to begin from, in place of what the task itself names.
         """
         ...
 
-    def advance(self, params: Params, frozen: Params) -> tuple[Params, Params]:
+    def next_phase(self, params: Params, frozen: Params) -> tuple[Params, Params]:
         """(trained, frozen) parameters at the beginning of a part, from those reached before it.
 
         A pure function, compiled once: what differs between parts is data in `frozen`.
@@ -54,7 +54,7 @@ class InParts(Task, Protocol):
         ...
 
 
-def ends(task: Task, steps: int) -> tuple[int, ...]:
+def phase_ends(task: Task, steps: int) -> tuple[int, ...]:
     """The number of updates after which each part of a run is over; the last is its length."""
-    parts = task.parts if isinstance(task, InParts) else (1,)
+    parts = task.phases if isinstance(task, PhasedTask) else (1,)
     return tuple(itertools.accumulate(steps * length for length in parts))

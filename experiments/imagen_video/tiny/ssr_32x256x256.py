@@ -9,7 +9,7 @@ from vdm_jax.systems import tiny_imagen_video
 
 def experiment() -> training.Experiment:
     return tiny_imagen_video.shapes(
-        data.Patches(tiny_imagen_video.source(frames=32, size=256), frames=4, size=144),
+        data.RandomSubclips(tiny_imagen_video.source(frames=32, size=256), frames=4, size=144),
         size=4,
         crop=128,
         patch=4,

@@ -9,7 +9,7 @@ from vdm_jax.systems import tiny_imagen_video
 
 def experiment() -> training.Experiment:
     return tiny_imagen_video.shapes(
-        data.Patches(tiny_imagen_video.source(frames=32, size=64), frames=16, size=64),
+        data.RandomSubclips(tiny_imagen_video.source(frames=32, size=64), frames=16, size=64),
         frames=2,
         crop=64,
         patch=4,

@@ -20,7 +20,7 @@ from vdm_jax.evaluation.clipsim import (
 )
 from vdm_jax.evaluation.features import Features
 from vdm_jax.evaluation.pretrained import Pretrained
-from vdm_jax.evaluation.protocols.measures import Alone, told
+from vdm_jax.evaluation.protocols.measures import OneSample, interval_record
 from vdm_jax.evaluation.protocols.rows import Rows
 
 VOCABULARY = "bpe_simple_vocab_16e6.txt.gz"
@@ -31,7 +31,7 @@ FRAMES_B16 = clip_frames("clip_vit_b16", models.ClipImage.vit_b16())
 
 
 @dataclass(frozen=True)
-class ClipSimilarity(Alone):
+class ClipSimilarity(OneSample):
     """CLIPSIM: the cosine between each frame and the caption, averaged over frames, then clips.
 
     features: of frames, a row each. encoder: of captions, of the same CLIP. vocabulary: its table
@@ -49,7 +49,11 @@ class ClipSimilarity(Alone):
         return float(self.clips(made, captions).mean())
 
     def spread(self, made: Rows, real: Rows | None, captions: Sequence[str]) -> dict[str, Any]:
-        return told(self.bootstrap.mean(self.clips(made, captions))) if made.clips > 1 else {}
+        return (
+            interval_record(self.bootstrap.mean(self.clips(made, captions)))
+            if made.clips > 1
+            else {}
+        )
 
     def clips(self, made: Rows, captions: Sequence[str]) -> Float[np.ndarray, "b"]:
         """Of each clip."""

@@ -8,7 +8,7 @@ from jaxtyping import UInt8
 from vdm_jax.data import Size, sides
 from vdm_jax.evaluation.resizing import Frames, Step
 
-CENTRE = (0.5, 0.5)
+CENTER = (0.5, 0.5)
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Part:
     """
 
     size: Size
-    place: tuple[float, float] = CENTRE
+    place: tuple[float, float] = CENTER
 
     def __call__(self, x: Frames) -> Frames:
         height, width = sides(self.size)
@@ -46,7 +46,7 @@ class Part:
 def through(
     frames: UInt8[np.ndarray, "f h w 3"],
     steps: tuple[Step, ...],
-    place: tuple[float, float] = CENTRE,
+    place: tuple[float, float] = CENTER,
 ) -> UInt8[np.ndarray, "f h w 3"]:
     """Frames after the steps, parts at `place`, rounded to 8 bits as published pipelines do."""
     if not steps:

@@ -8,10 +8,10 @@ import numpy as np
 
 from vdm_jax import data
 from vdm_jax.data.videos import Unreadable
-from vdm_jax.evaluation.protocols.footage import Collection, Footage
 from vdm_jax.evaluation.protocols.frames import through
-from vdm_jax.evaluation.protocols.prompts import Ask, Asked, Nothing, Told
+from vdm_jax.evaluation.protocols.prompts import Prompt, PromptSource, Unconditional, VideoInfo
 from vdm_jax.evaluation.protocols.real import Real
+from vdm_jax.evaluation.protocols.video_files import Collection, VideoFile
 from vdm_jax.evaluation.resizing import Step
 
 
@@ -28,7 +28,7 @@ class Generated:
     """
 
     count: int | None = 2048
-    asked: Asked = Nothing()
+    asked: PromptSource = Unconditional()
     each: int = 1
     frames: int = 16
     stride: int = 1
@@ -42,7 +42,7 @@ class Generated:
         """From the first measured frame to the last, both counted."""
         return (self.frames - 1) * self.stride + 1
 
-    def asks(self, real: Sequence[Told], repeats: int = 1) -> list[Ask]:
+    def asks(self, real: Sequence[VideoInfo], repeats: int = 1) -> list[Prompt]:
         """What each sample is asked to be, in order, of all repeats one after the other.
 
         What real videos tell goes on from one repeat to the next; classes are the same in each.
@@ -54,7 +54,7 @@ class Generated:
             return self._some(self.count, real) * repeats
         return self._some(self.count * repeats, real)
 
-    def _some(self, count: int | None, real: Sequence[Told]) -> list[Ask]:
+    def _some(self, count: int | None, real: Sequence[VideoInfo]) -> list[Prompt]:
         different = None if count is None else -(-count // self.each)
         asks = [ask for ask in self.asked.asks(different, real) for _ in range(self.each)]
         return asks[:count]
@@ -91,7 +91,7 @@ class GeneratedClips:
 
     rules: Generated
     collection: Collection
-    videos: tuple[Footage, ...]
+    videos: tuple[VideoFile, ...]
 
     def __len__(self) -> int:
         return len(self.videos)
@@ -155,7 +155,7 @@ class GeneratedClips:
         return said
 
 
-def _alike(videos: Sequence[Footage], what: str, value, where) -> None:
+def _alike(videos: Sequence[VideoFile], what: str, value, where) -> None:
     counts = Counter(value(video) for video in videos)
     if len(counts) > 1:
         usual = counts.most_common(1)[0][0]

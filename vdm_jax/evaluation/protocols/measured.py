@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 import jax
 from etils import epath
 
-from vdm_jax import buckets, data
-from vdm_jax.evaluation.protocols.footage import Collection, collect
+from vdm_jax import data, storage
 from vdm_jax.evaluation.protocols.measuring import measure
 from vdm_jax.evaluation.protocols.protocol import Protocol, protocol_hash
 from vdm_jax.evaluation.protocols.samples import generate
-from vdm_jax.evaluation.subject import Results, Subject
+from vdm_jax.evaluation.protocols.video_files import Collection, collect
+from vdm_jax.evaluation.subject import Model, Results
 from vdm_jax.types import Key
 
 
@@ -34,7 +34,7 @@ class Measured:
     def name(self) -> str:
         return self.protocol.name
 
-    def __call__(self, key: Key, subject: Subject) -> Results:
+    def __call__(self, key: Key, subject: Model) -> Results:
         protocol, real = self.protocol, self._real(subject)
         if self.samples is not None:
             rules = replace(protocol.generated, count=self.samples)
@@ -44,7 +44,7 @@ class Measured:
             if self.keep:  # a folder for each step, of which the key is a function
                 folder = folder / _told(key)
             generate(subject, key, protocol, real, folder, {"key": _told(key)})
-            with buckets.copied(folder) as here:
+            with storage.temporary_copy(folder) as here:
                 made = protocol.generated.clips(collect(here), protocol.samples)
                 result = measure(protocol, self.name, made, real)
         numbers = ("value", "low", "high", "std")
@@ -54,13 +54,13 @@ class Measured:
         }
         return {**found, "samples": float(len(made)), "warnings": float(len(result.warnings))}
 
-    def _real(self, subject: Subject) -> Collection | None:
+    def _real(self, subject: Model) -> Collection | None:
         protocol = self.protocol
         asked = protocol.generated.asked.of_real or protocol.generated.source is not None
         if not (protocol.compared or asked):
             return None
         if self.real is not None:
-            return collect(buckets.kept(self.real), protocol.real.split)
+            return collect(storage.cached_copy(self.real), protocol.real.split)
         if isinstance(subject.data, data.Clips):
             return collect(subject.data.shards.folder, protocol.real.split)
         if isinstance(subject.data, data.VideoFolder):

@@ -47,7 +47,7 @@ class Measure(typing.Protocol):
         ...
 
 
-class AllAgainstAll:
+class TwoSample:
     """What holds all samples against all real clips."""
 
     @property
@@ -55,7 +55,7 @@ class AllAgainstAll:
         return "real"
 
 
-class Alone:
+class OneSample:
     """What looks at the samples alone."""
 
     @property
@@ -64,7 +64,7 @@ class Alone:
 
 
 @dataclass(frozen=True)
-class Frechet(AllAgainstAll):
+class Frechet(TwoSample):
     """The Frechet distance between the features of samples and of real clips.
 
     ddof: 1 is the unbiased covariance, 0 that of StyleGAN-V and cd-fvd. bootstrap: None where it
@@ -88,12 +88,12 @@ class Frechet(AllAgainstAll):
             return {}
         x, y = made.features(), real.features()
         each = len(x) // made.clips
-        found = told(self.bootstrap.frechet(x, y, self.ddof, each))
+        found = interval_record(self.bootstrap.frechet(x, y, self.ddof, each))
         return {**found, "infinite": frechet_bias(x, y, self.ddof, each).infinite}
 
 
 @dataclass(frozen=True)
-class MotionDistance(AllAgainstAll):
+class MotionDistance(TwoSample):
     """FVMD's distance between histograms of motion (`evaluation.motion`), with its epsilon.
 
     It is FVMD's (Liu et al. 2024) by its histograms and its distance alone: points follow the flow
@@ -115,7 +115,7 @@ class MotionDistance(AllAgainstAll):
 
 
 @dataclass(frozen=True)
-class KernelDistance(AllAgainstAll):
+class KernelDistance(TwoSample):
     """The unbiased MMD^2 between the features of samples and of real clips: KVD, KID."""
 
     features: Features
@@ -132,11 +132,11 @@ class KernelDistance(AllAgainstAll):
         assert real is not None
         if max(made.clips, real.clips) > MOST:
             return {}
-        return told(self.bootstrap.kernel(made.features(), real.features(), self.kernel))
+        return interval_record(self.bootstrap.kernel(made.features(), real.features(), self.kernel))
 
 
 @dataclass(frozen=True)
-class Inception(Alone):
+class Inception(OneSample):
     """The inception score of the samples by a classifier's logits.
 
     `std` is the deviation over splits where there are several; the interval is of one split.
@@ -155,7 +155,7 @@ class Inception(Alone):
         if self.score.splits > 1:
             return {"std": self._scores(made)[1], "splits": self.score.splits}
         p = inception_score.probabilities(made.features())
-        return told(self.bootstrap.inception_score(p)) if len(p) > 1 else {}
+        return interval_record(self.bootstrap.inception_score(p)) if len(p) > 1 else {}
 
     def _scores(self, made: Rows) -> tuple[float, float]:
         if made.clips < self.score.splits:
@@ -192,7 +192,7 @@ class Mean:
         return self._interval(self._clips(made))
 
     def _interval(self, clips: np.ndarray) -> dict[str, Any]:
-        return told(self.bootstrap.mean(clips)) if len(clips) > 1 else {}
+        return interval_record(self.bootstrap.mean(clips)) if len(clips) > 1 else {}
 
     def _clips(self, made: Rows) -> np.ndarray:
         return self._of_frames(made, self.column)[0]
@@ -207,7 +207,7 @@ class Mean:
 
 
 @dataclass(frozen=True)
-class MeanOfSome(Mean):
+class MaskedMean(Mean):
     """The same of the clips of which another feature, `where`, is not zero.
 
     `left_out` is how many are not, where there are such ones.
@@ -231,7 +231,7 @@ class MeanOfSome(Mean):
         return values[counted]
 
 
-def told(interval: Interval) -> dict[str, Any]:
+def interval_record(interval: Interval) -> dict[str, Any]:
     """An interval, as it stands in a result; none where a handful of clips gave none."""
     found = {"low": interval.low, "high": interval.high, "error": interval.error}
     return {name: float(x) for name, x in found.items()} if np.isfinite(interval.error) else {}

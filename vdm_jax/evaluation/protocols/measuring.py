@@ -13,20 +13,20 @@ import numpy as np
 from etils import epath
 
 from vdm_jax import config, data
-from vdm_jax.buckets import in_bucket
 from vdm_jax.evaluation.features import Features
 from vdm_jax.evaluation.networks import Random, find
-from vdm_jax.evaluation.protocols.footage import Collection
+from vdm_jax.evaluation.normalization import SubtractMeanClip
 from vdm_jax.evaluation.protocols.generated import GeneratedClips
 from vdm_jax.evaluation.protocols.measures import Measure
-from vdm_jax.evaluation.protocols.prompts import Nothing
+from vdm_jax.evaluation.protocols.prompts import Unconditional
 from vdm_jax.evaluation.protocols.protocol import Protocol, protocol_hash
 from vdm_jax.evaluation.protocols.real import RealClips
 from vdm_jax.evaluation.protocols.rows import Rows
-from vdm_jax.evaluation.protocols.samples import asks_of
-from vdm_jax.evaluation.ranges import MinusVolume
+from vdm_jax.evaluation.protocols.samples import prompts_of
+from vdm_jax.evaluation.protocols.video_files import Collection
 from vdm_jax.evaluation.result import Result, Value
-from vdm_jax.evaluation.statistics import Gathered, cached, fingerprint
+from vdm_jax.evaluation.statistics import Gathered, cached_features, fingerprint
+from vdm_jax.storage import is_remote
 
 CHUNK = 32
 """Clips to a file of gathered features: what an interruption can cost."""
@@ -40,7 +40,7 @@ def statistics_folder(run: str | os.PathLike | None = None) -> epath.Path:
     named = os.environ.get("VDM_JAX_STATISTICS")
     if named:
         return epath.Path(named)
-    if run is not None and in_bucket(run):
+    if run is not None and is_remote(run):
         return epath.Path(run) / "protocols" / "statistics"
     return epath.Path("~/.cache/vdm_jax/statistics").expanduser()
 
@@ -149,7 +149,7 @@ def _gathered(
         "weights": weights_of(features),
         "clips": fingerprint(listing),
     }
-    return cached(features, clips, folder, record, chunk=CHUNK, title=title)
+    return cached_features(features, clips, folder, record, chunk=CHUNK, title=title)
 
 
 def _listing(clips: GeneratedClips | RealClips) -> list[Any]:
@@ -170,7 +170,7 @@ def reference_hash(clips: RealClips) -> str:
 
 def weights_of(node: Any) -> dict[str, Mapping[str, Any]]:
     """The weights of every network in a tree, and its mean clip, by the name of its features."""
-    if isinstance(node, MinusVolume):
+    if isinstance(node, SubtractMeanClip):
         return {node.file: {"sha256": _sha256(node.path())}}
     if hasattr(node, "weights") and hasattr(node, "network"):
         beside = weights_of(getattr(node, "pixels", ()))
@@ -219,11 +219,11 @@ def _digest(path: Path, size: int, changed: int) -> str:
 def _prompts(protocol: Protocol, made: GeneratedClips, real: Collection | None) -> list[str]:
     """Whether samples were asked to be what the protocol asks."""
     asked = protocol.generated.asked
-    if isinstance(asked, Nothing):
+    if isinstance(asked, Unconditional):
         return []
     if asked.of_real and (real is None or not all(v.captions for v in real.videos)):
         return []
-    wanted = Counter(ask.caption for ask in asks_of(protocol, real))
+    wanted = Counter(ask.caption for ask in prompts_of(protocol, real))
     if set(wanted) == {""}:
         return []
     extra = Counter(made.captions) - wanted

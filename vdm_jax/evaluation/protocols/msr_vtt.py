@@ -14,12 +14,16 @@ from vdm_jax.evaluation.protocols.captions import (
     ClipSimilarity,
     RPrecision,
 )
-from vdm_jax.evaluation.protocols.choices import Every, Sample, Take
 from vdm_jax.evaluation.protocols.generated import Generated
-from vdm_jax.evaluation.protocols.measures import Frechet, Mean, MeanOfSome, MotionDistance
-from vdm_jax.evaluation.protocols.prompts import Nothing, RealCaptions
+from vdm_jax.evaluation.protocols.measures import Frechet, MaskedMean, Mean, MotionDistance
+from vdm_jax.evaluation.protocols.prompts import RealCaptions, Unconditional
 from vdm_jax.evaluation.protocols.protocol import Protocol
 from vdm_jax.evaluation.protocols.real import Real
+from vdm_jax.evaluation.protocols.reference_sampling import (
+    All,
+    ReferenceSampling,
+    WithoutReplacement,
+)
 from vdm_jax.evaluation.protocols.ucf101 import FVD_SGV, FVD_TATS, FVD_TF, antialiased
 from vdm_jax.evaluation.resizing import Step
 from vdm_jax.evaluation.warping import WarpingError
@@ -33,7 +37,7 @@ MIDDLE = "Frames antialiased bilinear, the middle."
 def real(
     pixels: tuple[Step, ...] = antialiased(256),
     windows: data.Windows = data.RandomWindow(),
-    take: Take = Every(),
+    take: ReferenceSampling = All(),
     split: str = "test",
     videos: int = 2990,
     stride: int = 1,
@@ -63,19 +67,20 @@ ONE_K_A = Protocol(
 )  # fmt: skip
 SHOW_1 = Protocol(
     "msr_vtt_show1", TASK, "FVD and frame FID of 2,048 samples against 2,048 test videos",
-    "Zhang et al. 2023 (Show-1)", real(take=Sample(2048)),
+    "Zhang et al. 2023 (Show-1)", real(take=WithoutReplacement(2048)),
     Generated(2048, RealCaptions("one")), (FVD_TF, FID, ClipSimilarity()),
     assumed=f"Its CLIPSIM is of all captions. {MIDDLE}",
 )  # fmt: skip
 VIDEO_POET = Protocol(
     "msr_vtt_videopoet", TASK, "FVD of 20 x 2,048 samples against the middle of 2,048 test videos",
     "Kondratyuk et al. 2023 (VideoPoet): the first 40,960 captions, CLIP B/16",
-    real(windows=data.Centre(), take=Sample(2048)), Generated(2048, RealCaptions("every")),
+    real(windows=data.Center(), take=WithoutReplacement(2048)),
+    Generated(2048, RealCaptions("every")),
     (FVD_TF, ClipSimilarity(FRAMES_B16, B16)), repeats=20, assumed=MIDDLE,
 )  # fmt: skip
 DYNAMI_CRAFTER = Protocol(
     "msr_vtt_dynamicrafter", TASK, "FVD of 2,048 samples against real clips of every third frame",
-    "Xing et al. 2023 (DynamiCrafter)", real(take=Sample(2048), stride=3),
+    "Xing et al. 2023 (DynamiCrafter)", real(take=WithoutReplacement(2048), stride=3),
     Generated(2048, RealCaptions("one")), (FVD_TATS,), assumed=MIDDLE,
 )  # fmt: skip
 SNAP = Protocol(
@@ -94,9 +99,9 @@ _WARPING = WarpingError()
 STEADINESS = Protocol(
     "any_steadiness", "any samples", "warping error and motion magnitude, without a reference",
     "Lai et al. 2018, by the flow of RAFT through the samples themselves",
-    Real("none", "none"), Generated(None, Nothing()),
+    Real("none", "none"), Generated(None, Unconditional()),
     (
-        MeanOfSome(_WARPING, "warping_error", where=2),
+        MaskedMean(_WARPING, "warping_error", where=2),
         Mean(_WARPING, "motion_magnitude", column=1),
     ),
 )  # fmt: skip
@@ -108,7 +113,7 @@ FITTING = replace(
 MOTION = Protocol(
     "any_motion", "any samples", "distance of the motion of 2,048 samples from that of real videos",
     "Liu et al. 2024 (FVMD), its histograms and distance, by points that follow RAFT's flow",
-    Real("any", "all", take=Sample(2048)), Generated(2048), (MotionDistance(),),
+    Real("any", "all", take=WithoutReplacement(2048)), Generated(2048), (MotionDistance(),),
     assumed="No FVMD, whose tracker is PIPs++: compare with nothing but results of this protocol.",
 )  # fmt: skip
 

@@ -4,13 +4,19 @@ from dataclasses import replace
 
 from vdm_jax import data
 from vdm_jax.evaluation import presets
-from vdm_jax.evaluation.protocols.choices import Every, Sample, SampleAgain, Spread, Take
 from vdm_jax.evaluation.protocols.frames import Part
 from vdm_jax.evaluation.protocols.generated import Generated
 from vdm_jax.evaluation.protocols.measures import Frechet
 from vdm_jax.evaluation.protocols.prompts import RealLabels
 from vdm_jax.evaluation.protocols.protocol import Protocol
 from vdm_jax.evaluation.protocols.real import Place, Real
+from vdm_jax.evaluation.protocols.reference_sampling import (
+    All,
+    EvenlySpaced,
+    ReferenceSampling,
+    WithoutReplacement,
+    WithReplacement,
+)
 from vdm_jax.evaluation.protocols.ucf101 import FVD_TF, antialiased
 from vdm_jax.evaluation.resizing import Legacy, ShorterSide, Step
 
@@ -23,7 +29,7 @@ LEGACY_64 = (Legacy(ShorterSide(64)), Part(64))
 def kinetics(
     pixels: tuple[Step, ...],
     windows: data.Windows,
-    take: Take = Every(),
+    take: ReferenceSampling = All(),
     places: tuple[Place, ...] = ((0.5, 0.5),),
 ) -> Real:
     """Clips of Kinetics-600's evaluation videos."""
@@ -35,27 +41,30 @@ def after(source: Real, count: int, given: int, each: int = 1) -> Generated:
     return Generated(count, RealLabels(), each=each, source=source, given=given, size=64)
 
 
-EVAL = kinetics(LEGACY_64, Spread(2), places=LEFT_MIDDLE_RIGHT)
+EVAL = kinetics(LEGACY_64, EvenlySpaced(2), places=LEFT_MIDDLE_RIGHT)
 MAGVIT = Protocol(
     "kinetics600_magvit_64", KINETICS, "FVD of 4 x 50,000 predictions, 5 frames to 11, 64 x 64",
     "Yu et al. 2023 (MAGVIT) and their code: six clips of each evaluation video",
     EVAL, after(EVAL, 50_000, 5), (FVD_TF,), repeats=4,
 )  # fmt: skip
-MIDDLE = kinetics(antialiased(64), data.Centre())
+MIDDLE = kinetics(antialiased(64), data.Center())
 VDM = Protocol(
     "kinetics600_vdm_64", KINETICS, "FVD of 50,000 predictions, 5 frames to 11, 64 x 64",
     "Ho et al. 2022 (VDM), arXiv 2204.03458: real clips without replacement",
-    kinetics(antialiased(64), data.EveryWindow(), Sample(50_000)), after(MIDDLE, 50_000, 5),
+    kinetics(antialiased(64), data.EveryWindow(), WithoutReplacement(50_000)),
+    after(MIDDLE, 50_000, 5),
     (FVD_TF,), assumed="Clips side by side; frames antialiased bilinear, the middle.",
 )  # fmt: skip
 VDM_REPLACEMENT = replace(
     VDM, name="kinetics600_vdm_replacement_64",
-    real=kinetics(antialiased(64), data.EveryWindow(), SampleAgain(50_000)),
+    real=kinetics(antialiased(64), data.EveryWindow(), WithReplacement(50_000)),
     source="Ho et al. 2022 (VDM), arXiv 2204.03458: real clips with replacement",
 )  # fmt: skip
 
 
-def bair(camera: str, windows: data.Windows = data.First(), take: Take = Every()) -> Real:
+def bair(
+    camera: str, windows: data.Windows = data.First(), take: ReferenceSampling = All()
+) -> Real:
     """Clips of BAIR's test videos from one of the two cameras, whose numbers do not compare."""
     return Real(f"BAIR {camera}", "test", windows=windows, take=take, videos=256)
 

@@ -12,7 +12,7 @@ import numpy as np
 from vdm_jax.evaluation.protocols.ucf101_classes import HISTOGRAMS, PROMPTS, ucf101_classes
 
 
-class Ask(typing.NamedTuple):
+class Prompt(typing.NamedTuple):
     """What one sample is asked to be; `key` names the real video that it belongs to, if any."""
 
     caption: str = ""
@@ -20,7 +20,7 @@ class Ask(typing.NamedTuple):
     key: str = ""
 
 
-class Told(typing.Protocol):
+class VideoInfo(typing.Protocol):
     """What is known of one real video."""
 
     @property
@@ -31,7 +31,7 @@ class Told(typing.Protocol):
     def label(self) -> int | None: ...
 
 
-class Asked(typing.Protocol):
+class PromptSource(typing.Protocol):
     """A frozen dataclass: a rule that says what each sample is asked to be."""
 
     @property
@@ -39,23 +39,23 @@ class Asked(typing.Protocol):
         """Whether the rule has to see the real videos."""
         ...
 
-    def asks(self, count: int | None, real: Sequence[Told]) -> list[Ask]:
+    def asks(self, count: int | None, real: Sequence[VideoInfo]) -> list[Prompt]:
         """What `count` samples are asked to be; None is as many as the rule makes of itself."""
         ...
 
 
 @dataclass(frozen=True)
-class Nothing:
+class Unconditional:
     """Samples without any condition."""
 
     @property
     def of_real(self) -> bool:
         return False
 
-    def asks(self, count: int | None, real: Sequence[Told] = ()) -> list[Ask]:
+    def asks(self, count: int | None, real: Sequence[VideoInfo] = ()) -> list[Prompt]:
         if count is None:
             raise ValueError("samples of nothing have no number of their own: set a count")
-        return [Ask()] * count
+        return [Prompt()] * count
 
 
 @dataclass(frozen=True)
@@ -84,22 +84,23 @@ class Classes:
         if self.prompts is not None and self.prompts not in PROMPTS:
             raise ValueError(f"Classes.prompts is {self.prompts!r}: one of {', '.join(PROMPTS)}")
 
-    def asks(self, count: int | None, real: Sequence[Told] = ()) -> list[Ask]:
+    def asks(self, count: int | None, real: Sequence[VideoInfo] = ()) -> list[Prompt]:
         classes = ucf101_classes()
         weights = np.array([c.count(self.histogram) for c in classes])
         count = int(weights.sum()) if count is None else count
         if self.exact:
-            labels = np.repeat(np.arange(len(classes)), apportioned(weights, count))
+            labels = np.repeat(np.arange(len(classes)), apportion(weights, count))
         else:
             rng = np.random.default_rng(self.seed)
             labels = rng.choice(len(classes), size=count, p=weights / weights.sum())
         told = ["" if self.prompts is None else c.prompt(self.prompts) for c in classes]
-        return [Ask(told[label], int(label)) for label in labels]
+        return [Prompt(told[label], int(label)) for label in labels]
 
 
 @dataclass(frozen=True)
 class RealCaptions:
-    """Captions of the real videos: `every` one of each, the `first`, or `one` drawn with `seed`.
+    """Captions of the real videos: `every` one of each, the `first`, or `one` drawn with
+    `seed`.
 
     In the order of the videos' keys. With a count, so many captions from the start.
     """
@@ -111,7 +112,7 @@ class RealCaptions:
     def of_real(self) -> bool:
         return True
 
-    def asks(self, count: int | None, real: Sequence[Told]) -> list[Ask]:
+    def asks(self, count: int | None, real: Sequence[VideoInfo]) -> list[Prompt]:
         silent = [video.key for video in real if not video.captions]
         if silent:
             raise ValueError(
@@ -119,7 +120,7 @@ class RealCaptions:
                 f"{silent[0]}: put a .txt of the same name beside each, or give a table with the "
                 "columns file,caption"
             )
-        found: list[Ask] = []
+        found: list[Prompt] = []
         for place, video in enumerate(real):
             label = -1 if video.label is None else video.label
             chosen = video.captions
@@ -128,7 +129,7 @@ class RealCaptions:
             elif self.each == "one":  # of each video by itself: others that come or go change none
                 draw = np.random.default_rng((self.seed, place)).integers(len(chosen))
                 chosen = (chosen[int(draw)],)
-            found += [Ask(caption, label, video.key) for caption in chosen]
+            found += [Prompt(caption, label, video.key) for caption in chosen]
         return found if count is None else found[:count]
 
 
@@ -143,14 +144,15 @@ class RealLabels:
     def of_real(self) -> bool:
         return True
 
-    def asks(self, count: int | None, real: Sequence[Told]) -> list[Ask]:
+    def asks(self, count: int | None, real: Sequence[VideoInfo]) -> list[Prompt]:
         asks = [
-            Ask(next(iter(v.captions), ""), -1 if v.label is None else v.label, v.key) for v in real
+            Prompt(next(iter(v.captions), ""), -1 if v.label is None else v.label, v.key)
+            for v in real
         ]
         return asks if count is None else [asks[i % len(asks)] for i in range(count)]
 
 
-def apportioned(weights: Sequence[int] | np.ndarray, count: int) -> np.ndarray:
+def apportion(weights: Sequence[int] | np.ndarray, count: int) -> np.ndarray:
     """`count` shared out in proportion to integer weights, the largest remainders rounded up."""
     weights = np.asarray(weights, np.int64)
     shares, rest = np.divmod(weights * count, weights.sum())
@@ -159,7 +161,7 @@ def apportioned(weights: Sequence[int] | np.ndarray, count: int) -> np.ndarray:
     return shares
 
 
-def asks_hash(asks: Sequence[Ask]) -> str:
+def prompts_hash(asks: Sequence[Prompt]) -> str:
     """SHA-256 of captions and labels in their order."""
     told = json.dumps([[ask.caption, ask.label] for ask in asks], ensure_ascii=False)
     return hashlib.sha256(told.encode("utf-8")).hexdigest()

@@ -8,9 +8,9 @@ from jaxtyping import Int
 
 from vdm_jax import data
 from vdm_jax.data.videos import Unreadable, at_rate
-from vdm_jax.evaluation.protocols.choices import Every, Take
-from vdm_jax.evaluation.protocols.footage import Collection, Footage
-from vdm_jax.evaluation.protocols.frames import CENTRE, through
+from vdm_jax.evaluation.protocols.frames import CENTER, through
+from vdm_jax.evaluation.protocols.reference_sampling import All, ReferenceSampling
+from vdm_jax.evaluation.protocols.video_files import Collection, VideoFile
 from vdm_jax.evaluation.resizing import Step
 
 Place = tuple[float, float]
@@ -36,10 +36,10 @@ class Real:
     stride: int = 1
     fps: float | None = None
     windows: data.Windows = data.RandomWindow()
-    take: Take = Every()
+    take: ReferenceSampling = All()
     short: data.Short = data.Drop()
     pixels: tuple[Step, ...] = ()
-    places: tuple[Place, ...] | None = (CENTRE,)
+    places: tuple[Place, ...] | None = (CENTER,)
     videos: int | None = None
     rates: tuple[float, ...] = ()
     seed: int = 0
@@ -72,7 +72,7 @@ class Real:
         too_short = tuple(collection.videos[i].key for i in np.flatnonzero(~usable))
         return RealClips(self, collection, timelines, starts, ends, taken, too_short)
 
-    def _timeline(self, video: Footage) -> Int[np.ndarray, " n"]:
+    def _timeline(self, video: VideoFile) -> Int[np.ndarray, " n"]:
         if self.fps is None:
             return np.arange(video.frames)
         if video.times is None:
@@ -110,7 +110,7 @@ class RealClips:
     def __len__(self) -> int:
         return len(self.taken)
 
-    def videos(self) -> list[Footage]:
+    def videos(self) -> list[VideoFile]:
         """The video of each clip."""
         return [self.collection.videos[self._number(i)] for i in self.taken]
 

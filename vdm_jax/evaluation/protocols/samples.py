@@ -13,14 +13,14 @@ import numpy as np
 from etils import epath
 
 from vdm_jax import diffusion, parallel
-from vdm_jax.checkpoints import whole_file
+from vdm_jax.checkpoints import atomic_file
 from vdm_jax.config import differences
-from vdm_jax.data import scaled
-from vdm_jax.evaluation.protocols.footage import TABLE, Collection
-from vdm_jax.evaluation.protocols.prompts import Ask, asks_hash
+from vdm_jax.data import to_float
+from vdm_jax.evaluation.protocols.prompts import Prompt, prompts_hash
 from vdm_jax.evaluation.protocols.protocol import Protocol
 from vdm_jax.evaluation.protocols.real import RealClips
-from vdm_jax.evaluation.subject import Completer, Subject
+from vdm_jax.evaluation.protocols.video_files import TABLE, Collection
+from vdm_jax.evaluation.subject import CompletionModel, Model
 from vdm_jax.progress import counted
 from vdm_jax.types import Key
 
@@ -29,7 +29,7 @@ BATCH = 64
 RECORD = "samples.json"
 
 
-def asks_of(protocol: Protocol, real: Collection | None) -> list[Ask]:
+def prompts_of(protocol: Protocol, real: Collection | None) -> list[Prompt]:
     """What every sample is asked to be, of all repeats one after the other.
 
     Raises:
@@ -48,14 +48,15 @@ def asks_of(protocol: Protocol, real: Collection | None) -> list[Ask]:
 
 
 def generate(
-    subject: Subject,
+    subject: Model,
     key: Key,
     protocol: Protocol,
     real: Collection | None,
     folder: str | os.PathLike,
     record: Mapping[str, Any],
 ) -> epath.Path:
-    """The samples of a protocol in `folder`, a .npy [f h w c] each, with a table of their prompts.
+    """The samples of a protocol in `folder`, a .npy [f h w c] each, with a table of their
+    prompts.
 
     record: whose samples they are, as JSON; a folder with those of something else is refused.
 
@@ -64,14 +65,14 @@ def generate(
         use.
     """
     folder, rules = epath.Path(folder), protocol.generated
-    asks = asks_of(protocol, real)
+    asks = prompts_of(protocol, real)
     if subject.data.frames < rules.span:
         raise ValueError(
             f"the model makes {subject.data.frames} frames, and {protocol.name} measures "
             f"{rules.span}: choose another protocol, or --set protocol.generated.frames="
             f"{subject.data.frames} protocol.real.frames={subject.data.frames}, which is another"
         )
-    _claim(folder, {"samples": len(asks), "asks": asks_hash(asks), **record})
+    _claim(folder, {"samples": len(asks), "asks": prompts_hash(asks), **record})
     digits = max(5, len(str(len(asks) - 1)))
     names = [f"{i:0{digits}}.npy" for i in range(len(asks))]
     _write(folder / TABLE, _table(names, asks))
@@ -82,24 +83,24 @@ def generate(
     batches = [slice(start, start + BATCH) for start in range(0, len(asks), BATCH)]
     # All processes make a batch together, so they agree beforehand on which are missing.
     missing = [chosen for chosen in batches if not there.issuperset(names[chosen])]
-    parallel.meet(f"samples in {folder}")
+    parallel.barrier(f"samples in {folder}")
     done = len(asks) - sum(len(names[chosen]) for chosen in missing)
     with counted(f"samples of {protocol.name}", len(asks), done) as advance:
         for chosen in missing:
             batch_key = jax.random.fold_in(key, chosen.start // BATCH)
             videos = _made(subject, batch_key, asks[chosen], protocol, after, chosen.start)
-            if parallel.first():
+            if parallel.is_main_process():
                 for name, video in zip(names[chosen], videos, strict=True):
                     _save(folder / name, video)
             advance(len(videos))
-    parallel.meet(f"all samples in {folder}")
+    parallel.barrier(f"all samples in {folder}")
     return folder
 
 
 def _made(
-    subject: Subject,
+    subject: Model,
     key: Key,
-    asks: Sequence[Ask],
+    asks: Sequence[Prompt],
     protocol: Protocol,
     after: RealClips | None,
     start: int,
@@ -123,11 +124,12 @@ def _made(
             f"{subject.data.frames}"
         )
     known = np.tile(np.arange(frames) < rules.given, (len(true), 1))
-    completer: Completer = subject  # pyright: ignore[reportAssignmentType]
+    completer: CompletionModel = subject  # pyright: ignore[reportAssignmentType]
     return np.asarray(
         completer.complete(
-            key, cond, diffusion.Known(jnp.asarray(scaled(true)), jnp.asarray(known)),
-            correction=diffusion.Gradient(10.0), path=diffusion.Posterior(),
+            key, cond, diffusion.KnownPixels(jnp.asarray(to_float(true)), jnp.asarray(known)),
+            correction=diffusion.ReconstructionGuidance(10.0),
+            known_noise=diffusion.ForwardProcessNoise(),
         )
     )  # fmt: skip
 
@@ -146,7 +148,7 @@ def _claim(folder: epath.Path, record: Mapping[str, Any]) -> None:
     _write(told, json.dumps(record, indent=2) + "\n")
 
 
-def _table(names: Sequence[str], asks: Sequence[Ask]) -> str:
+def _table(names: Sequence[str], asks: Sequence[Prompt]) -> str:
     """The prompts of samples; those without any are not in it."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
@@ -158,11 +160,11 @@ def _table(names: Sequence[str], asks: Sequence[Ask]) -> str:
 
 
 def _save(path: epath.Path, video: np.ndarray) -> None:
-    with whole_file(path) as partial, partial.open("wb") as file:
+    with atomic_file(path) as partial, partial.open("wb") as file:
         np.save(file, video, allow_pickle=False)
 
 
 def _write(path: epath.Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as partial:
+    with atomic_file(path) as partial:
         partial.write_text(text, "utf-8")

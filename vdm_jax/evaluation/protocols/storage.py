@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from vdm_jax.data.containers import mp4
+from vdm_jax.data.encoding import mp4
 from vdm_jax.data.videos import probe, read
 from vdm_jax.evaluation.resizing import Frames
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from vdm_jax.evaluation.protocols.footage import stem
+from vdm_jax.evaluation.protocols.video_files import stem
 
 
 def read_list(path: str | os.PathLike) -> list[str]:

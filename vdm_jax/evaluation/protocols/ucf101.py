@@ -10,7 +10,6 @@ from vdm_jax import data
 from vdm_jax.evaluation import inception_score as scores
 from vdm_jax.evaluation import presets
 from vdm_jax.evaluation.lpips import LpipsOfPairs
-from vdm_jax.evaluation.protocols.choices import Every, Sample, SortedFirst, Take
 from vdm_jax.evaluation.protocols.frames import Part, Square
 from vdm_jax.evaluation.protocols.generated import Generated
 from vdm_jax.evaluation.protocols.measures import Frechet, Inception, KernelDistance, Mean
@@ -18,10 +17,16 @@ from vdm_jax.evaluation.protocols.pairs import PairPSNR, PairSSIM
 from vdm_jax.evaluation.protocols.prompts import Classes, RealLabels
 from vdm_jax.evaluation.protocols.protocol import Protocol
 from vdm_jax.evaluation.protocols.real import Place, Real
+from vdm_jax.evaluation.protocols.reference_sampling import (
+    All,
+    ReferenceSampling,
+    SortedFirst,
+    WithoutReplacement,
+)
 from vdm_jax.evaluation.protocols.storage import Jpeg
 from vdm_jax.evaluation.resizing import (
     Antialiased,
-    CentreCrop,
+    CenterCrop,
     HalfPixel,
     Legacy,
     Pillow,
@@ -51,7 +56,7 @@ def real(
     split: str,
     pixels: tuple[Step, ...],
     windows: data.Windows = ANYWHERE,
-    take: Take = Every(),
+    take: ReferenceSampling = All(),
     places: tuple[Place, ...] | None = ((0.5, 0.5),),
     **changes,
 ) -> Real:
@@ -62,7 +67,7 @@ def real(
 
 def torch_crop(size: int) -> tuple[Step, ...]:
     """VideoGPT's and TATS': the shorter side by PyTorch's bilinear resize, and the middle."""
-    return HalfPixel(ShorterSide(size, "up")), CentreCrop(size)
+    return HalfPixel(ShorterSide(size, "up")), CenterCrop(size)
 
 
 def square(size: int) -> tuple[Step, ...]:
@@ -72,7 +77,7 @@ def square(size: int) -> tuple[Step, ...]:
 
 def lanczos_jpeg(size: int) -> tuple[Step, ...]:
     """StyleGAN-V's converter: Lanczos, the middle, and JPEG of quality 75 (its 95 is ignored)."""
-    return Pillow(ShorterSide(size), "lanczos"), CentreCrop(size), Jpeg(75)
+    return Pillow(ShorterSide(size), "lanczos"), CenterCrop(size), Jpeg(75)
 
 
 def legacy_part(size: int) -> tuple[Step, ...]:
@@ -82,7 +87,7 @@ def legacy_part(size: int) -> tuple[Step, ...]:
 
 def antialiased(size: int) -> tuple[Step, ...]:
     """The shorter side by an antialiased bilinear resize, and the middle."""
-    return Antialiased(ShorterSide(size)), CentreCrop(size)
+    return Antialiased(ShorterSide(size)), CenterCrop(size)
 
 
 BY_CLASS = Classes("train")
@@ -97,7 +102,7 @@ TGAN = Protocol(
 TGANV2 = Protocol(
     "ucf101_tganv2_128", TASK, "inception score and C3D-FID of 10 x 2,048 samples, unconditional",
     "Saito et al. 2020 (TGANv2) and their code",
-    real("train", torch_crop(128), take=Sample(2048)), Generated(2048, size=128),
+    real("train", torch_crop(128), take=WithoutReplacement(2048)), Generated(2048, size=128),
     (IS_TGANV2, C3D_FID), repeats=10, assumed="Frames of the reference: as TATS crops them.",
 )  # fmt: skip
 VDM = Protocol(
@@ -108,20 +113,20 @@ VDM = Protocol(
 DVD_GAN = Protocol(
     "ucf101_dvd_gan_128", TASK, "FVD and inception score of 2,048 samples, by class, 128 x 128",
     "Clark et al. 2019 (DVD-GAN), as later tables use it",
-    real("all", antialiased(128), take=Sample(2048)),
+    real("all", antialiased(128), take=WithoutReplacement(2048)),
     Generated(2048, Classes("total"), size=128), (FVD_TF, IS_TGANV2),
     assumed="Frames antialiased bilinear, the middle; the score as TGANv2 takes it.",
 )  # fmt: skip
 MOCOGAN_HD = Protocol(
     "ucf101_mocogan_hd_128", TASK, "FVD and inception score of 2,048 samples, 128 x 128",
     "Tian et al. 2021 (MoCoGAN-HD) and their code",
-    real("all", torch_crop(128), take=Sample(2048)), Generated(2048, size=128),
+    real("all", torch_crop(128), take=WithoutReplacement(2048)), Generated(2048, size=128),
     (FVD_TF, IS_TGANV2), assumed="Frames of the reference: as TATS crops them.",
 )  # fmt: skip
 DIGAN = Protocol(
     "ucf101_digan_128", TASK, "FVD, KVD and inception score of 10 x 2,048 samples, 128 x 128",
     "Yu et al. 2022 (DIGAN) and their code: train and test lists together",
-    real("all", square(128), take=Sample(2048)), Generated(2048, size=128),
+    real("all", square(128), take=WithoutReplacement(2048)), Generated(2048, size=128),
     (FVD_TATS, KernelDistance(presets.I3D_PORTED), IS_TGANV2), repeats=10,
     assumed="One reference for all repeats.",
 )  # fmt: skip
@@ -147,7 +152,7 @@ STYLEGAN_V_STRIDED = Protocol(
 TATS = Protocol(
     "ucf101_tats_128", TASK, "FVD and KVD of 2,048 samples, unconditional, 128 x 128",
     "Ge et al. 2022 (TATS) and their code: 2,048 of all clips of the train list",
-    real("train", torch_crop(128), EACH_CLIP, Sample(2048)), Generated(2048, size=128),
+    real("train", torch_crop(128), EACH_CLIP, WithoutReplacement(2048)), Generated(2048, size=128),
     (FVD_TATS, KernelDistance(presets.I3D_PORTED), IS_TGANV2),
     assumed="Their inception score is of 10,000 samples: --set protocol.generated.count=10000.",
 )  # fmt: skip
@@ -157,13 +162,14 @@ TATS_CLASS = replace(
 )  # fmt: skip
 PVDM = Protocol(
     "ucf101_pvdm_256", TASK, "FVD and KVD of 2,048 samples, unconditional, 256 x 256",
-    "Yu et al. 2023 (PVDM) and their code", real("train", square(256), take=Sample(2048)),
+    "Yu et al. 2023 (PVDM) and their code",
+    real("train", square(256), take=WithoutReplacement(2048)),
     Generated(2048, size=256), (FVD_TATS, KernelDistance(presets.I3D_PORTED), IS_TGANV2),
 )  # fmt: skip
 LATTE = Protocol(
     "ucf101_latte_256", TASK, "FVD of 2,048 samples against real clips of every third frame",
-    "Ma et al. 2024 (Latte) and their code", real("all", lanczos_jpeg(256), take=Sample(2048),
-                                                  stride=3),
+    "Ma et al. 2024 (Latte) and their code",
+    real("all", lanczos_jpeg(256), take=WithoutReplacement(2048), stride=3),
     Generated(2048, Classes("total"), size=256), (FVD_SGV,),
     assumed="Labels by how often classes occur.",
 )  # fmt: skip
@@ -176,7 +182,7 @@ MAGVIT = Protocol(
 )  # fmt: skip
 CMD = replace(
     MAGVIT, name="ucf101_cmd_2048_128", generated=Generated(2048, BY_CLASS, size=128), repeats=1,
-    real=real("train", antialiased(128), take=Sample(2048)),
+    real=real("train", antialiased(128), take=WithoutReplacement(2048)),
     says="FVD and inception score of 2,048 samples, by class, 128 x 128",
     source="Yu et al. 2024 (CMD) and Gu et al. 2025 (FAR), 2,048 samples",
     assumed="Frames antialiased bilinear, the middle.",
@@ -195,7 +201,7 @@ HPDM_10K = replace(
 MAKE_A_VIDEO = Protocol(
     "ucf101_make_a_video_256", TASK, "FVD and inception score of 10,000 samples, fine-tuned",
     "Singer et al. 2022 (Make-A-Video), arXiv 2209.14792, fine-tuned on UCF-101",
-    real("train", antialiased(256), take=Sample(10_000)),
+    real("train", antialiased(256), take=WithoutReplacement(10_000)),
     Generated(10_000, Classes("train", "class_name"), size=256), (FVD_TF, IS_MAGVIT),
     assumed="Its template sentences are not published: raw class names. Frames antialiased.",
 )  # fmt: skip
@@ -208,7 +214,7 @@ CD_FVD = Protocol(
 
 def _reconstruction(split: str, says: str, source: str) -> Protocol:
     """Every clip of a split and what an autoencoder makes of it."""
-    clips = real(split, legacy_part(128), windows=data.Centre())
+    clips = real(split, legacy_part(128), windows=data.Center())
     return Protocol(
         f"ucf101_reconstruction_{split}_128", "ucf101 reconstruction", says, source, clips,
         Generated(None, RealLabels(), source=clips, given=16, size=128),

@@ -2,11 +2,11 @@
 
 from vdm_jax import data
 from vdm_jax.evaluation import presets
-from vdm_jax.evaluation.protocols.choices import Every, Sample
 from vdm_jax.evaluation.protocols.generated import Generated
 from vdm_jax.evaluation.protocols.measures import Frechet
 from vdm_jax.evaluation.protocols.prompts import Classes
 from vdm_jax.evaluation.protocols.protocol import Protocol
+from vdm_jax.evaluation.protocols.reference_sampling import All, WithoutReplacement
 from vdm_jax.evaluation.protocols.ucf101 import (
     FVD_SGV,
     FVD_TATS,
@@ -16,7 +16,7 @@ from vdm_jax.evaluation.protocols.ucf101 import (
     real,
     torch_crop,
 )
-from vdm_jax.evaluation.resizing import Antialiased, CentreCrop, HalfPixel, ShorterSide
+from vdm_jax.evaluation.resizing import Antialiased, CenterCrop, HalfPixel, ShorterSide
 
 TASK = "ucf101 zero-shot"
 MIDDLE = "Frames of the reference antialiased bilinear, the middle."
@@ -30,43 +30,43 @@ PYOCO = Protocol(
 VIDEO_LDM = Protocol(
     "ucf101_zero_shot_video_ldm", TASK, "2,048 samples by class mix, raw class names, 320 x 512",
     "Blattmann et al. 2023 (Video LDM), as others quote it",
-    real("train", antialiased(256), take=Sample(2048)),
+    real("train", antialiased(256), take=WithoutReplacement(2048)),
     Generated(2048, Classes("train", "class_name"), size=(320, 512),
-              pixels=(Antialiased(ShorterSide(256)), CentreCrop(256))),
+              pixels=(Antialiased(ShorterSide(256)), CenterCrop(256))),
     (FVD_TF, IS_MAGVIT), assumed=f"All but count, prompts and size is not at hand. {MIDDLE}",
 )  # fmt: skip
 CMD = Protocol(
     "ucf101_zero_shot_cmd", TASK, "100 samples of each class, PYoCo's phrases, 512 x 1024",
     "Yu et al. 2024 (CMD)", real("train", antialiased(256)),
     Generated(10_100, Classes("equal", "pyoco", exact=True), size=(512, 1024),
-              pixels=(Antialiased(ShorterSide(256)), CentreCrop(256))),
+              pixels=(Antialiased(ShorterSide(256)), CenterCrop(256))),
     (FVD_TF, IS_MAGVIT), assumed=f"How samples become square is not said: the middle. {MIDDLE}",
 )  # fmt: skip
 LAVIE = Protocol(
     "ucf101_zero_shot_lavie", TASK, "100 samples of each class, raw class names, 320 x 512",
     "Wang et al. 2023 (LaVie), by TATS' I3D", real("train", torch_crop(256)),
     Generated(10_100, Classes("equal", "class_name", exact=True), size=(320, 512),
-              pixels=(CentreCrop(270), HalfPixel(224))),
+              pixels=(CenterCrop(270), HalfPixel(224))),
     (FVD_TATS,), assumed="The reference: one clip of each training video, cropped as by TATS.",
 )  # fmt: skip
 SHOW_1 = Protocol(
     "ucf101_zero_shot_show1", TASK, "FVD of 2,048 samples, phrases after PYoCo's, squashed to 256",
-    "Zhang et al. 2023 (Show-1)", real("train", (Antialiased(256),), take=Sample(2048)),
+    "Zhang et al. 2023 (Show-1)", real("train", (Antialiased(256),), take=WithoutReplacement(2048)),
     Generated(2048, Classes("train", "pyoco"), pixels=(Antialiased(256),)), (FVD_TF, IS_MAGVIT),
     assumed="Its inception score is of 10,000 samples: --set protocol.generated.count=10000.",
 )  # fmt: skip
 SVD = Protocol(
     "ucf101_zero_shot_svd", TASK, "13,320 samples, as many of each class as there are videos",
     "Blattmann et al. 2023 (Stable Video Diffusion), arXiv 2311.15127",
-    real("all", (Antialiased((240, 320)),), take=Every()),
+    real("all", (Antialiased((240, 320)),), take=All()),
     Generated(None, Classes("total", "class_name", exact=True), size=(320, 576),
-              pixels=(Antialiased((240, 432)), CentreCrop((240, 320)))),
+              pixels=(Antialiased((240, 432)), CenterCrop((240, 320)))),
     (FVD_SGV,), assumed="One clip of each video, at any place in it.",
 )  # fmt: skip
 VIDEO_POET = Protocol(
     "ucf101_zero_shot_videopoet", TASK, "10,000 samples by the test list's mix, PYoCo's phrases",
     "Kondratyuk et al. 2023 (VideoPoet): the middle 16 frames of 10,000 training videos",
-    real("train", antialiased(256), windows=data.Centre(), take=Sample(10_000)),
+    real("train", antialiased(256), windows=data.Center(), take=WithoutReplacement(10_000)),
     Generated(10_000, Classes("test", "pyoco"), size=128, pixels=(Antialiased(256, "cubic"),)),
     (FVD_TF, IS_MAGVIT), assumed=f"The list holds 9,537 videos, all of which are used. {MIDDLE}",
 )  # fmt: skip
@@ -88,13 +88,13 @@ LUMIERE = Protocol(
     "Bar-Tal et al. 2024 (Lumiere), as others quote it: first 16 frames, 244 x 244",
     real("train", antialiased(244)),
     Generated(10_235, Classes("train", "pyoco"),
-              pixels=(Antialiased(ShorterSide(244)), CentreCrop(244))),
+              pixels=(Antialiased(ShorterSide(244)), CenterCrop(244))),
     (FVD_TF, IS_MAGVIT), assumed=f"244 as it is printed, not 224. {MIDDLE}",
 )  # fmt: skip
 CONSIST_I2V = Protocol(
     "ucf101_zero_shot_consisti2v", TASK, "2,048 samples from a first frame, PYoCo's phrases",
     "Ren et al. 2024 (ConsistI2V), by TATS' code",
-    real("train", torch_crop(256), take=Sample(2048)),
+    real("train", torch_crop(256), take=WithoutReplacement(2048)),
     Generated(2048, Classes("train", "consisti2v"), size=256), (FVD_TATS,),
     assumed="First frames are the model's own business: give its samples.",
 )  # fmt: skip
@@ -109,7 +109,7 @@ CD_FVD = Protocol(
     "Ge et al. 2024, On the content bias in FVD, and their code",
     real("all", antialiased(128), seed=42),
     Generated(2048, Classes("total", "class_name"),
-              pixels=(Antialiased(ShorterSide(128)), CentreCrop(128))),
+              pixels=(Antialiased(ShorterSide(128)), CenterCrop(128))),
     (Frechet(presets.VIDEO_MAE, presets.FVD_CD.ddof),), assumed="Its metric, with these prompts.",
 )  # fmt: skip
 

@@ -10,15 +10,15 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from vdm_jax.nn import (
     AdditiveBlock,
-    DoublingConvolution,
+    DownsampleConv,
     GroupNorm,
-    HalvingConvolution,
-    among_positions,
+    UpsampleConv,
     convolution,
     dense,
-    pictures,
-    pixels,
+    flatten_space,
     projections,
+    spatial_attention,
+    unflatten_space,
 )
 
 EPSILON = 1e-6  # of all its norms
@@ -36,13 +36,13 @@ class AutoencoderKL(nn.Module):
     widths: tuple[int, ...] = (1, 2, 4, 4)
     blocks: int = 2
     latent: int = 4
-    colours: int = 3
+    colors: int = 3
     scale: float = 0.18215
 
     def setup(self):
         widths = tuple(width * self.channels for width in self.widths)
         self.encoder = _Encoder(widths, self.blocks, 2 * self.latent)
-        self.decoder = _Decoder(widths[::-1], self.blocks + 1, self.colours, self.latent)
+        self.decoder = _Decoder(widths[::-1], self.blocks + 1, self.colors, self.latent)
 
     def posterior(
         self, x: Float[Array, "b f H W C"]
@@ -81,7 +81,7 @@ class _Encoder(nn.Module):
             for j in range(self.blocks):
                 h = AdditiveBlock(width, epsilon=EPSILON, name=f"block_{i}_{j}")(h)
             if i + 1 < len(self.widths):
-                h = HalvingConvolution(before=0, name=f"halving_{i}")(h)
+                h = DownsampleConv(before=0, name=f"halving_{i}")(h)
         h = _Middle(name="middle")(h)
         h = convolution(self.outputs, name="output")(_activated_norm(h))
         return dense(self.outputs, name="moments")(h)
@@ -101,7 +101,7 @@ class _Decoder(nn.Module):
             for j in range(self.blocks):
                 h = AdditiveBlock(width, epsilon=EPSILON, name=f"block_{i}_{j}")(h)
             if i + 1 < len(self.widths):
-                h = DoublingConvolution(name=f"doubling_{i}")(h)
+                h = UpsampleConv(name=f"doubling_{i}")(h)
         return convolution(self.outputs, name="output")(_activated_norm(h))
 
 
@@ -113,9 +113,9 @@ class _Middle(nn.Module):
         channels = h.shape[-1]
         h = AdditiveBlock(channels, epsilon=EPSILON, name="block_0")(h)
         normed = GroupNorm(epsilon=EPSILON, name="norm")(h)
-        q, key, value = projections(1, channels, 3, name="qkv")(pixels(normed))
-        out = dense(channels, gain=0.0, name="out")(among_positions(q, key, value))
-        h = h + pictures(out, h.shape[2])
+        q, k, v = projections(1, channels, 3, name="qkv")(flatten_space(normed))
+        out = dense(channels, gain=0.0, name="out")(spatial_attention(q, k, v))
+        h = h + unflatten_space(out, h.shape[2])
         return AdditiveBlock(channels, epsilon=EPSILON, name="block_1")(h)
 
 

@@ -145,7 +145,7 @@ class Raft(nn.Module):
 
         def correct(update, carry, _):
             hidden, flow = carry
-            seen = look(pyramid, start + flow, self.radius).astype(hidden.dtype)
+            seen = lookup(pyramid, start + flow, self.radius).astype(hidden.dtype)
             hidden, flow = update(hidden, flow, seen, context)
             return (hidden, flow), None
 
@@ -179,7 +179,7 @@ def correlations(
     return tuple(volumes)
 
 
-def look(
+def lookup(
     pyramid: tuple[Float[Array, "b n y x"], ...], places: Float[Array, "b i j 2"], radius: int
 ) -> Float[Array, "b i j k"]:
     """What a position finds within `radius` of its place, at every resolution; zeros outside.

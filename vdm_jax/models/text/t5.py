@@ -16,8 +16,8 @@ from vdm_jax.nn import (
     RMSNorm,
     TanhGELU,
     attend,
+    constrain,
     dense,
-    place,
 )
 
 # features, inner, layers, heads, head of every published size
@@ -37,7 +37,7 @@ V1_1 = {
 }
 
 
-class Plain(nn.Module):
+class FeedForward(nn.Module):
     """`activation(h W) V`, `inner` wide."""
 
     inner: int
@@ -46,11 +46,11 @@ class Plain(nn.Module):
     @nn.compact
     def __call__(self, h: Float[Array, "b l d"]) -> Float[Array, "b l d"]:
         inner = self.activation(dense(self.inner, bias=False, axes="d e", name="in")(h))
-        inner = place(inner, "b l e")
+        inner = constrain(inner, "b l e")
         return dense(h.shape[-1], bias=False, axes="e d", name="out")(inner)
 
 
-class Gated(nn.Module):
+class GatedFeedForward(nn.Module):
     """`(activation(h W) * h U) V`, `inner` wide. (Shazeer 2020, eq. 6)"""
 
     inner: int
@@ -59,7 +59,7 @@ class Gated(nn.Module):
     @nn.compact
     def __call__(self, h: Float[Array, "b l d"]) -> Float[Array, "b l d"]:
         gate, value = Projections(2, (self.inner,), "e", bias=False, name="in")(h)
-        inner = place(self.activation(gate) * value, "b l e")
+        inner = constrain(self.activation(gate) * value, "b l e")
         return dense(h.shape[-1], bias=False, axes="e d", name="out")(inner)
 
 
@@ -67,52 +67,52 @@ class _Block(nn.Module):
     """Attention of tokens to tokens and a feed-forward layer, each residual and behind a norm."""
 
     heads: int
-    head: int
+    head_dim: int
     feed_forward: nn.Module
 
     @nn.compact
     def __call__(self, h: Array, mask: Array | None, bias: Array) -> Array:
-        heads = (self.heads, self.head)
+        heads = (self.heads, self.head_dim)
         a = RMSNorm(name="norm_0")(h)
         # Scores are not divided by sqrt(head): instead q starts that much smaller.
-        q = Projections(1, heads, "k _", bias=False, gain=1 / self.head, name="q")(a)
+        q = Projections(1, heads, "k _", bias=False, gain=1 / self.head_dim, name="q")(a)
         kv = Projections(2, heads, "k _", bias=False, name="kv")(a)
-        q, key, value = (
-            place(rearrange(part, "b l k d -> b k l d"), "b k l _") for part in (*q, *kv)
+        q, k, v = (
+            constrain(rearrange(part, "b l k d -> b k l d"), "b k l _") for part in (*q, *kv)
         )
-        out = attend(q, key, value, mask, bias[None], scale=1.0)
-        out = rearrange(place(out, "b k l _"), "b k l d -> b l (k d)")
-        h = place(h + dense(h.shape[-1], bias=False, axes="k d", name="out")(out), "b l d")
+        out = attend(q, k, v, mask, bias[None], scale=1.0)
+        out = rearrange(constrain(out, "b k l _"), "b k l d -> b l (k d)")
+        h = constrain(h + dense(h.shape[-1], bias=False, axes="k d", name="out")(out), "b l d")
         feed_forward = self.feed_forward.clone(parent=self, name="feed_forward", _deep_clone=True)
-        return place(h + feed_forward(RMSNorm(name="norm_1")(h)), "b l d")
+        return constrain(h + feed_forward(RMSNorm(name="norm_1")(h)), "b l d")
 
 
 class T5(nn.Module):
     """The encoder of a T5, called as `(tokens, mask) -> embeddings`; padding is not read.
 
-    features: of an embedding. heads, head: how many and how large. feed_forward: `Gated` in
-    version 1.1, `Plain` before. vocabulary: 32,000 pieces, 100 sentinels, and 28 rows that only
-    make the number divisible.
+    features: of an embedding. heads, head: how many and how large. feed_forward: `GatedFeedForward`
+    in version 1.1, `FeedForward` before. vocabulary: 32,000 pieces, 100 sentinels, and 28 rows that
+    only make the number divisible.
     """
 
     features: int
     layers: int
     heads: int
     feed_forward: nn.Module
-    head: int = 64
+    head_dim: int = 64
     vocabulary: int = 32128
 
     @classmethod
     def original(cls, size: str) -> "T5":
         """The published models t5-small, -base, -large, -3b and -11b."""
         features, inner, layers, heads, head = _sizes(ORIGINAL, size)
-        return cls(features, layers, heads, Plain(inner), head)
+        return cls(features, layers, heads, FeedForward(inner), head)
 
     @classmethod
     def v1_1(cls, size: str) -> "T5":
         """The published models t5-v1_1-small, -base, -large, -xl and -xxl, and those of Flan-T5."""
         features, inner, layers, heads, head = _sizes(V1_1, size)
-        return cls(features, layers, heads, Gated(inner), head)
+        return cls(features, layers, heads, GatedFeedForward(inner), head)
 
     @nn.compact
     def __call__(
@@ -125,7 +125,7 @@ class T5(nn.Module):
         keys = None if mask is None else mask.reshape(-1, 1, 1, length)
         bias = BucketedPositions(self.heads, name="positions")(length)
         for i in range(self.layers):
-            block = _Block(self.heads, self.head, self.feed_forward, name=f"block_{i}")
+            block = _Block(self.heads, self.head_dim, self.feed_forward, name=f"block_{i}")
             h = block(h, keys, bias)
         return RMSNorm(name="norm")(h).reshape(*tokens.shape, self.features)
 

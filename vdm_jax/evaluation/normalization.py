@@ -1,0 +1,122 @@
+"""From pixels 0..255 to the values that a feature network was trained on."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from vdm_jax.checkpoints.published import at_hand
+from vdm_jax.evaluation.resizing import Frames
+
+
+@dataclass(frozen=True)
+class Rescale:
+    """x / by + plus: `Rescale(127.5, -1.0)` is 2 x / 255 - 1, `Rescale(255.0)` is [0, 1]."""
+
+    by: float
+    plus: float = 0.0
+
+    def __call__(self, x: Frames) -> Frames:
+        return x / self.by + self.plus
+
+
+SIGNED = Rescale(127.5, -1.0)
+"""0..255 to [-1, 1]."""
+UNIT = Rescale(255.0)
+"""0..255 to [0, 1]."""
+
+
+@dataclass(frozen=True)
+class Normalize:
+    """(x - mean) / std, channel by channel."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def __call__(self, x: Frames) -> Frames:
+        return (x - _last(self.mean, x)) / _last(self.std, x)
+
+
+IMAGENET = Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""Of values in [0, 1]."""
+CLIP = Normalize((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+"""Of values in [0, 1] (Radford et al. 2021, their code)."""
+
+
+@dataclass(frozen=True)
+class Quantize:
+    """Rounded to whole numbers and clipped to 0..255, as a file of 8 bits in between would do."""
+
+    def __call__(self, x: Frames) -> Frames:
+        return x.round().clip(0, 255)
+
+
+@dataclass(frozen=True)
+class ReverseChannels:
+    """RGB to BGR, the order of networks trained with Caffe."""
+
+    def __call__(self, x: Frames) -> Frames:
+        return x[..., ::-1]
+
+
+@dataclass(frozen=True)
+class Images:
+    """Clips [b f h w c] as images [(b f) h w c], for networks of single frames."""
+
+    def __call__(self, x: Frames) -> Frames:
+        return x.reshape(-1, *x.shape[2:])
+
+
+@dataclass(frozen=True)
+class SubtractMeanClip:
+    """x minus a mean clip in BGR, of which the part at `corner` (top, left) is as large as x.
+
+    file: a path, or a name in the folder of weights: a .npz with the array `mean`, channels first
+    [3 f h w] as TGAN's `mean2.npz`, or a .npy, channels last [f h w 3].
+    """
+
+    file: str
+    corner: tuple[int, int] = (0, 0)
+
+    def path(self) -> Path:
+        """Where the file is; CheckpointError says what is to be put there."""
+        return at_hand(
+            self.file,
+            "there is no mean clip {}: C3D's is `mean2.npz` of TGAN's release "
+            "(github.com/pfnet-research/tgan); put it there",
+        )
+
+    def __call__(self, x: Frames) -> Frames:
+        mean = _volume(self.path())
+        frames, height, width = x.shape[1:4]
+        top, left = self.corner
+        part = mean[:, top : top + height, left : left + width]
+        if part.shape != x.shape[1:]:
+            raise ValueError(
+                f"the mean clip {self.file} {mean.shape} has no part of {frames} frames of "
+                f"{height} x {width} pixels at {self.corner}: resize the clips before it is "
+                f"subtracted, and give {len(mean)} frames"
+            )
+        return x - jnp.asarray(part)[None]
+
+
+@lru_cache(maxsize=4)
+def _volume(path: Path) -> np.ndarray:
+    """The mean clip of a file, [f h w 3] in float32."""
+    loaded = np.load(path, allow_pickle=False)
+    if isinstance(loaded, np.ndarray):
+        mean = loaded
+    elif "mean" in loaded:
+        mean = np.moveaxis(loaded["mean"].reshape(loaded["mean"].shape[-4:]), 0, -1)
+    else:
+        raise ValueError(f"{path} has no array `mean`: it holds {', '.join(loaded)}")
+    if mean.ndim != 4 or mean.shape[-1] != 3:
+        raise ValueError(f"{path} holds an array {mean.shape}: a mean clip is [f h w 3]")
+    return np.ascontiguousarray(mean, np.float32)
+
+
+def _last(values: tuple[float, ...], x: Frames) -> Array:
+    return jnp.asarray(values, jnp.float32).reshape((1,) * (x.ndim - 1) + (-1,))
