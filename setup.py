@@ -1,12 +1,44 @@
-"""Packaging of vdm_jax. Tool settings live in pyproject.toml."""
+"""Packaging of vdm_jax. Tool settings are in pyproject.toml, the version in vdm_jax/__init__.py."""
 
 import re
+import shutil
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+from setuptools.command.sdist import sdist
 
 HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+?)"', (HERE / "vdm_jax" / "__init__.py").read_text())
+assert VERSION is not None
+
+
+class BuildWithExperiments(build_py):
+    """Copies `experiments/` into the wheel, as `vdm_jax/experiments`, where commands find it."""
+
+    def run(self):
+        super().run()
+        if not self.editable_mode:
+            shutil.copytree(
+                HERE / "experiments",
+                Path(self.build_lib) / "vdm_jax" / "experiments",
+                ignore=shutil.ignore_patterns("__pycache__"),
+                dirs_exist_ok=True,
+            )
+
+
+class SourceWithExperiments(sdist):
+    """Adds `experiments/` to the source archive, from which wheels are built."""
+
+    def add_defaults(self):
+        super().add_defaults()
+        files = (HERE / "experiments").rglob("*")
+        self.filelist.extend(
+            str(file.relative_to(HERE))
+            for file in files
+            if file.is_file() and "__pycache__" not in file.parts
+        )
+
 
 setup(
     name="vdm_jax",
@@ -16,7 +48,8 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["vdm_jax", "vdm_jax.*"]),
-    package_data={"vdm_jax": ["evaluation/*.toml", "evaluation/protocols/*.tsv"]},
+    package_data={"vdm_jax": ["py.typed", "protocols/*.toml", "protocols/*.tsv"]},
+    cmdclass={"build_py": BuildWithExperiments, "sdist": SourceWithExperiments},
     python_requires=">=3.11",
     install_requires=[
         "jax>=0.8",
@@ -48,7 +81,7 @@ setup(
         "plots": ["matplotlib>=3.8"],
         "test": [
             *("pytest", "pytest-xdist", "beartype", "chex", "scipy", "matplotlib>=3.8"),
-            *("ruff", "pyright"),
+            *("pre-commit", "ruff", "pyright"),
             *("tensorflow-datasets>=4.9.10", "importlib_resources", "sentencepiece", "tokenizers"),
             *("torch==2.13.0", "transformers>=5", "diffusers>=0.42"),
         ],

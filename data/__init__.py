@@ -1,1 +1,1 @@
-"""Builders of the data sets: from a downloaded archive to shards that are read at random."""
+"""Data set builders: they turn a downloaded archive into shards with random access."""

@@ -41,7 +41,7 @@ def start(processes: int, *arguments: object) -> list[subprocess.Popen]:
     flags = f"--xla_force_host_platform_device_count={count} {QUICK}"
     environment = os.environ | {"PYTHONPATH": path, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
     where = ["--coordinator", f"localhost:{port()}", "--processes", str(processes)]
-    patient = ["--lost-after", "300"]  # tests may be many on a machine, and none is lost
+    patient = ["--heartbeat-timeout", "300"]  # tests may be many on a machine, and none is lost
     command = [sys.executable, "-m", "vdm_jax", "train", *patient, *map(str, arguments)]
     each = [[*where, "--process", str(n)] if processes > 1 else [] for n in range(processes)]
     kept: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
@@ -66,6 +66,6 @@ def logs(workdir: Path, processes: int) -> list[Path]:
 
 def stopped(told: str) -> int:
     """The step at which a run says that it was stopped."""
-    found = re.search(r"stopped by SIGTERM at step (\d+); all is saved", told)
+    found = re.search(r"stopped by SIGTERM at step (\d+); checkpoint saved", told)
     assert found, told
     return int(found[1])

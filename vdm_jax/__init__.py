@@ -1,3 +1,3 @@
 """Video diffusion in JAX: mathematics, networks, training, sampling and evaluation."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -1,8 +1,8 @@
-"""Experiments as trees of frozen dataclasses: to JSON and back, and overridden by path.
+"""Experiments as trees of frozen dataclasses: conversion to and from JSON, and overrides by path.
 
 A node of the tree is a dataclass (a linen module is one); a leaf is a number, a string, a bool or
-`None`; branches with several children are tuples. A class is written as the name it is imported
-by, so that files may move: `diffusion.Cosine`.
+`None`; several children form a tuple. JSON names a class by its package and name,
+`diffusion.Cosine`, so modules may move within a package.
 """
 
 import ast
@@ -22,62 +22,69 @@ from vdm_jax.renames import RENAMED
 
 PACKAGE = "vdm_jax"
 LINEN = {"parent", "name"}  # fields that every linen module has and no experiment sets
-MANY = 40  # names that a message can list
+INSTALLED = (Path(__file__).parent / "experiments", Path(__file__).parents[1] / "experiments")
+"""Where `experiments/` is: inside the package in a wheel, beside it in a checkout."""
+MAX_NAMES = 40  # in a message
 
 
 class ConfigError(ValueError):
-    """An experiment that cannot be built, with the path, the value and the likely fix."""
+    """An experiment cannot be built; the message has the path, the value and the likely fix."""
 
 
 def fields(node: Any) -> dict[str, dataclasses.Field]:
     """The fields of a dataclass that belong to the experiment, by name."""
-    found = {f.name: f for f in dataclasses.fields(node) if f.init}
-    if found.keys() >= LINEN:
-        return {name: f for name, f in found.items() if name not in LINEN}
-    return found
+    by_name = {f.name: f for f in dataclasses.fields(node) if f.init}
+    if by_name.keys() >= LINEN:
+        return {name: f for name, f in by_name.items() if name not in LINEN}
+    return by_name
 
 
 def nearest(name: str, known: typing.Iterable[str]) -> str:
-    """A clause that suggests what `name` was meant to be: the closest known name, or them all.
+    """A clause for messages about an unknown `name`: the closest known name, or a list of them.
 
-    Of more than `MANY`, only the first.
+    The list has the first `MAX_NAMES`.
     """
     known = [str(k) for k in known]
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     if close:
         return f"did you mean {close[0]!r}?"
-    more = f" and {len(known) - MANY} more" if len(known) > MANY else ""
-    return f"known: {', '.join(known[:MANY])}{more}" if known else "there is none"
+    more = f" and {len(known) - MAX_NAMES} more" if len(known) > MAX_NAMES else ""
+    return f"known: {', '.join(known[:MAX_NAMES])}{more}" if known else "there is none"
 
 
-def _hint(cls: type, name: str) -> str:
-    """What a field that `cls` does not have is called now, or was meant to be."""
+def _field_hint(cls: type, name: str) -> str:
+    """A clause for messages about an unknown field of `cls`: its new name, or `nearest`."""
     new = RENAMED.get(f"{class_name(cls)}.{name}")
-    return f"it is called {new!r} now" if new else nearest(name, fields(cls))
+    return f"it is now called {new!r}" if new else nearest(name, fields(cls))
 
 
 def class_name(cls: type) -> str:
-    """The name a class is imported by: `diffusion.Cosine` for `vdm_jax.diffusion.Cosine`."""
+    """The name of a class in JSON: `diffusion.Cosine` for `vdm_jax.diffusion.Cosine`."""
     package, _, rest = cls.__module__.partition(".")
     if package != PACKAGE:
         return f"{cls.__module__}.{cls.__qualname__}"
     name = f"{rest.split('.')[0]}.{cls.__qualname__}"
     if find_class(name) is not cls:
-        raise ConfigError(f"{cls.__module__}.{cls.__qualname__} is not exported as {name}")
+        raise ConfigError(
+            f"{cls.__module__}.{cls.__qualname__} is not exported as {name}: import it in "
+            "the package's __init__.py"
+        )
     return name
 
 
 def find_class(name: str) -> type:
     """The dataclass called `name`, from this package or from a module already imported."""
     if name in RENAMED:
-        raise ConfigError(f"{name} is called {RENAMED[name]} now")
+        raise ConfigError(f"{name} is now {RENAMED[name] or 'written None'}")
     module_name, _, attribute = name.rpartition(".")
-    try:  # this package first: `data` may also be the folder of the builders of data sets
+    try:  # this package first: `data` is also the folder of data set builders
         module = importlib.import_module(f"{PACKAGE}.{module_name}")
     except (ImportError, ValueError):
         module = sys.modules.get(module_name)
     if module is None:
-        raise ConfigError(f"no module {module_name!r} for class {name!r}; import it first")
+        raise ConfigError(
+            f"no module {module_name!r} for class {name!r}: check the name, or import it first"
+        )
     cls = getattr(module, attribute, None)
     if not (isinstance(cls, type) and dataclasses.is_dataclass(cls)):
         public = [k for k, v in vars(module).items() if dataclasses.is_dataclass(v)]
@@ -86,7 +93,7 @@ def find_class(name: str) -> type:
 
 
 def to_json(node: Any) -> Any:
-    """The tree as dicts, lists and leaves; the key `class` names the dataclass."""
+    """The tree as dicts, lists and leaves; the key `class` names a dataclass."""
     if dataclasses.is_dataclass(node) and not isinstance(node, type):
         values = {name: to_json(getattr(node, name)) for name in fields(node)}
         return {"class": class_name(type(node)), **values}
@@ -95,18 +102,18 @@ def to_json(node: Any) -> Any:
     if node is None or isinstance(node, bool | int | float | str):
         return node
     raise ConfigError(
-        f"{node!r} ({type(node).__name__}) has no place in an experiment; "
+        f"{node!r} ({type(node).__name__}) cannot be part of an experiment: "
         "use numbers, strings, tuples, None or frozen dataclasses"
     )
 
 
 def from_json(data: Any) -> Any:
-    """The tree that `to_json` wrote, in this or in an older version."""
+    """The tree of JSON that this or an older version's `to_json` made."""
     return _from_json(upgrade(data))
 
 
 def upgrade(data: Any) -> Any:
-    """A tree as JSON, with the old names of classes and fields replaced by those of `RENAMED`."""
+    """JSON of a tree, with old names of classes and fields replaced according to `RENAMED`."""
     if isinstance(data, list):
         return [upgrade(child) for child in data]
     if not isinstance(data, dict):
@@ -115,13 +122,13 @@ def upgrade(data: Any) -> Any:
     kind = RENAMED.get(name, name)
     if kind is None:
         return None
-    found: dict[str, Any] = {}
+    upgraded: dict[str, Any] = {}
     for field, value in data.items():
         new = RENAMED.get(f"{kind}.{field}", field)
         leaf = isinstance(value, bool | int | float | str)
-        old = f"{kind}.{new}={json.dumps(value)}" if leaf else ""
-        found[new] = upgrade(RENAMED.get(old, value))
-    return {**found, "class": kind} if name else found
+        key = f"{kind}.{new}={json.dumps(value)}" if leaf else ""
+        upgraded[new] = upgrade(RENAMED.get(key, value))
+    return {**upgraded, "class": kind} if name else upgraded
 
 
 def _from_json(data: Any) -> Any:
@@ -130,7 +137,7 @@ def _from_json(data: Any) -> Any:
     if not isinstance(data, dict):
         return data
     if "class" not in data:
-        raise ConfigError(f"an object without a 'class': {sorted(data)}")
+        raise ConfigError(f"an object with the keys {sorted(data)} lacks the key 'class'")
     cls = find_class(data["class"])
     known = fields(cls)
     values = {name: _from_json(value) for name, value in data.items() if name != "class"}
@@ -143,19 +150,37 @@ def _from_json(data: Any) -> Any:
         raise ConfigError(f"{data['class']}: {error}") from None
 
 
+def experiment_file(path: str | os.PathLike) -> Path:
+    """The experiment file at a path, or the one of that name that is installed with the package.
+
+    `quickstart`, `vdm/ucf101` and `experiments/vdm/ucf101.py` name installed files from anywhere.
+
+    Raises:
+      ConfigError: no such file.
+    """
+    path = Path(path)
+    if path.suffix == ".py" and path.is_file():
+        return path
+    parts = path.parts[1:] if path.parts[:1] == ("experiments",) else path.parts
+    for folder in INSTALLED:
+        installed = folder.joinpath(*parts).with_suffix(".py")
+        if parts and installed.is_file():
+            return installed
+    nearby = path.parent if path.parent.is_dir() else Path("experiments")
+    known = [str(p) for p in sorted(nearby.rglob("*.py"))]
+    known = known or [str(p.relative_to(f)) for f in INSTALLED for p in sorted(f.rglob("*.py"))]
+    raise ConfigError(f"no experiment file {path}; {nearest(str(path), known)}")
+
+
 def load(
     path: str | os.PathLike, functions: typing.Sequence[str], assignments: typing.Sequence[str] = ()
 ) -> Any:
-    """What a Python file's function makes, with fields overridden; the first of `functions` it has.
+    """The result of the first of `functions` that a Python file defines, with fields overridden.
 
     Raises:
-      ConfigError: no such file, no such function in it, or an override that does not fit.
+      ConfigError: no such file, none of the functions in it, or an invalid override.
     """
-    path = Path(path)
-    if path.suffix != ".py" or not path.is_file():
-        nearby = path.parent if path.parent.is_dir() else Path("experiments")
-        known = [str(p) for p in sorted(nearby.rglob("*.py"))]
-        raise ConfigError(f"no experiment file {path}; {nearest(str(path), known)}")
+    path = experiment_file(path)
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -170,18 +195,18 @@ def load(
 
 
 def override(node: Any, *assignments: str) -> Any:
-    """The tree with leaves replaced, in turn: `override(experiment, "task.model.channels=64")`.
+    """The tree with values replaced in order: `override(experiment, "task.model.channels=64")`.
 
-    A value is read as a Python literal of the type that the field declares, or as an object as an
-    experiment's file would make it: "sampling.sampler=diffusion.DDIM(steps=8)".
+    A value is a Python literal of the field's declared type, or a call of dataclasses as in an
+    experiment file: "sampling.sampler=diffusion.DDIM(steps=8)".
 
     Raises:
-      ConfigError: an unknown name (with the nearest), or a value of the wrong type.
+      ConfigError: an unknown name (the message has the nearest), or a value of the wrong type.
     """
     for assignment in assignments:
         path, equals, text = assignment.partition("=")
         if not equals:
-            raise ConfigError(f"{assignment!r} is not of the form path=value")
+            raise ConfigError(f"{assignment!r} does not have the form path=value")
         node = _replace(node, path.strip().split("."), text.strip(), done=())
     return node
 
@@ -202,7 +227,7 @@ def _replace(node: Any, path: list[str], text: str, done: tuple[str, ...], decla
     known = fields(node)
     if head not in known:
         kind = type(node).__name__
-        raise ConfigError(f"{here} ({kind}) has no field {head!r}; {_hint(type(node), head)}")
+        raise ConfigError(f"{here} ({kind}) has no field {head!r}; {_field_hint(type(node), head)}")
     child = _replace(getattr(node, head), rest, text, (*done, head), known[head].type)
     return dataclasses.replace(node, **{head: child})
 
@@ -221,27 +246,27 @@ def _parse(text: str, declared: Any, old: Any, path: str) -> Any:
     if isinstance(value, list):
         value = tuple(value)
     if fits(text, declared) and not fits(value, declared):
-        value = text  # a string such as 2024 or a/b
+        value = text  # a string that is also a literal, such as 2024
     if isinstance(value, int) and not isinstance(value, bool) and not fits(value, declared):
         value = float(value)
     if fits(value, declared):
         return value
     if (call := _call(text)) is not None:
-        value = _made(call, path)
-        if _is_a(value, declared):
+        value = _evaluate(call, path)
+        if _fits_object(value, declared):
             return value
-        raise ConfigError(f"{path} takes {_spell(declared)}, not a {type(value).__name__}")
+        raise ConfigError(f"{path} takes {_type_name(declared)}, not a {type(value).__name__}")
     if dataclasses.is_dataclass(old):
         inside = ", ".join(f"{path}.{name}" for name in fields(old))
         raise ConfigError(
             f"{path} is a {type(old).__name__} object; set one of {inside}, or write an object, "
             f"such as {class_name(type(old))}(...)"
         )
-    raise ConfigError(f"{path} takes {_spell(declared)}, not {text!r}")
+    raise ConfigError(f"{path} takes {_type_name(declared)}, not {text!r}")
 
 
 def _call(text: str) -> ast.Call | None:
-    """The call that this text is, if it is one."""
+    """The text as a call expression, or None."""
     try:
         body = ast.parse(text, mode="eval").body
     except SyntaxError:
@@ -249,32 +274,36 @@ def _call(text: str) -> ast.Call | None:
     return body if isinstance(body, ast.Call) else None
 
 
-def _made(node: ast.expr, path: str) -> Any:
-    """The value of an expression of dataclasses, tuples and literals; nothing else is called."""
+def _evaluate(node: ast.expr, path: str) -> Any:
+    """The value of an expression of dataclasses, tuples and literals; it calls nothing else."""
     if isinstance(node, ast.Tuple | ast.List):
-        return tuple(_made(item, path) for item in node.elts)
+        return tuple(_evaluate(item, path) for item in node.elts)
     if not isinstance(node, ast.Call):
         try:
             return ast.literal_eval(node)
         except ValueError:
-            raise ConfigError(f"{path}: {ast.unparse(node)!r} is no value") from None
+            raise ConfigError(
+                f"{path}: {ast.unparse(node)!r} is neither a literal nor a call of a dataclass"
+            ) from None
     cls = find_class(ast.unparse(node.func))
     name, known = class_name(cls), fields(cls)
-    values = [_made(item, path) for item in node.args]
-    named = {word.arg: _made(word.value, path) for word in node.keywords if word.arg}
-    for word in named:
-        if word not in known:
-            raise ConfigError(f"{path}: {name} has no field {word!r}; {_hint(cls, word)}")
+    values = [_evaluate(item, path) for item in node.args]
+    named = {
+        keyword.arg: _evaluate(keyword.value, path) for keyword in node.keywords if keyword.arg
+    }
+    for field in named:
+        if field not in known:
+            raise ConfigError(f"{path}: {name} has no field {field!r}; {_field_hint(cls, field)}")
     try:
         return cls(*values, **named)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{path}: {name}: {error}") from None
 
 
-def _is_a(value: Any, declared: Any) -> bool:
-    """Whether an object may stand where `declared` is, as far as this can be told from outside."""
+def _fits_object(value: Any, declared: Any) -> bool:
+    """Whether an object fits a declared type; True where the type cannot be checked."""
     options = typing.get_args(declared) or (declared,)
-    classes = [one for one in options if isinstance(one, type)]
+    classes = [option for option in options if isinstance(option, type)]
     unknown = len(classes) < len(options)  # a Callable, Any, or a protocol of generics
     try:
         return unknown or isinstance(value, tuple(classes))
@@ -283,7 +312,7 @@ def _is_a(value: Any, declared: Any) -> bool:
 
 
 def fits(value: Any, declared: Any) -> bool:
-    """Whether a leaf (or a tuple of leaves) is of a declared type; objects never are."""
+    """Whether a leaf (or a tuple of leaves) has a declared type; False for objects."""
     origin, arguments = typing.get_origin(declared), typing.get_args(declared)
     if declared is Any:
         return True
@@ -306,12 +335,12 @@ def fits(value: Any, declared: Any) -> bool:
     return False
 
 
-def _spell(declared: Any) -> str:
+def _type_name(declared: Any) -> str:
     return declared.__name__ if isinstance(declared, type) else str(declared)
 
 
 def differences(new: Any, old: Any, path: str = "") -> list[str]:
-    """The fields in which two trees (as JSON) differ, `path: old -> new`."""
+    """The fields in which two trees of JSON differ, as lines `path: old -> new`."""
     if isinstance(new, dict) and isinstance(old, dict):
         names = [*new, *(name for name in old if name not in new)]
         pairs = [(f"{path}.{n}" if path else n, new.get(n), old.get(n)) for n in names]

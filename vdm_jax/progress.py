@@ -1,4 +1,4 @@
-"""How far long work has come: a bar on a terminal, plain lines where output is piped."""
+"""Progress of long loops: a bar on a terminal, plain lines where output is piped."""
 
 import sys
 import time
@@ -8,39 +8,35 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-SECONDS = 30.0
-"""Between two plain lines."""
-
-
-def progress() -> Progress:
-    """Bars on standard output, as a context; nothing where it is piped."""
-    console = Console(file=sys.stdout)
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    )
+SECONDS_BETWEEN_LINES = 30.0
 
 
 @contextmanager
-def counted(title: str, total: int, done: int = 0) -> Iterator[Callable[[int], None]]:
-    """A function to call with how many more are done, which shows so with the time left.
+def progress_bar(
+    title: str, total: int, done: int = 0, *, lines: bool = True
+) -> Iterator[Callable[[int], None]]:
+    """A function `advance(n)` that adds `n` to the bar `done`/`total` and updates the time left.
 
-    Where output is piped, a line every half minute, and none of work that is shorter.
+    lines: where output is piped, print a line every `SECONDS_BETWEEN_LINES`; False prints nothing.
     """
-    with progress() as bars:
+    console = Console(file=sys.stdout)
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    bars = Progress(
+        TextColumn("{task.description}"),
+        *columns,
+        console=console,
+        disable=not console.is_terminal,
+    )
+    with bars:
         bar = bars.add_task(title, total=total, completed=done)
-        first, started, said = done, time.monotonic(), time.monotonic()
+        first, started, printed = done, time.monotonic(), time.monotonic()
 
-        def advance(more: int) -> None:
-            nonlocal done, said
-            done, now = done + more, time.monotonic()
-            bars.advance(bar, more)
-            if bars.disable and now - said >= SECONDS:
-                said = now
+        def advance(count: int) -> None:
+            nonlocal done, printed
+            done, now = done + count, time.monotonic()
+            bars.advance(bar, count)
+            if bars.disable and lines and now - printed >= SECONDS_BETWEEN_LINES:
+                printed = now
                 left = clock((total - done) * (now - started) / max(done - first, 1))
                 print(f"{title} {done}/{total}  {left} left", flush=True)
 
@@ -48,7 +44,7 @@ def counted(title: str, total: int, done: int = 0) -> Iterator[Callable[[int], N
 
 
 def clock(seconds: float) -> str:
-    """Seconds as `h:mm:ss`, or `?` where unknown."""
+    """Seconds as `h:mm:ss`; `?` for nan and infinity."""
     if seconds != seconds or seconds == float("inf"):
         return "?"
     minutes, s = divmod(int(seconds), 60)

@@ -1,4 +1,4 @@
-"""Files of a bucket, gs:// or s3://, for what reads and writes files of this machine."""
+"""Remote paths, gs:// and s3://: download, upload, and local folders for code that needs them."""
 
 import atexit
 import functools
@@ -14,28 +14,28 @@ from pathlib import Path
 
 from etils import epath
 
-log = logging.getLogger("vdm_jax.buckets")
+log = logging.getLogger("vdm_jax.storage")
 
-# By fsspec (gcsfs, s3fs) whether or not TensorFlow is installed, which knows no s3://.
+# Use fsspec (gcsfs, s3fs) even where TensorFlow is installed: TensorFlow does not support s3://.
 os.environ.setdefault("EPATH_USE_TF", "false")
 
 
 def is_remote(path: str | os.PathLike) -> bool:
-    """Whether a path names a bucket. (`pathlib.Path` makes gs:// a folder called gs:.)"""
+    """Whether a path is remote. (`pathlib.Path` turns gs:// into a folder called gs:.)"""
     return "://" in os.fspath(path)
 
 
 def local_path(path: str | os.PathLike) -> Path:
-    """A file or folder as one of this machine: itself, or a copy of what is in a bucket.
+    """Local path of a file or folder.
 
-    A copy is made once, and goes when the program ends. What is not there is a path that is not
-    there either.
+    gs:// and s3:// paths are downloaded once, to a temporary folder deleted at exit. A missing
+    remote file gives a path that does not exist.
     """
-    return _copy(os.fspath(path)) if is_remote(path) else Path(path).expanduser()
+    return _download(os.fspath(path)) if is_remote(path) else Path(path).expanduser()
 
 
 @functools.cache
-def _copy(path: str) -> Path:
+def _download(path: str) -> Path:
     source, folder = epath.Path(path), Path(tempfile.mkdtemp(prefix="vdm_jax."))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     target = folder / source.name
@@ -45,83 +45,79 @@ def _copy(path: str) -> Path:
 
 
 DATA = "VDM_JAX_DATA"
-"""The environment variable that says where copies of data sets are kept."""
+"""The environment variable with the cache folder of data sets."""
 
 
 def cached_copy(path: str | os.PathLike) -> Path:
-    """A folder as one of this machine: itself, or a copy of one in a bucket, kept between runs.
+    """Local path of a folder. gs:// and s3:// folders are downloaded to a permanent cache.
 
-    In ~/.cache/vdm_jax/data, or where VDM_JAX_DATA says. A file that is there with its whole length
-    is not copied again, and a half-copied one has another name.
+    The cache is ~/.cache/vdm_jax/data, or `VDM_JAX_DATA`. A cached file of the right length is not
+    downloaded again; a partial download has another name.
     """
     if not is_remote(path):
         return Path(path).expanduser()
-    where = Path(os.environ.get(DATA, "~/.cache/vdm_jax/data")).expanduser()
-    target = where / os.fspath(path).replace("://", "/")
-    _all(_keep, _files(path, target))
+    cache = Path(os.environ.get(DATA, "~/.cache/vdm_jax/data")).expanduser()
+    target = cache / os.fspath(path).replace("://", "/")
+    _for_each(_cache_file, _files(path, target))
     return target
 
 
-def _keep(source: epath.Path, target: epath.Path) -> None:
+def _cache_file(source: epath.Path, target: epath.Path) -> None:
     if target.exists() and target.stat().length == source.stat().length:
         return
-    partial = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        log.info("copying %s to %s", source, target)
-        _send(source, partial)
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_file(target) as partial:
+        log.info("downloading %s to %s", source, target)
+        _copy_file(source, epath.Path(partial))
 
 
 def copy(source: str | os.PathLike, target: str | os.PathLike) -> None:
-    """Copies a file, or a folder with all that is in it, from anywhere to anywhere.
+    """Copies a file or a folder, each local or remote.
 
-    Buckets do not all tell when a file was written: the time of a copy from one is made of what is
-    in the file, so that equal files are equal wherever and whenever they were copied.
+    Not all remote storage reports modification times: a downloaded file's time is a checksum of its
+    content, so downloads of equal files have equal times.
     """
-    _all(_send, _files(source, target))
+    _for_each(_copy_file, _files(source, target))
 
 
 Pairs = Iterator[tuple[epath.Path, epath.Path]]
 
 
-def _all(what: Callable[[epath.Path, epath.Path], None], pairs: Pairs) -> None:
-    """Many files at once, for a bucket is slow to answer."""
+def _for_each(function: Callable[[epath.Path, epath.Path], None], pairs: Pairs) -> None:
+    """Calls a function for 16 files in parallel, because remote storage has a high latency."""
     with ThreadPoolExecutor(16) as pool:
-        for done in [pool.submit(what, *pair) for pair in pairs]:
-            done.result()
+        for future in [pool.submit(function, *pair) for pair in pairs]:
+            future.result()
 
 
 def _files(source: str | os.PathLike, target: str | os.PathLike) -> Pairs:
-    """The files at a place and where they go, for which folders are made."""
+    """(source, target) of each file; creates the folders of the targets."""
     a, b = epath.Path(source), epath.Path(target)
     if not a.is_dir():
         yield a, b
         return
     top = None
-    for here, _, names in a.walk():  # what is in a bucket is told without its s3://
+    for here, _, names in a.walk():  # walk yields remote paths without their s3://
         top = str(here) if top is None else top
         inside = str(here)[len(top) :].strip("/")
         (b / inside).mkdir(parents=True, exist_ok=True)
         yield from ((a / inside / name, b / inside / name) for name in names)
 
 
-def _send(source: epath.Path, target: epath.Path) -> None:
+def _copy_file(source: epath.Path, target: epath.Path) -> None:
     digest = 0
-    with source.open("rb") as read, target.open("wb") as written:
-        while part := read.read(2**24):
-            digest = zlib.crc32(part, digest)
-            written.write(part)
+    with source.open("rb") as reader, target.open("wb") as writer:
+        while chunk := reader.read(2**24):
+            digest = zlib.crc32(chunk, digest)
+            writer.write(chunk)
     if is_remote(source) and not is_remote(target):
         os.utime(target, ns=(digest, digest))
 
 
 @contextmanager
 def output_dir(path: str | os.PathLike) -> Iterator[Path]:
-    """A folder to write in, made if needed; for one in a bucket, a folder of this machine.
+    """A local folder to write to, created if missing.
 
-    What was written in that is sent to the bucket at the end, whether or not anything failed.
+    For a gs:// or s3:// path it is a temporary folder, uploaded at the end, also after an error.
     """
     if not is_remote(path):
         out = Path(path).expanduser()
@@ -135,33 +131,33 @@ def output_dir(path: str | os.PathLike) -> Iterator[Path]:
             yield out
         finally:
             copy(out, path)
-            print(f"sent to {path}")
+            print(f"uploaded to {path}")
 
 
 @contextmanager
 def resumable_dir(path: str | os.PathLike) -> Iterator[Path]:
-    """`output_dir` with what is in it already, for what goes on where it was stopped.
+    """`output_dir` with its present files, for commands that resume.
 
-    What has gone from it at the end goes from the bucket too.
+    Files deleted from the local folder are deleted from the remote one at the end.
     """
     if not is_remote(path):
         with output_dir(path) as out:
             yield out
         return
-    there = epath.Path(path)
-    before = sorted(file.name for file in there.iterdir()) if there.exists() else []
+    remote = epath.Path(path)
+    names = sorted(file.name for file in remote.iterdir()) if remote.exists() else []
     with output_dir(path) as out:
-        if before:
+        if names:
             copy(path, out)
         yield out
-        for name in before:
+        for name in names:
             if not (out / name).exists():
-                (there / name).unlink()
+                (remote / name).unlink()
 
 
 @contextmanager
 def temporary_copy(path: str | os.PathLike) -> Iterator[Path]:
-    """A folder to read, for as long as this is open: itself, or a copy of one in a bucket."""
+    """A local folder to read. A gs:// or s3:// folder is downloaded, and deleted on exit."""
     if not is_remote(path):
         yield Path(path).expanduser()
         return
@@ -174,11 +170,40 @@ def temporary_copy(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def append(path: str | os.PathLike, text: str) -> None:
-    """Adds to the end of a text file. Nothing can be in a bucket: there it is written anew."""
+    """Appends to a text file. Remote files cannot be appended to: they are rewritten whole."""
     file = epath.Path(path)
     if not is_remote(path):
-        with file.open("a") as opened:
-            opened.write(text)
+        with file.open("a") as stream:
+            stream.write(text)
         return
-    before = file.read_text() if file.exists() else ""
-    file.write_text(before + text)
+    content = file.read_text() if file.exists() else ""
+    file.write_text(content + text)
+
+
+@contextmanager
+def atomic_file(path: str | os.PathLike) -> Iterator[Path]:
+    """A hidden file to write, renamed to `path` when complete and deleted after an error.
+
+    For a gs:// or s3:// path it is a temporary file, uploaded when complete.
+    """
+    if is_remote(path):
+        with upload_when_complete(path) as partial:
+            yield partial
+        return
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield partial
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def upload_when_complete(path: str | os.PathLike) -> Iterator[Path]:
+    """A local path to write a file or folder to, uploaded when complete, not after an error."""
+    with tempfile.TemporaryDirectory(prefix="vdm_jax.") as temporary:
+        partial = Path(temporary) / epath.Path(path).name
+        yield partial
+        copy(partial, path)

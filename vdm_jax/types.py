@@ -1,7 +1,7 @@
-"""Names of arrays and of the few functions that travel between layers.
+"""Type aliases of arrays and of the functions that all packages share.
 
-Axes: `b` batch, `f` frames, `h w` space, `c` channels, `l` text tokens, `d` features, `n` the clips
-packed in one row (see `models.Conditioning.segments`). An image is a clip with `f = 1`.
+Axes: `b` batch, `f` frames, `h w` space, `c` channels, `l` text tokens, `d` features, `n` clips
+packed in one batch element (see `models.Conditioning.segments`). An image is a clip with `f = 1`.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 Video = Float[Array, "b f h w c"]
 LogSNR = Float[Array, "*batch"]
-"""log(alpha^2 / sigma^2): the only time a denoiser knows. One value, `b` values, or `b n`."""
+"""log(alpha^2 / sigma^2), the only time of a denoiser. One value, [b], or [b n]."""
 Time = Float[Array, "*batch"]
 """t = 0 is data, t = 1 is noise."""
 Scalar = Float[Array, ""]
@@ -20,4 +20,4 @@ Params = PyTree
 Metrics = dict[str, Any]
 
 Denoiser = Callable[[Video, LogSNR], Video]
-"""(z_t, logsnr_t) -> x_hat = E[x | z_t]. Conditions and parameters are closed over."""
+"""(z_t, logsnr_t) -> x_hat = E[x | z_t]. Closes over conditions and parameters."""

@@ -12,29 +12,29 @@ import numpy as np
 import tensorflow_datasets as tfds
 from tensorflow_datasets.proto import tf_example_pb2
 
-from data.common import File, Item, Problem, Report, Unusable, VideoBuilder
-from data.common.copies import lossless
-from data.common.records import offsets
+from data.common import BuildError, File, Item, Report, UnusableVideo, VideoBuilder
+from data.common.tfrecords import record_spans
+from data.common.transcoding import encode_lossless
 
 FRAMES, SIZE = 30, 64
 CAMERAS = ("image_main", "image_aux1")
 
 
 class Builder(VideoBuilder):
-    """Frames are stored without loss. The camera is `image_main`, as VDM takes it, or `image_aux1`,
-    as MAGVIT does; each is a variant of the data set.
+    """Frames are stored losslessly. Each camera is a variant: `image_main`, which VDM uses, and
+    `image_aux1`, which MAGVIT uses.
     """
 
     OPTIONS = {
         "source": "the unpacked softmotion30_44k, with train and test",
-        "camera": "image_main or image_aux1 (image_main if it is left out)",
+        "camera": "image_main (default) or image_aux1",
     }
     EXPECTED = {"train": 43264, "test": 256, "all": 43520}
 
     def __init__(self, *, options=None, **settings):
         camera = (options or {}).get("camera") or CAMERAS[0]
         if camera not in CAMERAS:
-            raise Problem(f"--camera is {camera!r}: it is one of {', '.join(CAMERAS)}")
+            raise BuildError(f"--camera is {camera!r}: choose one of {', '.join(CAMERAS)}")
         if camera != CAMERAS[0]:
             settings = {"variant": camera, **settings}
         super().__init__(options=options, **settings)
@@ -50,17 +50,22 @@ class Builder(VideoBuilder):
         camera = self.options.get("camera") or CAMERAS[0]
         for split in ("train", "test"):
             for path in sorted((source / split).glob("*.tfrecord*")):
-                records, trouble = offsets(path)
-                if trouble:
-                    report.drop(f"{split}/{path.name}", trouble)
-                for number, place in enumerate(records):
-                    clip = Pushing(path, *place, camera)
+                spans, error = record_spans(path)
+                if error:
+                    report.drop(f"{split}/{path.name}", error)
+                for number, span in enumerate(spans):
+                    clip = BairRecord(path, *span, camera)
                     yield Item(f"{split}/{path.stem}-{number}", (split,), clip)
 
 
 @dataclass(frozen=True)
-class Pushing:
-    """The record of a clip in a TFRecord file, seen from one camera."""
+class BairRecord:
+    """A clip in a TFRecord file, from one camera.
+
+    path: the TFRecord file.
+    offset, length: the record in the file, in bytes.
+    camera: one of `CAMERAS`.
+    """
 
     path: Path
     offset: int
@@ -68,31 +73,31 @@ class Pushing:
     camera: str
 
     def read(self) -> bytes:
-        told = self._told()
+        features = self._features()
         frames = []
         for number in range(FRAMES):
-            values = told[f"{number}/{self.camera}/encoded"].bytes_list.value
+            values = features[f"{number}/{self.camera}/encoded"].bytes_list.value
             if not values or len(values[0]) != SIZE * SIZE * 3:
-                raise Unusable(f"its frame {number} of {self.camera} is not {SIZE}x{SIZE} pixels")
+                raise UnusableVideo(f"frame {number} of {self.camera} is not {SIZE}x{SIZE} pixels")
             frames.append(np.frombuffer(values[0], np.uint8).reshape(SIZE, SIZE, 3))
-        return lossless(np.stack(frames))
+        return encode_lossless(np.stack(frames))
 
     def details(self) -> dict[str, Any]:
-        told = self._told()
+        features = self._features()
 
         def numbers(name: str) -> list[float]:
-            return [x for f in range(FRAMES) for x in told[f"{f}/{name}"].float_list.value]
+            return [x for f in range(FRAMES) for x in features[f"{f}/{name}"].float_list.value]
 
         return {"action": numbers("action"), "endeffector": numbers("endeffector_pos")}
 
     def identity(self) -> str:
         return f"{File(self.path).identity()}@{self.offset}/{self.camera}"
 
-    def _told(self):
+    def _features(self):
         with self.path.open("rb") as file:
             file.seek(self.offset)
             record = file.read(self.length)
         try:
             return tf_example_pb2.Example.FromString(record).features.feature
         except Exception as error:
-            raise Unusable(f"it is no record of the data set: {error}") from error
+            raise UnusableVideo(f"it is no record of the data set: {error}") from error

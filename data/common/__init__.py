@@ -1,20 +1,20 @@
-"""What the builders share: looking into videos, doing it on all cores, writing, reporting."""
+"""The code that all builders share: probing, transcoding, parallel preparation, reports."""
 
 from data.common.builder import VideoBuilder
-from data.common.copies import Copy, Recode, Remux
 from data.common.items import Array, File, Item
-from data.common.reports import Problem, Report
-from data.common.videos import Unusable
+from data.common.reports import BuildError, Report
+from data.common.transcoding import Recode, Remux, Transcoder
+from data.common.videos import UnusableVideo
 
 __all__ = [
     "Array",
-    "Copy",
+    "BuildError",
     "File",
     "Item",
-    "Problem",
     "Recode",
     "Remux",
     "Report",
-    "Unusable",
+    "Transcoder",
+    "UnusableVideo",
     "VideoBuilder",
 ]

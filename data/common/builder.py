@@ -1,4 +1,4 @@
-"""The builder that all data sets share: a TFDS builder of videos stored as encoded bytes."""
+"""The base class of all builders: a TFDS builder that stores videos as encoded bytes."""
 
 import abc
 import contextlib
@@ -14,20 +14,20 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow_datasets as tfds
 
-from data.common.copies import Copy
 from data.common.index import write_index
 from data.common.items import Item
-from data.common.preparation import Preparation, cores, prepare
-from data.common.reports import Problem, Report
-from data.common.storage import FORMAT
-from data.common.videos import Unusable
+from data.common.preparation import Preparation, prepare, usable_cores
+from data.common.reports import BuildError, Report
+from data.common.shard_format import FORMAT
+from data.common.transcoding import Transcoder
+from data.common.videos import UnusableVideo
 
 REPORT, CLIPS = "report.json", "clips.json"
 Integers = partial(tfds.features.Sequence, np.int64)
 
 
-def fields() -> dict[str, Any]:
-    """The fields that every record has; `Facts` says what they mean."""
+def video_fields() -> dict[str, Any]:
+    """The fields that every record has; `VideoMetadata` documents them."""
     return {
         "key": tfds.features.Text(doc="unique in the data set"),
         "video": tfds.features.Tensor(shape=(), dtype=np.object_, doc="an encoded file"),
@@ -43,8 +43,8 @@ def fields() -> dict[str, Any]:
     }
 
 
-def captions() -> dict[str, Any]:
-    """The further fields of a data set with captions."""
+def caption_fields() -> dict[str, Any]:
+    """The additional fields of a data set with captions."""
     return {
         "captions": tfds.features.Sequence(tfds.features.Text()),
         "caption_ids": Integers(doc="of each caption, in the data set's own numbering"),
@@ -52,17 +52,18 @@ def captions() -> dict[str, Any]:
 
 
 class VideoBuilder(tfds.core.GeneratorBasedBuilder):
-    """A data set says what it has, in `features`, and lists it, in `items`; the rest is here.
+    """A data set of videos: a subclass declares the `features` and lists the `items`.
 
-    A clip is stored once, however many of the named splits it is in: the shards are grouped into
-    parts, a part for every combination of splits that occurs, and clips.json tells the parts of
-    each split. Where splits do not overlap, the parts are the splits.
+    A clip is stored once, even if several named splits contain it: shards are grouped by the
+    combination of splits, and clips.json lists the groups of each split. Where splits do not
+    overlap, the groups are the splits.
 
-    OPTIONS: what `items` needs to know, source folders and tables, by name, with the help that the
-    command shows. EXPECTED: the published counts of splits. ALIASES: further names of splits.
+    OPTIONS: help of each option of `items` (source folders and tables), by name.
+    EXPECTED: published number of clips, by split.
+    ALIASES: additional names of splits.
     """
 
-    # Of the fields of a record: a change of their meaning is a new version.
+    # The version of the fields: it increases when their meaning changes.
     VERSION = tfds.core.Version("1.0.0")
     OPTIONS: ClassVar[Mapping[str, str]] = {}
     EXPECTED: ClassVar[Mapping[str, int]] = {}
@@ -72,119 +73,116 @@ class VideoBuilder(tfds.core.GeneratorBasedBuilder):
         self,
         *,
         options: Mapping[str, str | None] | None = None,
-        copy: Copy | None = None,
+        transcoder: Transcoder | None = None,
         jobs: int | None = None,
         beam: bool = False,
         variant: str | None = None,
         **settings: Any,
     ):
-        self.options, self._copy, self._beam = dict(options or {}), copy, beam
-        self._jobs = jobs or cores()
+        self.options, self._transcoder, self._beam = dict(options or {}), transcoder, beam
+        self._jobs = jobs or usable_cores()
         self.classes: tuple[str, ...] = ()
-        names = [name for name in (variant, copy.name if copy else None) if name]
+        names = [name for name in (variant, transcoder.name if transcoder else None) if name]
         if names:
             settings["config"] = tfds.core.BuilderConfig(name="_".join(names))
         self._working: Path | None = None
         super().__init__(file_format=FORMAT, **settings)
 
     def features(self) -> dict[str, Any]:
-        """The fields of a record beside those of `fields`."""
+        """The fields of a record beside those of `video_fields`."""
         return {}
 
     @abc.abstractmethod
     def items(self, report: Report) -> Iterable[Item]:
-        """The clips that there should be; what is known to be missing goes to the report."""
+        """The clips to build; missing ones go to the report."""
 
     def path(self, option: str) -> Path:
-        """An option that is a file or folder, which has to be there."""
+        """The existing file or folder that an option names. Raises `BuildError`."""
         value = self.options.get(option)
         if not value:
-            raise Problem(f"--{option.replace('_', '-')} is needed: {self.OPTIONS[option]}")
+            raise BuildError(f"--{option.replace('_', '-')} is needed: {self.OPTIONS[option]}")
         path = Path(value).expanduser()
         if not path.exists():
-            raise Problem(f"--{option.replace('_', '-')}: there is no {path}")
+            raise BuildError(f"--{option.replace('_', '-')}: there is no {path}")
         return path
 
     def build(self, download_config: Any = None) -> Report:
-        """Builds what is not built yet, and returns the account of it."""
+        """Builds the data set unless it is built already; returns the report."""
         report = self.data_path / REPORT
         if not report.exists():
             config = download_config or tfds.download.DownloadConfig(try_download_gcs=False)
-            with contextlib.redirect_stdout(io.StringIO()):  # TFDS tells of downloads and sizes
+            with contextlib.redirect_stdout(io.StringIO()):  # TFDS prints downloads and sizes
                 self.download_and_prepare(download_config=config)
             self._finish()
         return Report.load(Path(report))
 
     def _info(self) -> tfds.core.DatasetInfo:
-        features = tfds.features.FeaturesDict(fields() | self.features())
+        features = tfds.features.FeaturesDict(video_fields() | self.features())
         return self.dataset_info_from_configs(features=features)
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
         report = Report(self.name, dict(self.EXPECTED))
-        items = self._unique(report)
+        items = self._unique_items(report)
         if not items:
-            told = "\n".join(f"  {name}: {why}" for name, why in [*report.dropped.items()][:5])
-            raise Problem(f"{self.name}: there is not one clip to build\n{told}".rstrip())
-        working = self._work_folder(items)
+            reasons = "\n".join(f"  {name}: {why}" for name, why in [*report.dropped.items()][:5])
+            raise BuildError(f"{self.name}: there is no clip to build\n{reasons}".rstrip())
+        working = self._work_folder()
         if self.classes and isinstance(self.info.features["label"], tfds.features.ClassLabel):
             self.info.features["label"].names = list(self.classes)
         if self._beam:
             entries = {}
         else:
-            entries = Preparation(working, self._copy, self._jobs).run(items)
+            entries = Preparation(working, self._transcoder, self._jobs).run(items)
             for item in items:
                 if reason := entries[item.key].get("dropped"):
                     report.drop(item.key, reason)
-        parts: dict[str, list[Item]] = {}
+        groups: dict[str, list[Item]] = {}
         for item in items:
             if item.key not in report.dropped:
-                parts.setdefault("__".join(item.splits), []).append(item)
-        if not parts:
+                groups.setdefault("__".join(item.splits), []).append(item)
+        if not groups:
             name, reason = next(iter(report.dropped.items()))
-            raise Problem(
+            raise BuildError(
                 f"{self.name}: none of {len(items):,} clips can be used; the first is "
                 f"{name}: {reason}"
             )
         tree = {
             "schema": 1,
             "dataset": self.name,
-            "splits": self._splits(parts),
+            "splits": self._splits(groups),
             "classes": self.classes,
         }
         text = json.dumps(tree, indent=1, ensure_ascii=False)
         (working / CLIPS).write_text(text, encoding="utf-8")
         report.save(working / REPORT)
-        make = self._with_beam if self._beam else self._generate_examples
-        return {part: make(found, entries) for part, found in sorted(parts.items())}
+        generate = self._beam_examples if self._beam else self._generate_examples
+        return {group: generate(members, entries) for group, members in sorted(groups.items())}
 
-    def _unique(self, report: Report) -> list[Item]:
-        """The items, the first of those that have the same key."""
-        found: dict[str, Item] = {}
+    def _unique_items(self, report: Report) -> list[Item]:
+        """The items; of those with equal keys, the first."""
+        unique: dict[str, Item] = {}
         for item in self.items(report):
-            if item.key in found:
-                report.drop(
-                    f"{item.key} (again)",
-                    "another clip has this name, and was taken",
-                )
+            if item.key in unique:
+                report.drop(f"{item.key} (again)", "an earlier clip has the same name")
             else:
-                found[item.key] = item
-        report.found = len(found) + len(report.dropped)
-        return list(found.values())
+                unique[item.key] = item
+        report.found = len(unique) + len(report.dropped)
+        return list(unique.values())
 
-    def _work_folder(self, items: list[Item]) -> Path:
-        """Where an unfinished build is kept: beside the data, until it is finished."""
-        told = f"{self.name}/{self.builder_config.name if self.builder_config else ''}"
-        folder = Path(self._data_dir_root) / ".unfinished" / told.strip("/").replace("/", "-")
+    def _work_folder(self) -> Path:
+        """The folder of the unfinished build, in `.unfinished` beside the data sets."""
+        name = f"{self.name}/{self.builder_config.name if self.builder_config else ''}"
+        folder = Path(self._data_dir_root) / ".unfinished" / name.strip("/").replace("/", "-")
         folder.mkdir(parents=True, exist_ok=True)
         self._working = folder
         return folder
 
-    def _splits(self, parts: Iterable[str]) -> dict[str, list[str]]:
-        """The parts that make up each split."""
-        names = sorted({name for part in parts for name in part.split("__")})
-        splits = {name: [p for p in sorted(parts) if name in p.split("__")] for name in names}
+    def _splits(self, groups: Iterable[str]) -> dict[str, list[str]]:
+        """The shard groups of each split."""
+        names = sorted({name for group in groups for name in group.split("__")})
+        splits = {name: [g for g in sorted(groups) if name in g.split("__")] for name in names}
         splits |= {new: splits[old] for new, old in self.ALIASES.items() if old in splits}
-        return splits | {"all": sorted(parts)}
+        return splits | {"all": sorted(groups)}
 
     def _generate_examples(self, items: list[Item], entries: Mapping[str, Any]) -> Iterator[Any]:
         for item in items:
@@ -193,30 +191,31 @@ class VideoBuilder(tfds.core.GeneratorBasedBuilder):
             data = Path(copy).read_bytes() if copy else item.media.read()
             yield item.key, {"key": item.key, "video": data, **entry["facts"], **item.fields}
 
-    def _with_beam(self, items: list[Item], _: Mapping[str, Any]) -> Any:
+    def _beam_examples(self, items: list[Item], _: Mapping[str, Any]) -> Any:
         beam = tfds.core.lazy_imports.apache_beam
-        work = partial(_worked, copy=self._copy, drops=str(self._working / "drops"))
+        drops = str(self._working / "drops")
+        work = partial(_beam_example, transcoder=self._transcoder, drops=drops)
         return beam.Create(items) | beam.Reshuffle() | beam.FlatMap(work)
 
     def _finish(self) -> None:
-        """The index, the splits and the report beside the shards; the journal goes."""
+        """Writes the index, the splits and the report beside the shards; deletes the journal."""
         folder, working = Path(self.data_path), self._working
         if working is None:
-            working = self._work_folder([])
+            working = self._work_folder()
         if not (working / REPORT).exists():
-            raise Problem(
-                f"{folder} holds shards without a report, and the record of their build is gone: "
-                "remove the folder, and build anew"
+            raise BuildError(
+                f"{folder} holds shards without a report, and the journal of their build is "
+                "missing: remove the folder and build again"
             )
         report = Report.load(working / REPORT)
         for file in sorted((working / "drops").glob("*.json")):
             report.drop(*json.loads(file.read_text("utf-8")))
         text = (working / CLIPS).read_text("utf-8")
         splits = json.loads(text)["splits"]
-        counts = write_index(folder, {p: self.info.splits[p].filenames for p in splits["all"]})
+        counts = write_index(folder, {g: self.info.splits[g].filenames for g in splits["all"]})
         report.written = {
-            name: sum(counts[part] for part in members)
-            for name, members in splits.items()
+            name: sum(counts[group] for group in groups)
+            for name, groups in splits.items()
             if name not in self.ALIASES
         }
         (folder / CLIPS).write_text(text, "utf-8")
@@ -224,15 +223,17 @@ class VideoBuilder(tfds.core.GeneratorBasedBuilder):
         shutil.rmtree(working)
 
 
-def _worked(item: Item, copy: Copy | None, drops: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The example of an item, or none, and a file that says why: what a worker of Beam does."""
+def _beam_example(
+    item: Item, transcoder: Transcoder | None, drops: str
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The example of an item, or none and a file in `drops` with the reason; runs in a worker."""
     try:
-        data, facts = prepare(item, copy)
-    except Unusable as reason:
+        data, metadata = prepare(item, transcoder)
+    except UnusableVideo as reason:
         folder = Path(drops)
         folder.mkdir(parents=True, exist_ok=True)
         name = hashlib.sha1(item.key.encode()).hexdigest()
         text = json.dumps([item.key, str(reason)])
         (folder / f"{name}.json").write_text(text, "utf-8")
         return
-    yield item.key, {"key": item.key, "video": data, **facts, **item.fields}
+    yield item.key, {"key": item.key, "video": data, **metadata, **item.fields}

@@ -1,4 +1,4 @@
-"""Files as archives leave them: listed in one order everywhere, texts in any encoding."""
+"""Files of archives: listed in the same order on every file system, texts in any encoding."""
 
 import unicodedata
 from collections.abc import Iterator
@@ -10,16 +10,15 @@ from data.common.reports import Report
 TEXTS = frozenset({".txt", ".csv", ".json", ".md", ".tsv", ".npy", ".tfrecords", ""})
 
 
-def order(name: str) -> tuple[str, str]:
-    """The key by which names are sorted, whatever the file system's own order: case aside."""
+def sort_key(name: str) -> tuple[str, str]:
+    """The key that sorts names case-insensitively, whatever the order of the file system."""
     return name.casefold(), name
 
 
 def list_files(folder: Path, report: Report, endings: frozenset[str] = VIDEOS) -> Iterator[Path]:
-    """The files below `folder` with one of `endings`; others but texts are told to the
-    report."""
-    found = [path for path in folder.rglob("*") if not path.name.startswith(".") and path.is_file()]
-    for path in sorted(found, key=lambda path: order(str(path.relative_to(folder)))):
+    """The files below `folder` with one of `endings`; the report lists others but texts."""
+    paths = [path for path in folder.rglob("*") if not path.name.startswith(".") and path.is_file()]
+    for path in sorted(paths, key=lambda path: sort_key(str(path.relative_to(folder)))):
         ending = path.suffix.lower()
         if ending in endings:
             yield path
@@ -29,16 +28,16 @@ def list_files(folder: Path, report: Report, endings: frozenset[str] = VIDEOS) -
             )
 
 
-def same(name: str) -> str:
-    """A name for comparing: accents are one character or two, depending on the file system."""
+def normalize_name(name: str) -> str:
+    """A name in Unicode NFC, for comparison: file systems differ in how they store accents."""
     return unicodedata.normalize("NFC", name)
 
 
-def text_of(path: Path) -> str:
-    """A text; bytes that are no UTF-8 become the replacement character."""
+def read_text(path: Path) -> str:
+    """The text of a file; bytes that are not UTF-8 become the replacement character."""
     return path.read_bytes().decode("utf-8-sig", errors="replace")
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a text, without what ends them and without empty ones."""
-    return [line.strip() for line in text_of(path).splitlines() if line.strip()]
+    """The lines of a text file, stripped, without empty ones."""
+    return [line.strip() for line in read_text(path).splitlines() if line.strip()]

@@ -1,4 +1,4 @@
-"""The index of a built data set: what choosing clips needs to know, without reading the videos."""
+"""The index of a built data set: what the choice of clips depends on, without the videos."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -12,27 +12,29 @@ INDEX = "index.npz"
 
 
 def write_index(folder: Path, shards: Mapping[str, Iterable[str]]) -> dict[str, int]:
-    """Reads every record back, and writes one row of numbers for each; the count of each part.
+    """Writes index.npz from the records; returns the number of records of each shard group.
 
-    index.npz has the arrays "<part>/<column>", rows in the order of the records: key (bytes),
-    frames, seconds, height, width, captions (how many), and label where there are labels.
+    shards: file names, by shard group.
+
+    index.npz has the arrays "<group>/<column>" in the order of the records: key (bytes), frames,
+    seconds, height, width, captions (how many), and label if the data set has labels.
     """
     columns, counts = {}, {}
-    for part, names in shards.items():
+    for group, names in shards.items():
         rows = [_row(record) for name in sorted(names) for record in _records(folder / name)]
-        counts[part] = len(rows)
+        counts[group] = len(rows)
         for column in rows[0]:
-            columns[f"{part}/{column}"] = np.array([row[column] for row in rows])
+            columns[f"{group}/{column}"] = np.array([row[column] for row in rows])
     with (folder / INDEX).open("wb") as file:
         np.savez(file, **columns)
     return counts
 
 
-def _records(shard: Path, at_once: int = 32) -> Iterator[bytes]:
+def _records(shard: Path, batch: int = 32) -> Iterator[bytes]:
     reader = ArrayRecordReader(str(shard))
     count = reader.num_records()
-    for start in range(0, count, at_once):
-        yield from reader.read(list(range(start, min(start + at_once, count))))
+    for start in range(0, count, batch):
+        yield from reader.read(list(range(start, min(start + batch, count))))
     reader.close()
 
 

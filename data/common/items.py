@@ -1,4 +1,4 @@
-"""What a builder lists: each clip's name, where its bytes are, and what is known of it."""
+"""The clips that a builder lists: name, source of the bytes, and annotations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,30 +7,32 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from data.common.copies import lossless
-from data.common.videos import Unusable
+from data.common.transcoding import encode_lossless
+from data.common.videos import UnusableVideo
 
 VIDEOS = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".gif", ".mpg", ".mpeg"})
 IMAGES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
 
 
 class Media(Protocol):
-    """Where the bytes of a video are."""
+    """The source of a video's bytes."""
 
-    def read(self) -> bytes: ...
+    def read(self) -> bytes:
+        """The encoded video. Raises `UnusableVideo`."""
+        ...
 
     def details(self) -> dict[str, Any]:
-        """Fields of the record that are told where the bytes are."""
+        """Fields of the record that are stored with the video."""
         ...
 
     def identity(self) -> str:
-        """Changes when the bytes may have changed."""
+        """A string that changes when the bytes may have changed."""
         ...
 
 
 @dataclass(frozen=True)
 class File:
-    """A video file as it is."""
+    """A video file, stored as it is."""
 
     path: Path
 
@@ -38,7 +40,7 @@ class File:
         try:
             return self.path.read_bytes()
         except OSError as error:
-            raise Unusable(f"it cannot be read: {error.strerror}") from error
+            raise UnusableVideo(f"it cannot be read: {error.strerror}") from error
 
     def details(self) -> dict[str, Any]:
         return {}
@@ -53,7 +55,7 @@ class File:
 
 @dataclass(frozen=True)
 class Array:
-    """Clip `number` of a NumPy file of uint8 frames, along `axis`; stored without loss."""
+    """Clip `number` of a NumPy file of uint8 frames, along `axis`; stored losslessly."""
 
     path: Path
     number: int
@@ -61,7 +63,7 @@ class Array:
 
     def read(self) -> bytes:
         frames = np.load(self.path, mmap_mode="r").take(self.number, self.axis)
-        return lossless(np.asarray(frames))
+        return encode_lossless(np.asarray(frames))
 
     def details(self) -> dict[str, Any]:
         return {}
@@ -72,10 +74,14 @@ class Array:
 
 @dataclass(frozen=True)
 class Item:
-    """A clip to be built: its unique `key`, the `splits` it is in, its fields beside the video.
+    """A clip to build.
 
-    With a `span`, from and to which second, the clip is that part of the video; a video that is no
-    longer than its span is taken to be cut already.
+    key: name, unique in the data set.
+    splits: names of the splits that contain it.
+    media: source of its bytes.
+    fields: fields of the record beside those of the video.
+    span: start and end in seconds of the clip within the video; None is all of it. A video no
+      longer than its span counts as already trimmed.
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""The account of a build: what was found and written, and why the rest was not."""
+"""The report of a build: counts, and why clips are missing."""
 
 import json
 from collections import defaultdict
@@ -8,16 +8,20 @@ from pathlib import Path
 from typing import Any
 
 
-class Problem(Exception):
+class BuildError(Exception):
     """Nothing can be built; the message names the thing and the likely fix."""
 
 
 @dataclass
 class Report:
-    """Counts, and a reason for each thing found that is not in the shards.
+    """Counts, and a reason for each video that is not in the shards.
 
-    found: videos that the archive holds or its lists name. written: clips in the shards, by split.
-    expected: the published counts, by split. notes: what is odd in things that were written.
+    dataset: name of the data set.
+    expected: published number of clips, by split.
+    found: number of videos in the archive or its lists.
+    written: number of clips in the shards, by split.
+    dropped: reason for each name that is not built.
+    notes: oddities of clips that are built.
     """
 
     dataset: str
@@ -28,29 +32,30 @@ class Report:
     notes: dict[str, str] = field(default_factory=dict)
 
     def drop(self, name: str, reason: str) -> None:
-        """Records why `name` is not built; the first reason stays."""
+        """Records why `name` is not built; only the first reason counts."""
         self.dropped.setdefault(name, reason)
 
     def note(self, name: str, text: str) -> None:
-        """Records something odd about `name`, which does not keep it out."""
+        """Records an oddity of `name`, which is built all the same."""
         self.notes.setdefault(name, text)
 
     @property
-    def different(self) -> dict[str, tuple[int, int]]:
-        """Splits whose count is not the published one: (written, expected)."""
+    def mismatches(self) -> dict[str, tuple[int, int]]:
+        """(written, expected) of each split whose count differs from the published one."""
         pairs = {name: (self.written.get(name, 0), n) for name, n in self.expected.items()}
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
     @property
     def complete(self) -> bool:
-        """Nothing was dropped, and the counts are the published ones."""
-        return not self.dropped and not self.different
+        """Whether nothing is dropped and the counts are the published ones."""
+        return not self.dropped and not self.mismatches
 
     def save(self, path: Path) -> None:
-        """As JSON."""
-        path.write_text(json.dumps(self.tree(), indent=1, ensure_ascii=False) + "\n", "utf-8")
+        """Writes the report as JSON."""
+        path.write_text(json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n", "utf-8")
 
-    def tree(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
+        """The fields and `complete`, by name."""
         names = ("dataset", "found", "written", "expected", "dropped", "notes")
         return {"complete": self.complete} | {name: getattr(self, name) for name in names}
 
@@ -65,8 +70,8 @@ class Report:
         lines = [f"{self.dataset}: found {self.found:,}, dropped {len(self.dropped):,}"]
         for name, count in self.written.items():
             expected = self.expected.get(name)
-            told = "" if expected is None else f" of {expected:,} published"
-            lines.append(f"  {name}: {count:,}{told}")
+            published = "" if expected is None else f" of {expected:,} published"
+            lines.append(f"  {name}: {count:,}{published}")
         lines += [f"  {name}: 0 of {n:,} published"
                   for name, n in self.expected.items() if name not in self.written]  # fmt: skip
         for title, table in (("dropped", self.dropped), ("note", self.notes)):

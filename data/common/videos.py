@@ -1,4 +1,4 @@
-"""Encoded videos: what they hold, proven by decoding them once."""
+"""Encoded videos: their metadata, verified by decoding every frame."""
 
 import io
 import zlib
@@ -13,26 +13,32 @@ import av
 import numpy as np
 from av.error import FFmpegError
 
-from data.common.containers import ends_early
+from data.common.truncation import truncation
 
-# Real collections hold tags in broken encodings, which PyAV before 19 minds unless it is told.
+# Some files have tags in a wrong encoding, which PyAV before 19 rejects by default.
 TOLERANT: dict[str, Any] = (
     {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 )
 
 
-class Unusable(Exception):
-    """A file that cannot be used; the message says why."""
+class UnusableVideo(Exception):
+    """A file that cannot be built; the message says why."""
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What a reader needs to know of a video to decode any frame of it without a search.
+class VideoMetadata:
+    """The metadata that locate every frame of a video for decoding, without a search.
 
-    `stamps` are the times of the frames in units of `time_base` seconds, none where the container
-    tells them wrongly; then reading begins at the first frame. Decoding from each of the frames
-    `keyframes` was tried, and gives the same pixels as decoding from the first. `seconds` counts
-    the last frame for as long as frames usually are. `height` and `width` are of upright frames.
+    frames: number of frames.
+    seconds: duration; the last frame counts with the median frame duration.
+    fps: mean frame rate.
+    height, width: size of the upright frames in pixels.
+    time_base: unit of `stamps` in seconds, as (numerator, denominator).
+    stamps: timestamps of the frames; empty if the container's are invalid, and then decoding starts
+      at the first frame.
+    keyframes: frames from which decoding is verified to give the same pixels as decoding from the
+      first frame.
+    codec: FFmpeg's name of the codec.
     """
 
     frames: int
@@ -45,18 +51,18 @@ class Facts:
     keyframes: tuple[int, ...]
     codec: str
 
-    def record(self) -> dict[str, Any]:
-        """As fields of a record."""
+    def to_fields(self) -> dict[str, Any]:
+        """The fields of a record."""
         return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
 
-    def within(self, start: float, end: float) -> "Facts":
-        """The same of the frames shown from `start` to `end` seconds alone, by their stamps."""
+    def trim(self, start: float, end: float) -> "VideoMetadata":
+        """The metadata of the frames shown from `start` to `end` seconds."""
         times = np.array(self.stamps, np.int64) * (self.time_base[0] / self.time_base[1])
         first, last = np.searchsorted(times, [start - 1e-3, end - 1e-3])
         if first == last:
-            raise Unusable(f"it has no frames between {start:g} and {end:g} s")
-        usual = float(np.median(np.diff(times))) if len(times) > 1 else self.seconds
-        seconds = float(times[last - 1] - times[first]) + usual
+            raise UnusableVideo(f"it has no frames between {start:g} and {end:g} s")
+        typical = float(np.median(np.diff(times))) if len(times) > 1 else self.seconds
+        seconds = float(times[last - 1] - times[first]) + typical
         return replace(
             self,
             frames=int(last - first),
@@ -69,61 +75,64 @@ class Facts:
 
 @contextmanager
 def open_container(data: bytes) -> Iterator[tuple[Any, Any]]:
-    """The container and its first video stream; what FFmpeg refuses becomes `Unusable`."""
+    """The container and its first video stream; FFmpeg's errors become `UnusableVideo`."""
     try:
         with av.open(io.BytesIO(data), **TOLERANT) as container:
             if not container.streams.video:
                 kinds = sorted({stream.type for stream in container.streams})
-                raise Unusable(f"it holds no video stream, only {', '.join(kinds) or 'nothing'}")
+                raise UnusableVideo(
+                    f"it holds no video stream, only {', '.join(kinds) or 'nothing'}"
+                )
             stream = container.streams.video[0]
-            stream.codec_context.thread_count = 1  # the cores are busy with other files
+            stream.codec_context.thread_count = 1  # other processes use the other cores
             yield container, stream
     except (FFmpegError, EOFError) as error:
-        raise Unusable(f"it cannot be decoded: {error.strerror or error}") from error
+        raise UnusableVideo(f"it cannot be decoded: {error.strerror or error}") from error
 
 
-def probe(data: bytes) -> Facts:
-    """Decodes every frame of a video once, and every one after a keyframe once more.
+def probe(data: bytes) -> VideoMetadata:
+    """The metadata of a video, from decoding it once, and once more from its keyframes.
 
-    Raises `Unusable` where a frame is missing or the file is no video.
+    Raises:
+      UnusableVideo: no video, a truncated file, or damaged or missing frames.
     """
     if not data:
-        raise Unusable("the file is empty")
+        raise UnusableVideo("the file is empty")
     if not any(data[:4096]) and not any(data):
-        raise Unusable("it is nothing but zero bytes")
-    if reason := ends_early(data):
-        raise Unusable(reason)
+        raise UnusableVideo("it holds only zero bytes")
+    if reason := truncation(data):
+        raise UnusableVideo(reason)
     stamps, keys, sums, shapes = [], [], [], set()
     with open_container(data) as (container, stream):
         for frame in container.decode(stream):
             if frame.is_corrupt:
-                raise Unusable(f"frame {len(stamps)} is damaged")
+                raise UnusableVideo(f"frame {len(stamps)} is damaged")
             if frame.key_frame:
                 keys.append(len(stamps))
             stamps.append(frame.pts)
-            sums.append(_sum(frame))
-            turned = round(frame.rotation / 90) % 2
-            shapes.add((frame.width, frame.height) if turned else (frame.height, frame.width))
+            sums.append(_checksum(frame))
+            rotated = round(frame.rotation / 90) % 2
+            shapes.add((frame.width, frame.height) if rotated else (frame.height, frame.width))
         unit = stream.time_base or Fraction(1, 25)
         rate = float(stream.average_rate or 25)
         codec, stated = stream.codec_context.name, stream.frames
     if not stamps:
-        raise Unusable("it holds no frames")
-    if stated - len(stamps) > 1 + stated // 100:  # with packed B-frames, an AVI states one too many
-        raise Unusable(f"only {len(stamps)} of the {stated} frames that it says it has are there")
+        raise UnusableVideo("it holds no frames")
+    if stated - len(stamps) > 1 + stated // 100:  # an AVI with packed B-frames states one too many
+        raise UnusableVideo(f"it holds {len(stamps)} of the {stated} frames that its header states")
     if len(shapes) > 1:
-        raise Unusable(f"its frames change their size on the way: {sorted(shapes)}")
+        raise UnusableVideo(f"its frames differ in size: {sorted(shapes)}")
     trusted = None not in stamps and all(a < b for a, b in pairwise(stamps))
     if trusted:
         later = [key for key in keys if key]
-        keys = [0, *(_proven(data, stamps, later, sums) if later else ())]
+        keys = [0, *(_verified_keyframes(data, stamps, later, sums) if later else ())]
         times = (np.array(stamps, np.int64) - stamps[0]) * float(unit)
     else:
         stamps, keys, times = [], [0], np.arange(len(stamps)) / rate
-    usual = float(np.median(np.diff(times))) if len(times) > 1 else 1 / rate
-    seconds = float(times[-1]) + usual
+    typical = float(np.median(np.diff(times))) if len(times) > 1 else 1 / rate
+    seconds = float(times[-1]) + typical
     (shape,) = shapes
-    return Facts(
+    return VideoMetadata(
         frames=len(times),
         seconds=seconds,
         fps=len(times) / seconds,
@@ -136,31 +145,34 @@ def probe(data: bytes) -> Facts:
     )
 
 
-def _sum(frame: av.VideoFrame) -> int:
-    """A checksum of the pixels."""
+def _checksum(frame: av.VideoFrame) -> int:
+    """The CRC-32 of the pixels."""
     total = 0
     for plane in frame.planes:
         total = zlib.crc32(memoryview(plane), total)
     return total
 
 
-def _proven(data: bytes, stamps: list[int], keys: list[int], sums: list[int]) -> list[int]:
-    """Those of `keys` from which decoding up to the next gives what decoding all of it gave.
+def _verified_keyframes(
+    data: bytes, stamps: list[int], keys: list[int], sums: list[int]
+) -> list[int]:
+    """Those `keys` from which decoding up to the next key gives the checksums `sums`.
 
-    Frames after a keyframe may still refer to those before it, and containers may seek elsewhere.
+    Other keys are misleading: frames after an open group's keyframe refer to frames before it, and
+    some containers seek to a different frame.
     """
     good, ends = [], [*keys[1:], len(stamps)]
     places = {stamp: place for place, stamp in enumerate(stamps)}
     with open_container(data) as (container, stream):
         for key, end in zip(keys, ends, strict=True):
             container.seek(stamps[key], stream=stream)
-            found = {}
+            decoded = {}
             for frame in container.decode(stream):
                 place = places.get(frame.pts, -1)
                 if place >= key:
-                    found[place] = _sum(frame)
+                    decoded[place] = _checksum(frame)
                 if place >= end - 1:
                     break
-            if [found.get(place) for place in range(key, end)] == sums[key:end]:
+            if [decoded.get(place) for place in range(key, end)] == sums[key:end]:
                 good.append(key)
     return good

@@ -1,1 +1,1 @@
-"""Captioned images that CSV tables tell of, for training on images and videos together."""
+"""Captioned images listed in CSV tables, for joint training on images and videos."""

@@ -1,4 +1,4 @@
-"""Captioned images that CSV tables tell of, for training on images and videos together.
+"""Captioned images listed in CSV tables, for joint training on images and videos.
 
 python -m data.build images_csv --source images --train captions.csv
 """
@@ -8,6 +8,6 @@ from data.webvid_csv import webvid_csv_dataset_builder
 
 
 class Builder(webvid_csv_dataset_builder.Builder):
-    """The tables are those of webvid_csv, and an image is a clip of one frame."""
+    """The tables are those of webvid_csv; an image is a clip of one frame."""
 
     ENDINGS = IMAGES

@@ -1,1 +1,1 @@
-"""Kinetics: ten-second clips of human actions, named by the spans they were cut from."""
+"""Kinetics: ten-second clips of human actions, named after their time spans."""

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from data.common import Array, Item, Problem, Report, VideoBuilder
+from data.common import Array, BuildError, Item, Report, VideoBuilder
 
 
 class Builder(VideoBuilder):
-    """The file is uint8 [20, 10000, 64, 64], frames first. Clips are stored without loss, in grey.
+    """The file is uint8 [20, 10000, 64, 64], frames first. Clips are stored losslessly, in gray.
 
-    There is no training set: the papers generate theirs.
+    There is no training set: papers generate their own.
     """
 
     OPTIONS = {"source": "mnist_test_seq.npy"}
@@ -24,8 +24,10 @@ class Builder(VideoBuilder):
         try:
             frames = np.load(path, mmap_mode="r")
         except (ValueError, OSError, EOFError) as error:
-            raise Problem(f"{path} cannot be read; download it again: {error}") from error
+            raise BuildError(f"{path} cannot be read; download it again: {error}") from error
         if frames.ndim != 4 or frames.dtype != np.uint8:
-            raise Problem(f"{path} is {frames.dtype} {frames.shape}, not uint8 (20, 10000, 64, 64)")
+            raise BuildError(
+                f"{path} is {frames.dtype} {frames.shape}, not uint8 (20, 10000, 64, 64)"
+            )
         for number in range(frames.shape[1]):
             yield Item(f"{number:05}", ("test",), Array(path, number, axis=1))

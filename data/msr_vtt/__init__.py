@@ -1,1 +1,1 @@
-"""MSR-VTT: 10,000 clips of the web with 20 captions each."""
+"""MSR-VTT: 10,000 web clips with 20 captions each."""

@@ -1,4 +1,4 @@
-"""What is told of the clips of MSR-VTT, in any of the forms in which it is handed around."""
+"""Annotations of MSR-VTT, in all the formats in which they circulate."""
 
 import csv
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from data.common import Report
-from data.common.files import read_lines, text_of
+from data.common.files import read_lines, read_text
 
 LISTS = {
     "train_list_full.txt": "train",
@@ -23,15 +23,22 @@ LISTS = {
     "train_list_miech.txt": "train_1k_b",
     "test_list_miech.txt": "test_1k_b",
 }
-"""The split that each of the usual lists tells."""
+"""The split of each of the usual lists, by file name."""
 BENCHMARK = "MSRVTT_JSFUSION_test.csv"
 SPLITS = {"train": "train", "validate": "val", "test": "test"}
 ID = re.compile(r"video\d+")
 
 
 @dataclass
-class Told:
-    """What is told of one clip."""
+class ClipAnnotation:
+    """The annotation of a clip.
+
+    splits: names of the splits that contain it.
+    captions: captions by sen_id; negative numbers for captions without one.
+    benchmark: the caption that 1k-A uses, or None.
+    category: 0 to 19, or -1 if unknown.
+    start, end: span in the original video, in seconds.
+    """
 
     splits: set[str] = field(default_factory=set)
     captions: dict[int, str] = field(default_factory=dict)
@@ -41,21 +48,21 @@ class Told:
     end: float = 0.0
 
 
-class Annotations(dict[str, Told]):
-    """What is told of each clip, by its id (`video0`)."""
+class Annotations(dict[str, ClipAnnotation]):
+    """The annotation of each clip, by its id (`video0`); empty for a new id."""
 
-    def __missing__(self, name: str) -> Told:
-        return self.setdefault(name, Told())
+    def __missing__(self, name: str) -> ClipAnnotation:
+        return self.setdefault(name, ClipAnnotation())
 
 
-def official(name: str) -> str:
-    """The split of a clip by its number, for files that do not tell it."""
+def official_split(name: str) -> str:
+    """The official split of a clip, from its number; for files without splits."""
     number = int(name.removeprefix("video"))
     return "train" if number < 6513 else "val" if number < 7010 else "test"
 
 
-def read_json(path: Path, found: Annotations, report: Report) -> None:
-    """The official JSON (videos, sentences), two of them merged, or COCO's form (annotations)."""
+def read_json(path: Path, annotations: Annotations, report: Report) -> None:
+    """Adds a JSON file: the official one, two merged, or one in COCO's format (`annotations`)."""
     try:
         tree = json.loads(path.read_bytes().decode("utf-8"))
     except UnicodeDecodeError as error:
@@ -69,54 +76,59 @@ def read_json(path: Path, found: Annotations, report: Report) -> None:
         return
     try:
         for video in tree.get("videos", ()):
-            _video(found, video)
+            _add_video(annotations, video)
         for row in tree.get("sentences", ()):
-            _sentence(found, row["video_id"], int(row["sen_id"]), row["caption"], report)
+            name, number = row["video_id"], int(row["sen_id"])
+            _add_sentence(annotations, name, number, row["caption"], report)
         for row in tree.get("annotations", ()):
-            found[row["image_id"]].splits.add(official(row["image_id"]))
-            _sentence(found, row["image_id"], int(row.get("id", -1)), row["caption"], report)
+            name, number = row["image_id"], int(row.get("id", -1))
+            annotations[name].splits.add(official_split(name))
+            _add_sentence(annotations, name, number, row["caption"], report)
     except (KeyError, TypeError, ValueError) as error:
-        report.drop(path.name, f"it is not in the form of MSR-VTT: {type(error).__name__}: {error}")
+        problem = f"{type(error).__name__}: {error}"
+        report.drop(path.name, f"it is not in the format of MSR-VTT: {problem}")
 
 
-def _video(found: Annotations, video: dict[str, Any]) -> None:
-    told = found[video["video_id"]]
-    told.splits.add(SPLITS[video["split"]])
-    told.category = int(video["category"])
-    told.start, told.end = float(video["start time"]), float(video["end time"])
+def _add_video(annotations: Annotations, video: dict[str, Any]) -> None:
+    clip = annotations[video["video_id"]]
+    clip.splits.add(SPLITS[video["split"]])
+    clip.category = int(video["category"])
+    clip.start, clip.end = float(video["start time"]), float(video["end time"])
 
 
-def _sentence(found: Annotations, name: str, number: int, caption: str, report: Report) -> None:
-    told = found[name]
-    number = number if number >= 0 else -1 - len(told.captions)
-    if told.captions.setdefault(number, caption) != caption:
-        report.drop(f"sentence {number} of {name} (again)", "another has this id, and was taken")
+def _add_sentence(
+    annotations: Annotations, name: str, number: int, caption: str, report: Report
+) -> None:
+    clip = annotations[name]
+    number = number if number >= 0 else -1 - len(clip.captions)
+    if clip.captions.setdefault(number, caption) != caption:
+        report.drop(f"sentence {number} of {name} (again)", "an earlier sentence has the same id")
 
 
-def read_list(path: Path, found: Annotations, report: Report) -> None:
-    """One of the usual lists: clips of a split, and for 1k-A the sentence of each."""
+def read_list(path: Path, annotations: Annotations, report: Report) -> None:
+    """Adds one of the usual lists: the clips of a split, and for 1k-A the caption of each."""
     split = LISTS[path.name]
     seen = set()
-    for number, (name, sentence) in enumerate(_rows(path), start=1):
+    for number, (name, sentence) in enumerate(_read_rows(path), start=1):
         if not ID.fullmatch(name):
             report.drop(f"{path.name}, row {number}", f"{name!r} is no id of MSR-VTT")
         elif name in seen:
             report.drop(f"{path.name}, row {number}", f"{name} is in it twice")
         else:
             seen.add(name)
-            found[name].splits.add(split)
-            found[name].benchmark = sentence or found[name].benchmark
+            annotations[name].splits.add(split)
+            annotations[name].benchmark = sentence or annotations[name].benchmark
             if sentence and "\ufffd" in sentence:
                 report.note(name, f"its sentence in {path.name} is not UTF-8")
 
 
-def _rows(path: Path) -> Iterator[tuple[str, str | None]]:
-    """(id, sentence or None) of each row of a text or a table."""
+def _read_rows(path: Path) -> Iterator[tuple[str, str | None]]:
+    """(id, sentence or None) of each row of a text file or a table."""
     if path.suffix == ".txt":
         yield from ((line, None) for line in read_lines(path))
         return
-    header, *lines = text_of(path).splitlines()
-    if ";" in header:  # a dialect that never quotes
+    header, *lines = read_text(path).splitlines()
+    if ";" in header:  # a dialect without quotes
         names = [name.strip() for name in header.split(";")]
         rows = [dict(zip(names, line.split(";", len(names) - 1), strict=False)) for line in lines]
     else:

@@ -1,1 +1,1 @@
-"""Any folder of videos, with captions beside them where there are some."""
+"""Any folder of videos, with optional captions beside them."""

@@ -1,1 +1,1 @@
-"""Captioned videos that CSV tables tell of: WebVid's tables, and anybody's own."""
+"""Captioned videos listed in CSV tables: WebVid's, or any other."""

@@ -3,13 +3,13 @@
     vdm-jax train experiments/imagen_video/base_16x24x40.py \\
         --workdir runs/imagen_video/base_16x24x40
 
-16 frames of 24x40 pixels at 3 a second, of captions alone.
-5.68 billion parameters (the paper: 5.6). A step of 2048 rows is meant for 128 chips of v5p, or for
-64 with `--set optimizer.accumulate=2`.
-Captioned videos and images: `python -m data.build webvid_csv` and `images_csv` (data/README.md);
-their captions: `vdm-jax embed`.
-Paper: hardware, batch and updates are not published; 256 steps of sampling, guidance oscillating
-between 15 and 1. Ours: not trained yet.
+16 frames of 24x40 pixels at 3 a second, from captions. 5.68 billion parameters (paper: 5.6).
+Data: captioned videos and images, by `python -m data.build webvid_csv` and `images_csv`
+(data/README.md); caption embeddings, by `vdm-jax embed`.
+Cost: 173,200 chip-hours of TPU v5p for 2,000,000 steps (compiled estimate, README.md).
+A batch of 2048 needs 128 v5p chips, or 64 with `--set optimizer.accumulate=2`.
+Paper: 256 steps of sampling, guidance oscillating between 15 and 1; hardware, batch and updates are
+not published. Ours: not trained yet.
 """
 
 from vdm_jax import diffusion, training

@@ -1,14 +1,14 @@
-"""Imagen Video, the base model of the middle size (Ho et al. 2022, section 3.2 and figure 11).
+"""Imagen Video, the middle base model (Ho et al. 2022, section 3.2 and figure 11).
 
     vdm-jax train experiments/imagen_video/base_16x24x40_1600m.py \\
         --workdir runs/imagen_video/base_16x24x40_1600m
 
-16 frames of 24x40 pixels at 3 a second, of captions alone.
-1.57 billion parameters (the paper: 1.6).
-Captioned videos and images: `python -m data.build webvid_csv` and `images_csv` (data/README.md);
-their captions: `vdm-jax embed`.
-Paper: hardware, batch and updates are not published; 256 steps of sampling, guidance oscillating
-between 15 and 1. Ours: not trained yet.
+16 frames of 24x40 pixels at 3 a second, from captions. 1.57 billion parameters (paper: 1.6).
+Data: captioned videos and images, by `python -m data.build webvid_csv` and `images_csv`
+(data/README.md); caption embeddings, by `vdm-jax embed`.
+Cost: 59,085 chip-hours of TPU v5p for 2,000,000 steps (compiled estimate, README.md).
+Paper: 256 steps of sampling, guidance oscillating between 15 and 1; hardware, batch and updates are
+not published. Ours: not trained yet.
 """
 
 from vdm_jax import diffusion, training

@@ -1,11 +1,12 @@
-"""Imagen Video: seven trained models to 128 frames of 768x1280 pixels (Ho et al. 2022, figure 6).
+"""Imagen Video: seven models from a caption to 128 frames of 768x1280 (Ho et al. 2022, figure 6).
 
     vdm-jax sample experiments/imagen_video/cascade.py --prompt "a teddy bear washing dishes"
 
-The runs are those of the seven experiments beside this file, in runs/imagen_video. Guidance
-oscillates in the first three stages (section 2.6; table 1: 256 and 128 steps, 618 s a video), and
-small videos are augmented to an SNR of 5. The last stage works in tiles of 256x256 pixels, which
-differ from the whole frame by the statistics of `GroupNorm` only, and in no step.
+Needs the runs of the seven experiments beside this file in runs/imagen_video. Guidance oscillates
+in the first three stages (section 2.6). Low-resolution videos are augmented to an SNR of 5. The
+last stage samples tiles of 256x256 pixels; a tile differs from the whole frame only by the
+statistics of its `GroupNorm`s.
+Paper (table 1): 256 and 128 steps, 618 s a video. Ours: not trained yet.
 """
 
 from vdm_jax import diffusion, sampling

@@ -1,14 +1,15 @@
-"""Imagen Video, stage 7 of 7: four times the rows and columns (Ho et al. 2022, figure 6).
+"""Imagen Video, stage 7 of 7: four times the height and width (Ho et al. 2022, figure 6).
 
     vdm-jax train experiments/imagen_video/ssr_128x768x1280.py \\
         --workdir runs/imagen_video/ssr_128x768x1280
 
-From 192x320 pixels to 768x1280, 128 frames at 24 a second. 0.34 billion parameters (the paper:
-0.34). Fully convolutional, but for attention to the caption, which has no places: trained on random
-256x256 crops, cut out of 288x288 ones once they have been made small, so that their edges are not
-those of the resizing filter.
-Captioned videos and images: `python -m data.build webvid_csv` and `images_csv` (data/README.md);
-their captions: `vdm-jax embed`.
+192x320 pixels to 768x1280, 128 frames at 24 a second. 0.34 billion parameters (paper: 0.34). Fully
+convolutional, except for attention to the caption, which uses no positions. Trains on random
+256x256 crops of 288x288 crops: the outer crop is downsampled first, so that the inner one has no
+border effects of the resizing filter.
+Data: captioned videos and images, by `python -m data.build webvid_csv` and `images_csv`
+(data/README.md); caption embeddings, by `vdm-jax embed`.
+Cost: 20,806 chip-hours of TPU v5p for 2,000,000 steps (compiled estimate, README.md).
 Paper: 128 steps of sampling, constant guidance. Ours: not trained yet.
 """
 

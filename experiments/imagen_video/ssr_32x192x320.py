@@ -1,12 +1,13 @@
-"""Imagen Video, stage 4 of 7: four times the rows and columns (Ho et al. 2022, figure 6).
+"""Imagen Video, stage 4 of 7: four times the height and width (Ho et al. 2022, figure 6).
 
     vdm-jax train experiments/imagen_video/ssr_32x192x320.py \\
         --workdir runs/imagen_video/ssr_32x192x320
 
-From 48x80 pixels to 192x320, 32 frames at 6 a second. 1.14 billion parameters (the paper: 1.2).
-Spatial attention at 12x20.
-Captioned videos and images: `python -m data.build webvid_csv` and `images_csv` (data/README.md);
-their captions: `vdm-jax embed`.
+48x80 pixels to 192x320, 32 frames at 6 a second. 1.14 billion parameters (paper: 1.2). Spatial
+attention at 12x20.
+Data: captioned videos and images, by `python -m data.build webvid_csv` and `images_csv`
+(data/README.md); caption embeddings, by `vdm-jax embed`.
+Cost: 97,913 chip-hours of TPU v5p for 2,000,000 steps (compiled estimate, README.md).
 Paper: 128 steps of sampling, constant guidance. Ours: not trained yet.
 """
 

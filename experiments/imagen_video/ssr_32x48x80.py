@@ -1,12 +1,13 @@
-"""Imagen Video, stage 3 of 7: twice the rows and columns (Ho et al. 2022, figure 6).
+"""Imagen Video, stage 3 of 7: twice the height and width (Ho et al. 2022, figure 6).
 
     vdm-jax train experiments/imagen_video/ssr_32x48x80.py \\
         --workdir runs/imagen_video/ssr_32x48x80
 
-From 24x40 pixels to 48x80, 32 frames at 6 a second. 1.35 billion parameters (the paper: 1.4).
-Spatial attention at 6x10 and 3x5.
-Captioned videos and images: `python -m data.build webvid_csv` and `images_csv` (data/README.md);
-their captions: `vdm-jax embed`.
+24x40 pixels to 48x80, 32 frames at 6 a second. 1.35 billion parameters (paper: 1.4). Spatial
+attention at 6x10 and 3x5.
+Data: captioned videos and images, by `python -m data.build webvid_csv` and `images_csv`
+(data/README.md); caption embeddings, by `vdm-jax embed`.
+Cost: 36,883 chip-hours of TPU v5p for 2,000,000 steps (compiled estimate, README.md).
 Paper: 128 steps of sampling, guidance oscillating between 15 and 1. Ours: not trained yet.
 """
 

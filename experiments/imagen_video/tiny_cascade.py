@@ -1,35 +1,35 @@
-"""The seven stages of experiments/imagen_video/tiny as one: captions to 32x256x256.
+"""The seven stages of experiments/imagen_video/tiny as one cascade: captions to 32x256x256.
 
     vdm-jax train experiments/imagen_video/tiny/*.py --workdir runs/tiny
-    vdm-jax sample experiments/imagen_video/tiny_cascade.py \
+    vdm-jax sample experiments/imagen_video/tiny_cascade.py \\
         --prompt "a large red circle moving left"
     vdm-jax evaluate experiments/imagen_video/tiny_cascade.py
 
-The oracle looks at the videos at 32x32 pixels; runs/tiny/base_4x8x8/evaluations.jsonl has what it
-says of the base model's own. To look at the intermediate videos: --keep. One stage for a video of
-your own: --upscale FILE --first 4 --last 4.
+Add --keep-stages to save the intermediate videos. To run one stage on a video of your own:
+--upscale FILE --first-stage 4 --last-stage 4.
+Cost: 75 minutes of CPU time on two cores for the first command, evaluations included.
 
-Trained by the first of these commands from a fresh clone, seed 0: 75 minutes of CPU time on two
-cores, measuring included. The base on 128 prompts: colour 1.00, motion 1.00, size .97, shape .56
-(of 8x8 pixels), clean 1.00. The whole cascade, of an earlier run whose stages agreed within .3 dB,
-on 16 prompts (`--set evaluations.0.samples=16`): colour, motion, shape, size and clean all 1.00;
-some of the noise of augmentation stays to be seen (less of it: tiny_guidance_cascade.py).
+Ours, from a fresh clone, seed 0. The base on 128 prompts (runs/tiny/base_4x8x8/evaluations.jsonl):
+colour 1.00, motion 1.00, size .97, shape .56 (at 8x8 pixels), clean 1.00. The whole cascade on 16
+prompts (`--set evaluations.0.samples=16`; an earlier run, whose stages agreed within .3 dB):
+colour, motion, shape, size and clean 1.00. The oracle judges the videos at 32x32 pixels. Some noise
+of the augmentation stays visible; tiny_guidance_cascade.py measures less augmentation.
 
-The other stages on held-out clips made small, PSNR in dB of all pixels, without augmentation /
-augmented to an SNR of 20, beside the same input enlarged linearly with its frames held, or mixed
-with the next:
+Stages 2 to 7 on held-out clips: PSNR in dB over all pixels, without augmentation / augmented to an
+SNR of 20, beside linear upsampling of the same input with frames repeated, or blended with the
+next:
 
-    stage                  model          frames held     frames mixed
+    stage                  model          repeated         blended
     2  8x8x8           33.5 / 23.4       27.9 / 20.8      32.5 / 22.2
-    3  8x16x16         33.7 / 28.4       20.9 / 19.4      (as held)
-    4  8x64x64         28.5 / 23.4       22.9 / 20.8
+    3  8x16x16         33.7 / 28.4       20.9 / 19.4      (the same)
+    4  8x64x64         28.5 / 23.4       22.9 / 20.8      (the same)
     5  16x64x64        28.8 / 21.8       26.4 / 20.7      29.6 / 22.2
     6  32x64x64        33.3 / 22.2       31.1 / 21.5      35.7 / 22.8
-    7  32x256x256      27.9 / 23.2       26.4 / 22.9
+    7  32x256x256      27.9 / 23.2       26.4 / 22.9      (the same)
 
-Stages 5 and 6 are better than frames held and worse than frames mixed: in so few steps they learn
-little about motion at 64 pixels. Augmented to an SNR of 3, outside of what it was trained on,
-stage 7 loses to enlarging (15.8 against 16.7).
+Stages 5 and 6 are better than repeated frames and worse than blended ones: so few steps teach them
+little about motion at 64 pixels. At an SNR of 3, outside of its training range, stage 7 is worse
+than linear upsampling (15.8 against 16.7).
 """
 
 from vdm_jax import data, evaluation, sampling

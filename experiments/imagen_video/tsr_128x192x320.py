@@ -3,10 +3,11 @@
     vdm-jax train experiments/imagen_video/tsr_128x192x320.py \\
         --workdir runs/imagen_video/tsr_128x192x320
 
-From 64 frames at 12 a second to 128 at 24, 192x320 pixels. 0.61 billion parameters (the paper:
-0.63). No spatial attention.
-Captioned videos and images: `python -m data.build webvid_csv` and `images_csv` (data/README.md);
-their captions: `vdm-jax embed`.
+64 frames at 12 a second to 128 at 24, 192x320 pixels. 0.61 billion parameters (paper: 0.63). No
+spatial attention.
+Data: captioned videos and images, by `python -m data.build webvid_csv` and `images_csv`
+(data/README.md); caption embeddings, by `vdm-jax embed`.
+Cost: 48,489 chip-hours of TPU v5p for 2,000,000 steps (compiled estimate, README.md).
 Paper: 128 steps of sampling, constant guidance. Ours: not trained yet.
 """
 

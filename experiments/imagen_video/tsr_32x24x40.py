@@ -3,10 +3,11 @@
     vdm-jax train experiments/imagen_video/tsr_32x24x40.py \\
         --workdir runs/imagen_video/tsr_32x24x40
 
-From 16 frames at 3 a second to 32 at 6, 24x40 pixels. 1.67 billion parameters (the paper: 1.7).
-Spatial attention at 6x10 and 3x5: where it is, is not published.
-Captioned videos and images: `python -m data.build webvid_csv` and `images_csv` (data/README.md);
-their captions: `vdm-jax embed`.
+16 frames at 3 a second to 32 at 6, 24x40 pixels. 1.67 billion parameters (paper: 1.7). Spatial
+attention at 6x10 and 3x5; the paper does not state where.
+Data: captioned videos and images, by `python -m data.build webvid_csv` and `images_csv`
+(data/README.md); caption embeddings, by `vdm-jax embed`.
+Cost: 38,683 chip-hours of TPU v5p for 2,000,000 steps (compiled estimate, README.md).
 Paper: 128 steps of sampling, guidance oscillating between 15 and 1. Ours: not trained yet.
 """
 

@@ -3,10 +3,11 @@
     vdm-jax train experiments/imagen_video/tsr_64x192x320.py \\
         --workdir runs/imagen_video/tsr_64x192x320
 
-From 32 frames at 6 a second to 64 at 12, 192x320 pixels. 0.78 billion parameters (the paper:
-0.78). No spatial attention: the paper names stages 3 and 4 as those with it.
-Captioned videos and images: `python -m data.build webvid_csv` and `images_csv` (data/README.md);
-their captions: `vdm-jax embed`.
+32 frames at 6 a second to 64 at 12, 192x320 pixels. 0.78 billion parameters (paper: 0.78). No
+spatial attention: the paper names stages 3 and 4 as those with it.
+Data: captioned videos and images, by `python -m data.build webvid_csv` and `images_csv`
+(data/README.md); caption embeddings, by `vdm-jax embed`.
+Cost: 53,974 chip-hours of TPU v5p for 2,000,000 steps (compiled estimate, README.md).
 Paper: 128 steps of sampling, constant guidance. Ours: not trained yet.
 """
 

@@ -2,9 +2,10 @@
 
     vdm-jax train experiments/vdm/bair.py --workdir runs/bair --set data.path=datasets/bair
 
-data.path is a folder of the training videos. The model is unconditional; from one given frame it
-predicts 15 by reconstruction guidance with weight 50.
-Paper: 128 TPU-v4 chips, 660,000 steps; FVD 66.92 (256 steps with Langevin). Ours: not trained yet.
+data.path is a folder with the training videos. The model is unconditional. It predicts 15 frames
+from one given frame by reconstruction guidance with weight 50.
+Cost: 2,694 chip-hours of TPU v5p (compiled estimate, experiments/imagen_video/README.md).
+Paper: FVD 66.92 (256 steps with Langevin); 128 TPU-v4 chips, 660,000 steps. Ours: not trained yet.
 """
 
 from vdm_jax import data, diffusion, sampling, training

@@ -2,9 +2,10 @@
 
     vdm-jax train experiments/vdm/kinetics600.py --workdir runs/k600 --set data.path=datasets/k600
 
-data.path is a folder of the training videos. The model is unconditional; from 5 given frames it
-predicts 11 by reconstruction guidance with weight 9.
-Paper: 256 TPU-v4 chips, 220,000 steps; FVD 16.2, IS 15.64 (128 steps with Langevin).
+data.path is a folder with the training videos. The model is unconditional. It predicts 11 frames
+from 5 given frames by reconstruction guidance with weight 9.
+Cost: 3,971 chip-hours of TPU v5p (compiled estimate, experiments/imagen_video/README.md).
+Paper: FVD 16.2, IS 15.64 (128 steps with Langevin); 256 TPU-v4 chips, 220,000 steps.
 Ours: not trained yet.
 """
 

@@ -3,7 +3,8 @@
     vdm-jax train experiments/vdm/text_9x128x128.py --workdir runs/text_9x128x128 \\
         --set data.path=datasets/captioned --set loader.text.path=datasets/captioned/bert-large
 
-Guided by the low-resolution frames of the frameskip-4 model it makes 64x128x128 of 16x64x64.
+Guided by the low-resolution frames of the frameskip-4 model, it upsamples 16x64x64 to 64x128x128.
+Cost: 5,063 chip-hours of TPU v5p (compiled estimate, experiments/imagen_video/README.md).
 Paper: 128 TPU-v4 chips, 800,000 steps. Ours: not trained yet.
 """
 

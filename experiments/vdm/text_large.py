@@ -3,9 +3,10 @@
     vdm-jax train experiments/vdm/text_large.py --workdir runs/text_large \\
         --set data.path=datasets/captioned --set loader.text.path=datasets/captioned/bert-large
 
-The second model of the paper is --set data.stride=4. Captions as in text_small.py.
-Paper: 128 TPU-v4 chips, 700,000 steps; FVD 41.65 (frameskip 1) and 56.71 (frameskip 4) at guidance
-weight 1. Ours: not trained yet.
+Add --set data.stride=4 for the paper's frameskip-4 model. Captions as in text_small.py.
+Cost: 5,986 chip-hours of TPU v5p (compiled estimate, experiments/imagen_video/README.md).
+Paper: FVD 41.65 (frameskip 1) and 56.71 (frameskip 4) at guidance weight 1; 128 TPU-v4 chips,
+700,000 steps. Ours: not trained yet.
 """
 
 from vdm_jax import data, diffusion, nn, sampling, training

@@ -3,9 +3,10 @@
     vdm-jax train experiments/vdm/text_small.py --workdir runs/text_small \\
         --set data.path=datasets/captioned --set loader.text.path=datasets/captioned/bert-large
 
-The rows of the table are --set loader.images=0, 4 and 8. loader.text.path holds the embeddings of
-all captions by a frozen BERT-large; the paper's 10 M captioned videos are not public.
-Paper: 64 TPU-v4 chips, 200,000 steps; FVD 202.28, 68.11 and 57.84 for 0, 4 and 8 images a video.
+The lines of the table are --set loader.images=0, 4 and 8. loader.text.path holds the embeddings of
+all captions by a frozen BERT-large. The paper's 10 M captioned videos are not public.
+Cost: 674 chip-hours of TPU v5p (compiled estimate, experiments/imagen_video/README.md).
+Paper: FVD 202.28, 68.11 and 57.84 for 0, 4 and 8 images a video; 64 TPU-v4 chips, 200,000 steps.
 Ours: not trained yet.
 """
 

@@ -3,9 +3,11 @@
     python -m data.build ucf101 --source UCF-101 --lists ucfTrainTestlist --out datasets
     vdm-jax train experiments/vdm/ucf101.py --workdir runs/ucf101
 
-All 13,320 videos are used, as in the paper; data.split=train has the official training videos only.
-Paper: 128 TPU-v4 chips, 60,000 steps; FID 295 and IS 57.00 with C3D features, 10,000 samples.
-Ours: not trained yet. What is not published (warm-up, clipping): 10,000 steps and norm 1.
+Trains on all 13,320 videos, as the paper does; --set data.split=train selects the official training
+videos. The paper does not state warm-up and clipping: here 10,000 steps and norm 1.
+Cost: 381 chip-hours of TPU v5p (compiled estimate, experiments/imagen_video/README.md).
+Paper: FID 295 and IS 57.00 with C3D features, 10,000 samples; 128 TPU-v4 chips, 60,000 steps.
+Ours: not trained yet.
 """
 
 from vdm_jax import data, diffusion, sampling, training

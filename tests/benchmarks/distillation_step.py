@@ -1,12 +1,11 @@
-"""What an update of a distillation costs beside a training update of the same model.
+"""Cost of a distillation update beside a training update of the same model.
 
     python tests/benchmarks/distillation_step.py [EXPERIMENT] [--repeats 10]
 
-All programs in turns, in one run; medians. The difference is told in forward passes of the network,
-which the benchmark measures too: two for a teacher as it is, four where the teacher is guided.
-Counted in the program, a guided teacher's operations are 4.00 passes on top of the 2.98 of a
-training update of the quickstart: nothing of it is computed twice or differentiated. With
---repeats 0 only operations are told.
+The programs alternate in one run; times are medians. Differences are given in forward passes of the
+network, which the benchmark times too. Expected: two for a teacher without guidance, four for a
+guided one. --repeats 0 only counts FLOPs. Counted for the quickstart: a training update is 2.97
+forward passes and a guided teacher adds 4.00, so nothing of it is recomputed or differentiated.
 """
 
 import argparse
@@ -20,7 +19,6 @@ import jax.numpy as jnp
 
 from vdm_jax import parallel, training
 from vdm_jax.training import state as states
-from vdm_jax.training.loop import zeros
 
 
 def main() -> None:
@@ -31,7 +29,7 @@ def main() -> None:
     experiment = training.load(args.experiment)
     task = experiment.task
     assert isinstance(task, training.Distillation)
-    say_operations(experiment)
+    print_flops(experiment)
     if not args.repeats:
         return
     batch = next(experiment.loader(experiment.data.clips("train"), seed=0))
@@ -44,7 +42,7 @@ def main() -> None:
         ("guided teacher", task.start_steps // 2),
     ):
         programs[name] = partial(distilling, steps=jnp.asarray(steps, jnp.int32))
-    programs["forward pass"] = forward(task.denoising, batch)
+    programs["forward pass"] = forward(experiment, batch)
 
     seconds = {name: [] for name in programs}
     for _ in range(args.repeats + 1):
@@ -52,15 +50,15 @@ def main() -> None:
             start = time.perf_counter()
             jax.block_until_ready(program())
             seconds[name].append(time.perf_counter() - start)
-    median = {name: statistics.median(found[1:]) for name, found in seconds.items()}
-    for name, found in median.items():
-        more = (found - median["training"]) / median["forward pass"]
-        said = "" if name in ("training", "forward pass") else f"   training + {more:.2f} forward"
-        print(f"{name:<16}{1e3 * found:9.1f} ms   {found / median['training']:5.2f} x{said}")
+    median = {name: statistics.median(times[1:]) for name, times in seconds.items()}
+    for name, time_ in median.items():
+        more = (time_ - median["training"]) / median["forward pass"]
+        extra = "" if name in ("training", "forward pass") else f"   training + {more:.2f} forward"
+        print(f"{name:<16}{1e3 * time_:9.1f} ms   {time_ / median['training']:5.2f} x{extra}")
 
 
-def say_operations(experiment: training.Experiment) -> None:
-    """Print what each program computes, in forward passes."""
+def print_flops(experiment: training.Experiment) -> None:
+    """Prints the FLOPs of each program, in forward passes."""
     task = experiment.task
     batch = experiment.loader.shapes(experiment.data)
     x, cond = jax.eval_shape(task.denoising.read, batch)
@@ -70,23 +68,23 @@ def say_operations(experiment: training.Experiment) -> None:
     def denoise(params, cond, z, logsnr):
         return task.denoising.denoiser(params, {}, cond)(z, logsnr)
 
-    one = parallel.count_flops(jax.jit(denoise).trace(params, cond, x, logsnr).jaxpr).all
+    one = parallel.count_flops(jax.jit(denoise).trace(params, cond, x, logsnr).jaxpr).total
 
     def passes(task) -> float:
         init = partial(states.init, task, experiment.optimizer)
         state = jax.eval_shape(init, jax.random.key(0), batch)
         step = training.make_step(task, experiment.optimizer, experiment.steps)
-        return parallel.count_flops(jax.jit(step).trace(*state, batch).jaxpr).all / one
+        return parallel.count_flops(jax.jit(step).trace(*state, batch).jaxpr).total / one
 
     first = passes(task.denoising)
-    print(f"operations: training = {first:.2f} forward")
+    print(f"FLOPs: training = {first:.2f} forward")
     for name, weight in (("distillation", 1.0), ("guided teacher", 2.0)):
         more = passes(dataclasses.replace(task, guidance=weight)) - first
-        print(f"operations: {name} = training + {more:.2f} forward")
+        print(f"FLOPs: {name} = training + {more:.2f} forward")
 
 
 def update(experiment: training.Experiment, task, batch):
-    """One update of a task, compiled; a distillation for any number of steps."""
+    """One compiled update of a task; a distillation takes its number of steps as an argument."""
     init = partial(states.init, task, experiment.optimizer)
     state, frozen = jax.jit(init)(jax.random.key(0), batch)
     step = training.make_step(task, experiment.optimizer, experiment.steps)
@@ -98,10 +96,10 @@ def update(experiment: training.Experiment, task, batch):
     return run
 
 
-def forward(task: training.Denoising, batch):
-    """One denoising of the batch, compiled."""
-    shapes = {name: jax.ShapeDtypeStruct(x.shape, x.dtype) for name, x in batch.items()}
-    params, _ = jax.jit(task.init)(jax.random.key(0), zeros(shapes))
+def forward(experiment: training.Experiment, batch):
+    """One compiled forward pass: x_hat of the batch."""
+    task = experiment.task.denoising
+    params, _ = jax.jit(task.init)(jax.random.key(0), experiment.loader.zeros(experiment.data))
     x, cond = task.read(batch)
     arguments = params, cond, x, jnp.zeros(len(x))
 

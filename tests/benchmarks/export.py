@@ -1,12 +1,11 @@
-"""Weights in and out: speed against the disk's own in the same run, and the peak of memory.
+"""Speed of reading and writing weights beside the disk's own, and peak memory.
 
     python tests/benchmarks/export.py [--gib 1] [--shards 4] [--folder DIR]
 
-Generates a checkpoint, then, each in a process of its own and with the files put out of the page
-cache first: reads the bytes alone and copies them alone (chunks of 16 MiB), reads every array as
-an import does, and writes the checkpoint anew as `vdm-jax import` and `export` do. Memory is what
-the process takes beyond what it had after its imports. Aims: half the speed of the disk, and a peak
-under 1.2 times the largest file.
+Generates a checkpoint. Each measurement is a process of its own and starts with the files out of
+the page cache: read the bytes, copy the bytes (chunks of 16 MiB), read every array as an import
+does, rewrite the checkpoint as `vdm-jax import` and `export` do. Memory is what the process takes
+beyond its imports. Targets: half the disk's speed, a peak below 1.2 times the largest file.
 """
 
 import argparse
@@ -23,7 +22,7 @@ CHUNK = 2**24
 
 
 def plain(source: Path, target: Path | None) -> None:
-    """The bytes of every file, read or copied."""
+    """Reads the bytes of every file, or copies them."""
     buffer = bytearray(CHUNK)
     for file in sorted(source.glob("*.safetensors")):
         copy = target / file.name if target else os.devnull
@@ -34,19 +33,19 @@ def plain(source: Path, target: Path | None) -> None:
 
 
 def arrays(source: Path, target: Path | None) -> None:
-    """Every array, read or written anew."""
+    """Reads every array, or rewrites it."""
     from vdm_jax.checkpoints import safetensors
 
     tensors = safetensors.Safetensors(source)
     if target:
-        safetensors.write(target, tensors, shard=max(f.stat().st_size for f in tensors.files))
+        safetensors.write(target, tensors, shard_bytes=max(f.stat().st_size for f in tensors.files))
         return
     for name in tensors:
         tensors[name].reshape(-1)[-1]
 
 
 def measure(what: str, source: Path, target: Path | None) -> dict[str, float]:
-    """One way, in this process: seconds with all on disk, and MiB of memory beyond the start."""
+    """Seconds until everything is on disk, and peak memory beyond the start in MiB."""
     import vdm_jax.checkpoints  # noqa: F401
 
     for file in source.glob("*.safetensors"):
@@ -63,19 +62,19 @@ def measure(what: str, source: Path, target: Path | None) -> dict[str, float]:
 
 
 def memory(field: str) -> float:
-    """MiB of this process now (VmRSS) or at the most (VmHWM)."""
+    """Memory of this process in MiB: VmRSS is the present one, VmHWM the peak."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
 
 
 def generate(folder: Path, size: int, shards: int) -> None:
-    """A checkpoint of random bytes as float32 arrays of 1 to 16 MiB."""
+    """Writes a checkpoint of random bytes as float32 arrays of 1 to 16 MiB."""
     import numpy as np
 
     from vdm_jax.checkpoints import safetensors
-    from vdm_jax.checkpoints.tensors import Held
+    from vdm_jax.checkpoints.tensors import InMemoryTensors
 
-    random, tensors = np.random.default_rng(0), Held()
+    random, tensors = np.random.default_rng(0), InMemoryTensors()
     block = random.integers(0, 2**31, 2**22, np.uint32)
     while size > 0:
         sides = (int(random.integers(1, 17)) * 256, 1024)
@@ -83,14 +82,14 @@ def generate(folder: Path, size: int, shards: int) -> None:
         tensors[f"block_{len(tensors)}/kernel"] = part.view(np.float32).reshape(sides)
         size -= sides[0] * sides[1] * 4
     total = sum(a.nbytes for a in tensors.values())
-    safetensors.write(folder, tensors, shard=-(-total // shards) + CHUNK // 2)
+    safetensors.write(folder, tensors, shard_bytes=-(-total // shards) + CHUNK // 2)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--gib", type=float, default=1.0)
     parser.add_argument("--shards", type=int, default=4)
-    parser.add_argument("--folder", help="where to work (default: a temporary folder)")
+    parser.add_argument("--folder", help="working folder (default: a temporary one)")
     parser.add_argument("--only", nargs="+", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.only:
@@ -103,15 +102,15 @@ def main() -> None:
         generate(source, int(args.gib * 2**30), args.shards)
         sizes = [f.stat().st_size for f in source.glob("*.safetensors")]
         results = {}
-        for name in ("read", "write", "read", "write"):  # twice; the better counts
+        for name in ("read", "write", "read", "write"):  # the better of two counts
             for what in ("plain", "arrays"):
                 target = Path(work) / "target"
                 target.mkdir()
                 argv = [sys.executable, __file__, "--only", what, str(source)]
                 argv += [str(target)] if name == "write" else []
-                found = json.loads(subprocess.run(argv, capture_output=True, check=True).stdout)
+                measured = json.loads(subprocess.run(argv, capture_output=True, check=True).stdout)
                 key = f"{name} {what}"
-                results[key] = min(results.get(key, found), found, key=lambda r: r["seconds"])
+                results[key] = min(results.get(key, measured), measured, key=lambda r: r["seconds"])
                 shutil.rmtree(target)
     total, largest = sum(sizes) / 2**20, max(sizes) / 2**20
     report = {k: {"mib_per_second": round(total / v["seconds"]), "peak_mib": round(v["peak_mib"])}

@@ -1,24 +1,24 @@
-"""What reconstruction guidance costs: a guided denoising step against the plain forward pass.
+"""Cost of reconstruction guidance: a guided denoising step against a plain forward pass.
 
     python tests/benchmarks/guided_step.py [EXPERIMENT] [--batch 8] [--repeats 10]
         [--topology v5e:1x1]
 
-Time is measured, the programs in turns, and the median taken. Memory is the compiler's own estimate
-of temporaries, for the model as it is and with levels or layers recomputed in the backward pass,
-attention over space frame by frame. With --repeats 0 nothing is allocated or run, which serves
-models of any size; so does --topology, by which the estimates are those for a TPU that is not here.
+Time: the programs alternate, medians. Memory: the compiler's estimate of temporaries, with
+everything saved and with levels or layers rematerialized and attention over space sliced.
+--repeats 0 and --topology (estimates for a TPU that is not present) allocate and run nothing, so
+that models of any size can be estimated.
 
-XLA for the CPU orders a program for the most concurrency, whatever that keeps in memory, and undoes
-the barriers by which recomputing waits: the quickstart, batch 8, comes to 8.0 x the plain step, 7.9
-with levels and 7.6 with layers recomputed; and with it told to mind memory (XLA_FLAGS=
---xla_cpu_enable_concurrency_optimized_scheduler=false) to 10.1, 5.6 and 5.9.
-`FiniteDifferenceGuidance`, which has no backward pass, comes to 1.21.
+On CPUs XLA schedules for concurrency, whatever the memory, and removes the barriers of
+rematerialization: the quickstart, batch 8, takes 7.7 times the plain step's memory, 8.0 with levels
+and 7.7 with layers rematerialized. With a scheduler that minds memory (XLA_FLAGS=
+--xla_cpu_enable_concurrency_optimized_scheduler=false): 8.2, 5.6 and 4.8.
+`FiniteDifferenceGuidance`, which has no backward pass: 1.23. (jax 0.10.2, 2026-11-30)
 
-For v5e, one chip, bfloat16: of text_small's upper two levels with one block each, batch 1, a plain
-step has 125 MiB of temporaries and a guided one, all kept, 1,124. Most are the shares of attention
-over 32x32 pixels: one such layer of 256 channels and 16 frames, with its pull-back, needs 264 MiB
-at once and 24 frame by frame, in 5.9 and 4.9 ms (compiler's cycles). Three residual blocks of 128
-channels at 64x64, batch 4, need 193 MiB plain and 515 with their pull-back, all kept.
+One v5e chip, bfloat16, the upper two levels of text_small with one block each, batch 1: 125 MiB of
+temporaries plain, 1,124 guided with everything saved. Most are attention weights over 32x32 pixels:
+one such layer, 256 channels and 16 frames, with its VJP takes 264 MiB at once and 24 MiB sliced, in
+5.9 and 4.9 ms (the compiler's cycles). Three residual blocks of 128 channels at 64x64, batch 4:
+193 MiB plain, 515 MiB with their VJP and everything saved.
 """
 
 import argparse
@@ -29,21 +29,21 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-from unets import reading, with_levels
+from unets import with_implementation, with_levels
 
 from vdm_jax import diffusion, nn, parallel, training
 from vdm_jax.models import Conditioning
 
-CHOSEN = {
+CORRECTIONS = {
     "plain": None,
     "guided": diffusion.ReconstructionGuidance(10.0),
     "pseudo-inverse": diffusion.PseudoInverseGuidance(2),
-    "secant": diffusion.FiniteDifferenceGuidance(10.0),
+    "finite differences": diffusion.FiniteDifferenceGuidance(10.0),
 }
-WAYS = {
-    "all kept": (nn.Never(), nn.DotProduct()),
-    "levels again": (nn.RematLevel(), nn.Sliced()),
-    "layers again": (nn.RematLayer(), nn.Sliced()),
+REMATS = {
+    "all saved": (None, nn.DotProduct()),
+    "remat levels": (nn.RematLevel(), nn.Sliced()),
+    "remat layers": (nn.RematLayer(), nn.Sliced()),
 }
 
 
@@ -52,32 +52,34 @@ def main() -> None:
     parser.add_argument("experiment", nargs="?", default="experiments/quickstart.py")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=10)
-    parser.add_argument("--topology", type=parallel.Topology.parse, help="such as v5e:1x1")
+    parser.add_argument("--topology", type=parallel.Topology.parse, help="e.g. v5e:1x1")
     args = parser.parse_args()
     task, arguments = shapes(training.load(args.experiment), args.batch)
     if args.topology:
         mesh = args.topology.build(parallel.Mesh())
-        there = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
-        arguments = jax.tree.map(lambda s: s.update(sharding=there), arguments)
+        sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+        arguments = jax.tree.map(lambda s: s.update(sharding=sharding), arguments)
 
     estimates = {}
-    for way, how in WAYS.items():
-        for name, correction in CHOSEN.items():
-            if name in ("plain", "secant") and way != "all kept":  # no backward pass: all the same
+    for way, how in REMATS.items():
+        for name, correction in CORRECTIONS.items():
+            without_backward = name in ("plain", "finite differences")
+            if without_backward and way != "all saved":
                 continue
-            step = partial(guided_step, recomputed(task, *how), correction)
+            step = partial(guided_step, rematerialized(task, *how), correction)
             label = f"{name}, {way}"
             estimates[label] = program = jax.jit(step).lower(*arguments).compile()
             bytes_ = program.memory_analysis().temp_size_in_bytes
-            first = estimates["plain, all kept"].memory_analysis().temp_size_in_bytes
-            times = f"{bytes_ / first:5.2f} x plain" if first else ""  # it fits on the chip itself
+            first = estimates["plain, all saved"].memory_analysis().temp_size_in_bytes
+            # A step that fits in a TPU's on-chip memory has no temporaries.
+            times = f"{bytes_ / first:5.2f} x plain" if first else ""
             print(f"{label:<29}{bytes_ / 2**20:9.1f} MiB  {times}", flush=True)
     if args.repeats and not args.topology:
-        measured(estimates, arguments, args.repeats)
+        print_times(estimates, arguments, args.repeats)
 
 
-def measured(programs, arguments, repeats: int) -> None:
-    """Print the median time of each program."""
+def print_times(programs, arguments, repeats: int) -> None:
+    """Prints the median time of each program."""
     values = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), arguments)
     seconds = {name: [] for name in programs}
     for _ in range(repeats + 1):
@@ -85,14 +87,14 @@ def measured(programs, arguments, repeats: int) -> None:
             start = time.perf_counter()
             jax.block_until_ready(program(*values))
             seconds[name].append(time.perf_counter() - start)
-    median = {name: statistics.median(found[1:]) for name, found in seconds.items()}
-    for name, found in median.items():
-        times = found / median["plain, all kept"]
-        print(f"{name:<29}{1e3 * found:9.1f} ms   {times:5.2f} x plain")
+    median = {name: statistics.median(times[1:]) for name, times in seconds.items()}
+    for name, time_ in median.items():
+        times = time_ / median["plain, all saved"]
+        print(f"{name:<29}{1e3 * time_:9.1f} ms   {times:5.2f} x plain")
 
 
 def shapes(experiment: training.Experiment, batch: int):
-    """The task, and the arguments of a step of it as shapes."""
+    """The task, and the shapes of a denoising step's arguments."""
     task, source = experiment.task, experiment.data
     assert isinstance(task, training.Denoising)
     like = {
@@ -110,17 +112,18 @@ def shapes(experiment: training.Experiment, batch: int):
     return task, (params, cond, z, jax.ShapeDtypeStruct((), jnp.float32))
 
 
-def recomputed(
-    task: training.Denoising, how: nn.Remat, implementation: nn.AttentionImplementation
+def rematerialized(
+    task: training.Denoising, how: nn.Remat | None, implementation: nn.AttentionImplementation
 ) -> training.Denoising:
-    """The task with so much of its U-Net recomputed in the backward pass."""
+    """The task with another remat and attention implementation at every level of its U-Net."""
     return with_levels(
-        task, lambda level: dataclasses.replace(reading(level, implementation), remat=how)
+        task,
+        lambda level: dataclasses.replace(with_implementation(level, implementation), remat=how),
     )
 
 
 def guided_step(task, correction, params, cond, z, logsnr):
-    """x_hat, the first half of the frames being known where there is a correction."""
+    """x_hat; with a correction, given the first half of the frames."""
     denoiser = task.denoiser(params, {}, cond)
     if correction is not None:
         mask = jnp.arange(z.shape[1])[None] < z.shape[1] // 2

@@ -1,11 +1,11 @@
-"""Read thousands of mutated weight files within a fixed address space: none may do harm.
+"""Reads thousands of mutated weight files within a fixed address space.
 
     python tests/benchmarks/hostile_files.py [--count 1000] [--seed 0]
 
-Bits turned over, files cut short, headers and numbers that lie, cyclic and compressed archives,
-pickles with code: for each, no code runs, no more memory is taken than a small multiple of the
-file, and what is wrong is said in one line. The process itself may take 512 MiB beyond what it has
-at the start, so that what the Rust side of safetensors allocates is bounded too.
+The files have flipped bits, cut ends, false headers and numbers, cyclic and compressed archives,
+and pickles with code. For each file no code may run, memory stays below a small multiple of the
+file's size, and the error is one line. The process itself is limited to 512 MiB beyond its start,
+which also bounds the allocations of safetensors' Rust side.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         began = time.monotonic()
-        outcomes = hostile.judge(Path(folder), args.count, args.seed)
+        outcomes = hostile.fuzz(Path(folder), args.count, args.seed)
         seconds = time.monotonic() - began
         os.chdir("/")
     print(json.dumps({"files": args.count, "seed": args.seed, "seconds": round(seconds, 1),

@@ -1,9 +1,9 @@
-"""How fast I3D's features are beside PyTorch's, on this machine's CPU.
+"""Speed of I3D features beside PyTorch's, on this machine's CPU.
 
     python tests/benchmarks/i3d.py [--clips 4] [--batch 1 2] [--repeats 3]
 
-Both networks have the same random weights and see the same clips of 16 x 224 x 224, in turns, with
-as many threads as there are cores. The least time of each counts; the ratio is theirs over ours.
+Both networks have the same random weights and take the same clips of 16x224x224, alternately, with
+as many threads as cores. Times are minima; the ratio is PyTorch's time over ours.
 """
 
 import argparse
@@ -30,7 +30,9 @@ from vdm_jax.checkpoints import layouts
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clips", type=int, default=4)
-    parser.add_argument("--batch", type=int, nargs="+", default=[1, 2], help="for either network")
+    parser.add_argument(
+        "--batch", type=int, nargs="+", default=[1, 2], help="batch sizes, for both networks"
+    )
     parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()
     cores = len(os.sched_getaffinity(0))
@@ -57,8 +59,8 @@ def main() -> None:
     seconds: dict[str, float] = {}
     for batch in args.batch:
         ways = {f"vdm_jax {batch}": ours_of, f"torch {batch}": theirs_of}
-        found = [way(batch) for way in ways.values()]  # compiles, warms up
-        np.testing.assert_allclose(*found, rtol=1e-3, atol=1e-4 * np.abs(found[1]).max())
+        outputs = [way(batch) for way in ways.values()]  # compiles, warms up
+        np.testing.assert_allclose(*outputs, rtol=1e-3, atol=1e-4 * np.abs(outputs[1]).max())
         for _ in range(args.repeats):
             for name, way in ways.items():
                 began = time.perf_counter()

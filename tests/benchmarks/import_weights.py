@@ -1,8 +1,8 @@
-"""How fast a foreign checkpoint becomes our parameters, and how much memory that takes beside them.
+"""Speed and memory of importing a foreign checkpoint.
 
     python tests/benchmarks/import_weights.py --gigabytes 1 [--folder DIR]
 
-Writes random weights of a T5 of about that size as shards under Hugging Face's names, reads them
+Writes random weights of a T5 of about this size as shards with Hugging Face's names. Reads them
 once as bytes (the disk's speed) and once through the renaming table onto the devices.
 """
 
@@ -22,8 +22,8 @@ from vdm_jax.checkpoints import layouts
 from vdm_jax.checkpoints.safetensors import Safetensors, write
 
 
-class Random:
-    """Tensors that are made when they are asked for."""
+class RandomTensors:
+    """Random tensors, generated on access."""
 
     def __init__(self, foreign):
         self.foreign = foreign
@@ -40,7 +40,7 @@ class Random:
 
 
 def memory(name: str) -> float:
-    """GB of this process: `VmRSS` now, `VmHWM` at its peak."""
+    """Memory of this process in GiB: VmRSS is the present one, VmHWM the peak."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 2**20
 
@@ -58,7 +58,8 @@ def main():
     like = parallel.with_shardings(like, parallel.shardings(like, mesh))
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         foreign = layouts.T5_V1_1.to_foreign(like)
-        write(Path(folder), Random(foreign), shard=2**28, metadata={}, within={})
+        tensors = RandomTensors(foreign)
+        write(Path(folder), tensors, shard_bytes=2**28, metadata={}, file_metadata={})
         files = sorted(Path(folder).glob("*.safetensors"))
         size = sum(file.stat().st_size for file in files)
         os.sync()
@@ -83,7 +84,7 @@ def main():
     print(f"{size / 1e9:.2f} GB in {len(files)} files: disk {size / disk / 1e6:.0f} MB/s, "
           f"import {size / seconds / 1e6:.0f} MB/s")  # fmt: skip
     print(f"GiB: {before:.2f} before, {held:.2f} of parameters, peak {peak:.2f}: "
-          f"{peak - before - held:.2f} beside; the largest tensor is {largest:.2f}")  # fmt: skip
+          f"{peak - before - held:.2f} beyond; the largest tensor is {largest:.2f}")  # fmt: skip
 
 
 if __name__ == "__main__":

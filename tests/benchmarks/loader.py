@@ -4,15 +4,14 @@
         [--batches 100] [--rounds 5] [--scratch DIR]
     PYTHONPATH=. python tests/benchmarks/loader.py --videos UCF-101 --leak 10000
 
-The rival decodes the same files with torchcodec where that loads, and with decord, each asked to
-do as little as it can: decord resizes while it decodes. Both sides draw a random window of every
-video in a random order, resize the short side to 64 (with decord's filter, bicubic) and crop the
-centre, in turns, with as many processes as there are cores (and ours with threads, which is its
-default and takes less memory). The median of the rounds is told, as clips a second and as
-processor time a clip, which suffers less from whatever else the machine does. Where the folder
-holds few videos each is there many times over, as a copy under another name. Also told: the memory
-of all processes (their unique memory, USS). --leak instead reads so many batches of 2 clips, by
-threads and by processes, and tells whether that memory grows.
+The rival decodes the same files with torchcodec, where it loads, and with decord, each by its
+cheapest call: decord resizes while decoding. Both sides draw a random window of every video in
+random order, resize the short side to 64 (with decord's filter, bicubic) and crop the center,
+alternately, with a process a core (ours also with threads, its default, which takes less memory).
+Reported are medians over the rounds: clips a second, CPU time a clip (less disturbed by other work)
+and the unique memory (USS) of all processes. A folder of few videos is copied under further names.
+--leak reads this many batches of 2 clips, by threads and by processes, and prints the memory along
+the way.
 """
 
 import argparse
@@ -37,7 +36,7 @@ FRAMES, SIZE, BATCH = 16, 64, 8
 
 
 class Rival(torch.utils.data.Dataset):
-    """A random window of each of some files."""
+    """A random window of each file."""
 
     def __init__(self, paths: list[str]):
         self.paths = paths
@@ -75,39 +74,39 @@ class TorchCodec(Rival):
 
 
 def rivals() -> dict[str, type[Rival]]:
-    """Those that load on this machine."""
-    found = {}
+    """The rivals that load on this machine."""
+    loaded = {}
     for name, kind in (("decord", Decord), ("torchcodec", TorchCodec)):
         try:
             __import__(name)
-            found[name] = kind
+            loaded[name] = kind
         except (ImportError, OSError, RuntimeError) as error:
-            print(f"{name} does not load here: {str(error).splitlines()[0]}", flush=True)
-    return found
+            print(f"{name} does not load: {str(error).splitlines()[0]}", flush=True)
+    return loaded
 
 
 def memory() -> float:
-    """MiB that this process and its children have for themselves."""
+    """Unique memory of this process and its children, in MiB."""
     me = psutil.Process()
     return sum(p.memory_full_info().uss for p in (me, *me.children(recursive=True))) / 2**20
 
 
-def work() -> float:
-    """Seconds of processor time that this process and its children have had."""
+def cpu_seconds() -> float:
+    """CPU seconds of this process and its children."""
     me = psutil.Process()
     return sum(sum(p.cpu_times()[:2]) for p in (me, *me.children(recursive=True)))
 
 
-def timed(batches, count: int) -> tuple[float, float, float]:
-    """(clips a second, processor milliseconds a clip, MiB) over `count` batches, after a few."""
+def time_batches(batches, count: int) -> tuple[float, float, float]:
+    """(clips a second, CPU milliseconds a clip, MiB) over `count` batches, after 4 others."""
     for _ in range(4):
         next(batches)
-    began, worked = time.perf_counter(), work()
+    began, began_cpu = time.perf_counter(), cpu_seconds()
     for _ in range(count):
         next(batches)
     clips = count * BATCH
     speed = clips / (time.perf_counter() - began)
-    return speed, 1000 * (work() - worked) / clips, memory()
+    return speed, 1000 * (cpu_seconds() - began_cpu) / clips, memory()
 
 
 def endless(loader):
@@ -122,11 +121,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--cores", type=int, default=os.cpu_count())
     parser.add_argument("--leak", type=int, default=0)
-    parser.add_argument("--scratch", type=Path, help="a folder to keep the shards in, for again")
+    parser.add_argument(
+        "--scratch", type=Path, help="a folder that keeps the shards for the next run"
+    )
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = args.scratch or Path(scratch)
-        paths = many(args.videos, folder / "many")
+        paths = copy_videos(args.videos, folder / "many")
         out = {"options": {"source": str(folder / "many")}, "data_dir": str(folder / "out")}
         print(f"{len(paths)} files; building shards", flush=True)
         Builder(**out).build()
@@ -137,8 +138,8 @@ def main() -> None:
         compare(args, paths, folder / "out")
 
 
-def many(videos: Path, folder: Path, least: int = 1024) -> list[str]:
-    """The files of a folder, copied under other names until there are enough."""
+def copy_videos(videos: Path, folder: Path, least: int = 1024) -> list[str]:
+    """Copies a folder's files, under further names, until there are `least`; their paths."""
     files = sorted(p for p in videos.rglob("*") if p.suffix in (".avi", ".mp4"))
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(max(least, len(files))):
@@ -149,8 +150,8 @@ def many(videos: Path, folder: Path, least: int = 1024) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Reading:
-    """A way of ours to read what both sides read: a random window of each video, its middle."""
+class Ours:
+    """Our loader: a random window of each video, cropped to the center."""
 
     dataset: str = "video_folder"
     filter: Filter = "bicubic"
@@ -166,18 +167,18 @@ class Reading:
 
 
 def compare(args: argparse.Namespace, paths: list[str], out: Path) -> None:
-    readings = {
-        "ours": Reading(processes=args.cores),
-        "ours, threads": Reading(),
-        "ours, Lanczos": Reading(filter="lanczos", processes=args.cores),
-        "ours, --size 64": Reading("video_folder/64px_crf18", processes=args.cores),
+    loaders = {
+        "ours": Ours(processes=args.cores),
+        "ours, threads": Ours(),
+        "ours, Lanczos": Ours(filter="lanczos", processes=args.cores),
+        "ours, --size 64": Ours("video_folder/64px_crf18", processes=args.cores),
     }
     others = rivals()
-    found: dict[str, list[tuple[float, float, float]]] = {}
+    times: dict[str, list[tuple[float, float, float]]] = {}
     for number in range(args.rounds):
-        for name, reading in readings.items():
-            batches = reading.batches(out, BATCH, args.cores, number)
-            found.setdefault(name, []).append(timed(batches, args.batches))
+        for name, ours in loaders.items():
+            batches = ours.batches(out, BATCH, args.cores, number)
+            times.setdefault(name, []).append(time_batches(batches, args.batches))
             batches.close()
         for name, kind in others.items():
             theirs = torch.utils.data.DataLoader(
@@ -188,32 +189,30 @@ def compare(args: argparse.Namespace, paths: list[str], out: Path) -> None:
                 drop_last=True,
                 persistent_workers=True,
                 prefetch_factor=2,
-                multiprocessing_context="spawn",  # a fork would take our readers' locks
+                multiprocessing_context="spawn",  # a fork would copy our readers' locks
             )
             iterator = endless(theirs)
-            found.setdefault(name, []).append(timed(iterator, args.batches))
+            times.setdefault(name, []).append(time_batches(iterator, args.batches))
             del iterator, theirs
     medians = {
         name: [statistics.median(column) for column in zip(*rounds, strict=True)]
-        for name, rounds in found.items()
+        for name, rounds in times.items()
     }
-    for name, rounds in found.items():
+    for name, rounds in times.items():
         speed, cost, peak = medians[name]
-        print(f"{name:<18}{speed:8.1f} clips/s{cost:8.2f} ms of processor/clip{peak:8.0f} MiB   "
+        print(f"{name:<18}{speed:8.1f} clips/s{cost:8.2f} ms of CPU/clip{peak:8.0f} MiB   "
               f"({', '.join(f'{row[0]:.0f}' for row in rounds)})", flush=True)  # fmt: skip
     for name in others:
         speed = medians["ours"][0] / medians[name][0]
         cost = medians["ours"][1] / medians[name][1]
-        print(
-            f"against {name}: {speed:.2f} times the clips/s for {cost:.2f} times the processor time"
-        )
+        print(f"against {name}: {speed:.2f} times the clips/s, {cost:.2f} times the CPU time")
 
 
 def leak(args: argparse.Namespace, out: Path) -> None:
-    """Memory along many batches."""
+    """Prints the memory along many batches."""
     for processes in (0, args.cores):
         print(f"by {processes} processes" if processes else "by threads", flush=True)
-        batches = Reading(processes=processes).batches(out, 2, args.cores, seed=0)
+        batches = Ours(processes=processes).batches(out, 2, args.cores, seed=0)
         for number in range(args.leak + 1):
             next(batches)
             if number % (args.leak // 10) == 0:

@@ -2,15 +2,14 @@
 
     python tests/benchmarks/posterior.py [--samples 10000] [--steps 64]
 
-Means and covariances of `samples` conditional samples in float32, beside the closed form. Gaussian:
-16 frames of correlation .9^|i-j|, the first 8 known to be 1. Mixture: 4 frames, all near +1 or all
-near -1, the first known to be .3. Super-resolution: 8 pixels of correlation .9^|i-j|, of which the
-means of two are known to be 1. `mean` and `cov` are the largest errors relative to the largest
-exact entry.
+Means and covariances of conditional samples in float32, beside the closed form. Gaussian: 16 frames
+of correlation .9^|i-j|, the first 8 known to be 1. Mixture: 4 frames, all near +1 or all near -1,
+the first known to be .3. Super-resolution: 8 pixels of correlation .9^|i-j|, with the means of
+pairs known to be 1. `mean` and `cov` are the largest errors relative to the largest exact entry.
 
-Measured (64 steps, 10,000 samples), errors of the mean: of frames, replacement 36 %, the best
-constant weight tried (3) 6.3 %, pseudo-inverse 1.1 %; of pixels, weight 1 4.3 %, pseudo-inverse
-.2 %. Of the covariance: of frames 24, 5.6 and 8.4 %, of pixels 30 and 17 %.
+Measured (64 steps, 10,000 samples). Errors of the mean: for frames, replacement 36 %, the best
+constant weight tried (3) 6.3 %, pseudo-inverse 1.1 %; for pixels, weight 1 4.3 %, pseudo-inverse
+.2 %. Errors of the covariance: for frames 24, 5.6 and 8.4 %; for pixels 30 and 17 %.
 """
 
 import argparse
@@ -23,9 +22,9 @@ import numpy as np
 from vdm_jax import diffusion
 
 PROCESS = diffusion.Process(diffusion.Cosine())
-WAYS = {
-    "replacement, posterior": (None, diffusion.ForwardProcessNoise()),
-    "replacement, fresh": (None, diffusion.IndependentNoise()),
+METHODS = {
+    "replacement, forward noise": (None, diffusion.ForwardProcessNoise()),
+    "replacement, independent": (None, diffusion.IndependentNoise()),
     **{
         f"guidance, weight {w:g}": (
             diffusion.ReconstructionGuidance(w),
@@ -43,18 +42,18 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=64)
     args = parser.parse_args()
     for problem in (gaussian_frames, gaussian_pixels, mixture):
-        denoiser, known, small, shape, wanted, mean, covariance = problem()
+        denoiser, known, small, shape, unknown, mean, covariance = problem()
         print(f"\n{problem.__name__}, {args.steps} ancestral steps, {args.samples} samples")
         print(f"  {'':<26}{'mean':>8}{'cov':>8}   first means (exact "
               + " ".join(f"{m:.3f}" for m in mean[:4]) + ")")  # fmt: skip
-        for name, (correction, known_noise) in WAYS.items():
+        for name, (correction, known_noise) in METHODS.items():
             if known is None and known_noise == diffusion.IndependentNoise():
                 continue
             draw = partial(samples, denoiser, known, small, correction, known_noise, args.steps)
             x = np.asarray(
                 jax.jit(draw, static_argnums=1)(jax.random.key(0), (args.samples, *shape))
             )
-            x = x.reshape(args.samples, -1)[:, wanted]
+            x = x.reshape(args.samples, -1)[:, unknown]
             errors = (
                 np.abs(x.mean(axis=0) - mean).max() / np.abs(mean).max(),
                 np.abs(np.cov(x.T) - covariance).max() / np.abs(covariance).max(),
@@ -82,7 +81,7 @@ def conditioned(covariance, rows, value):
 
 
 def linear(covariance):
-    """E[x | z] over the last but two axes of a clip laid out as one line of values."""
+    """E[x | z] of a Gaussian clip, whose values are flattened to one axis."""
     values, vectors = np.linalg.eigh(covariance)
 
     def denoiser(z, logsnr):
@@ -112,7 +111,7 @@ def gaussian_pixels():
 
 
 def mixture():
-    """Two Gaussians around (1, 1, 1, 1) and its opposite, of variance .3 and correlation .8."""
+    """Two Gaussians around +-(1, 1, 1, 1), of variance .3 and correlation .8."""
     frames, center = 4, np.ones(4)
     covariance = 0.3 * (0.8 * np.ones((4, 4)) + 0.2 * np.eye(4))
 
@@ -130,15 +129,15 @@ def mixture():
         return jnp.sum(weights * jnp.stack(modes), axis=0).reshape(z.shape)
 
     value, rows, new = 0.3, np.eye(4)[:1], np.arange(1, 4)
-    parts, chances = [], []
+    means, chances = [], []
     for sign in (1.0, -1.0):
         gain = covariance[:, :1] / covariance[0, 0]
-        parts.append((sign * center + gain[:, 0] * (value - sign))[new])
+        means.append((sign * center + gain[:, 0] * (value - sign))[new])
         chances.append(np.exp(-((value - sign) ** 2) / 2 / covariance[0, 0]))
     chances = np.array(chances) / sum(chances)
-    mean = sum(c * p for c, p in zip(chances, parts, strict=True))
+    mean = sum(c * p for c, p in zip(chances, means, strict=True))
     within = conditioned(covariance, rows, np.zeros(1))[1][np.ix_(new, new)]
-    between = sum(c * np.outer(p - mean, p - mean) for c, p in zip(chances, parts, strict=True))
+    between = sum(c * np.outer(p - mean, p - mean) for c, p in zip(chances, means, strict=True))
     x, mask = jnp.full((1, 4, 1, 1, 1), value), jnp.arange(4)[None] < 1
     return denoiser, diffusion.KnownPixels(x, mask), None, (4, 1, 1, 1), new, mean, within + between
 

@@ -1,15 +1,14 @@
-"""Protocols through their true networks at full size, with random weights: time and memory.
+"""Time and memory of protocols at full size, with random weights in their true networks.
 
     python tests/benchmarks/protocols.py --real UCF-101 --clips 4
-    python tests/benchmarks/protocols.py --real UCF-101 --clips 2048 --metric fvd \
+    python tests/benchmarks/protocols.py --real UCF-101 --clips 2048 --metric fvd \\
         --keep features ucf101_tats_128
 
-So many samples are measured against as many real clips, drawn from all windows of the videos there
-are, none twice while there are enough. Prints the seconds until the networks are compiled, then
-those of a clip, those of all cores together, the peak memory, the numbers (which say nothing), and
-what 2,048 clips against 2,048 would take, extrapolated. Samples, unless they are --generated, are
-files of noise, sixteen different ones, of the size that the protocol states or of 64 pixels. With
---keep, features stay, and what was interrupted goes on.
+Compares --clips samples with as many real clips, drawn from all windows of the videos without
+replacement while they last. Prints compile time, seconds and CPU seconds a clip, peak memory, the
+scores (meaningless) and the extrapolated time of 2,048 clips against 2,048. Samples, without
+--generated, are files of noise (sixteen different ones) in the protocol's size, or 64 pixels.
+--keep caches features, so that an interrupted run resumes.
 """
 
 import argparse
@@ -23,30 +22,38 @@ from pathlib import Path
 import numpy as np
 
 from vdm_jax.data import EveryWindow, sides
-from vdm_jax.evaluation import All, Frechet, WithoutReplacement, WithReplacement
-from vdm_jax.evaluation.protocols import PROTOCOLS, Pairs, collect, measure
 from vdm_jax.progress import clock
+from vdm_jax.protocols import (
+    PROTOCOLS,
+    All,
+    Frechet,
+    Pairs,
+    WithoutReplacement,
+    WithReplacement,
+    collect,
+    measure,
+)
 
-DIFFERENT = 16
-WANTED = 2048
+DIFFERENT = 16  # files of noise
+EXTRAPOLATED = 2048  # clips
 
 
-def few(protocol, real, count: int, metrics: list[str]):
-    """The protocol with so many samples and real clips, without weights.
+def small_protocol(protocol, real, count: int, metrics: list[str]):
+    """The protocol with `count` samples and real clips, random weights and no Frechet bootstrap.
 
-    The bootstrap of a Frechet distance, nearly as long for few clips as for many, is left out.
+    The bootstrap takes nearly as long for few clips as for many.
     """
     every = {"windows": EveryWindow(step=1), "rates": ()}
-    there = len(dataclasses.replace(protocol.real, take=All(), **every).clips(real))
-    drawn = {
-        "take": WithoutReplacement(count) if count <= there else WithReplacement(count),
+    available = len(dataclasses.replace(protocol.real, take=All(), **every).clips(real))
+    draw = {
+        "take": WithoutReplacement(count) if count <= available else WithReplacement(count),
         **every,
     }
     rules = protocol.generated
-    source = rules.source and dataclasses.replace(rules.source, **drawn)
+    source = rules.source and dataclasses.replace(rules.source, **draw)
     return dataclasses.replace(
         protocol,
-        real=dataclasses.replace(protocol.real, **drawn),
+        real=dataclasses.replace(protocol.real, **draw),
         generated=dataclasses.replace(rules, count=count, each=1, source=source),
         measures=tuple(
             dataclasses.replace(m, bootstrap=None) if isinstance(m, Frechet) else m
@@ -58,7 +65,7 @@ def few(protocol, real, count: int, metrics: list[str]):
 
 
 def write(folder: Path, rules, count: int) -> None:
-    """Samples: files of noise, and links to them."""
+    """Writes samples: DIFFERENT files of noise, and links to them."""
     folder.mkdir(parents=True)
     shape = (rules.span, *sides(rules.size or 64), 3)
     for i in range(count):
@@ -70,12 +77,12 @@ def write(folder: Path, rules, count: int) -> None:
         file.with_suffix(".txt").write_text(f"noise {i}")
 
 
-def compile_all(protocol, made, real) -> None:
-    """Every network once, for one clip; a batch is as large for more of them."""
+def compile_all(protocol, samples, real) -> None:
+    """Runs every network on one clip; batches of more clips have the same shape."""
     for one in protocol.measures:
-        clips = made
+        clips = samples
         if one.against == "pairs":
-            clips = Pairs(made, (protocol.generated.source or protocol.real).clips(real), 1)
+            clips = Pairs(samples, (protocol.generated.source or protocol.real).clips(real), 1)
         one.features(clips[0]["video"][None])
 
 
@@ -83,12 +90,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("names", nargs="*", help="which protocols (default: all)")
+    parser.add_argument("names", nargs="*", help="protocols (default: all)")
     parser.add_argument("--real", required=True, help="a folder of videos")
-    parser.add_argument("--clips", type=int, default=4, help="samples, and real clips")
-    parser.add_argument("--metric", action="append", default=[], help="only this one of each")
+    parser.add_argument(
+        "--clips",
+        type=int,
+        default=4,
+        help="number of samples and of real clips (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--metric",
+        action="append",
+        default=[],
+        help="only this metric of each protocol; may be repeated",
+    )
     parser.add_argument("--generated", help="a folder of samples (default: noise)")
-    parser.add_argument("--keep", type=Path, help="a folder for samples and features")
+    parser.add_argument("--keep", type=Path, help="a folder that keeps samples and features")
     args = parser.parse_args()
     real = collect(args.real)
     for name in args.names or PROTOCOLS:
@@ -96,26 +113,26 @@ def main() -> None:
         with keep as folder:
             samples = Path(args.generated or Path(folder) / name / str(args.clips))
             try:
-                protocol = few(PROTOCOLS[name], real, args.clips, args.metric)
+                protocol = small_protocol(PROTOCOLS[name], real, args.clips, args.metric)
                 if not samples.exists():
                     write(samples, protocol.generated, args.clips)
-                made = protocol.generated.clips(collect(samples), args.clips)
+                generated = protocol.generated.clips(collect(samples), args.clips)
                 began = time.monotonic()
-                compile_all(protocol, made, real)
+                compile_all(protocol, generated, real)
                 compiled, before = time.monotonic(), time.process_time()
-                result = measure(protocol, "noise", made, real, Path(folder) / "statistics")
+                result = measure(protocol, "noise", generated, real, Path(folder) / "statistics")
                 spent, used = time.monotonic() - compiled, time.process_time() - before
             except (ValueError, OSError) as error:
                 print(f"{name:<44} FAILED: {error}", flush=True)
                 continue
-        looked = args.clips * (2 if protocol.compared else 1)
-        wanted = clock(spent / args.clips * WANTED)
+        clips = args.clips * (2 if protocol.has_reference else 1)
+        extrapolated = clock(spent / args.clips * EXTRAPOLATED)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        told = "  ".join(f"{k} {v['value']:.4g}" for k, v in result.values.items())
+        values = "  ".join(f"{k} {v['value']:.4g}" for k, v in result.values.items())
         print(
-            f"{name:<44} compiled in {compiled - began:.0f} s, {spent / looked:.2f} s a clip, "
-            f"{used / looked:.2f} s of CPU, {WANTED:,} each {wanted} (extrapolated), "
-            f"peak {peak:.2f} GiB  {told}", flush=True,
+            f"{name:<44} compiled in {compiled - began:.0f} s, {spent / clips:.2f} s a clip, "
+            f"{used / clips:.2f} s of CPU, {EXTRAPOLATED:,} each {extrapolated} (extrapolated), "
+            f"peak {peak:.2f} GiB  {values}", flush=True,
         )  # fmt: skip
 
 

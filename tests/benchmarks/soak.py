@@ -1,19 +1,18 @@
-"""A run that is stopped, killed and damaged again and again ends as one that was left alone.
+"""A run that is stopped, killed and damaged again and again equals an undisturbed one.
 
     python tests/benchmarks/soak.py [--steps 2000] [--workdir DIR] [--seed 0]
 
-Two runs of one tiny experiment, each a `vdm-jax train` process: one is left alone; the other gets
-SIGTERM or SIGKILL, at random, after a random time within a few seconds, and is started again until
-it is done. On the way, once each:
+Runs one tiny experiment twice by `vdm-jax train`. One run is undisturbed. The other gets SIGTERM or
+SIGKILL at random, after a random time of a few seconds, and restarts until it has finished. Once
+each, it also meets:
 
-  corrupted  the newest checkpoint's largest files are cut short after a kill: the run has to go on
+  corrupted  after a kill, the newest checkpoint's largest files are truncated: the run must resume
              from the one before;
-  full       the disk is full. For that the process may not write files larger than 32 kB
-             (RLIMIT_FSIZE): the operating system refuses the arrays of every checkpoint, in the
-             middle of a write, as on a full disk, and no write is imitated. The run has to end with
-             an error, and without a checkpoint that is half there.
+  full       the disk is full: the process may not write files larger than 32 kB (RLIMIT_FSIZE), so
+             the operating system refuses every checkpoint's arrays in mid-write, as on a full disk;
+             no write is imitated. The run must end with an error and leave no partial checkpoint.
 
-Passes if the last checkpoints of both hold the same bits, and the log has every line once.
+Passes if the last checkpoints of both are bit-identical and the log has every line once.
 """
 
 import argparse
@@ -33,7 +32,7 @@ from pathlib import Path
 import numpy as np
 
 TESTS = Path(__file__).resolve().parents[1]
-SMALLEST = 32 * 2**10  # bytes; less than any array of a checkpoint, more than a line of the log
+SMALLEST = 32 * 2**10  # bytes: below any array of a checkpoint, above a line of the log
 EXPERIMENT = """
 import tiny
 from vdm_jax.checkpoints import Checkpoints
@@ -48,8 +47,15 @@ def experiment():
 
 @dataclasses.dataclass(frozen=True)
 class Soak:
-    """How long, and how rough: `damages` come one after another, and are followed by SIGTERMs and
-    SIGKILLs to the end, `longest` seconds apart at most."""
+    """Parameters of the test.
+
+    steps: training steps of both runs.
+    every: steps between checkpoints.
+    longest: largest time between two disturbances, in seconds.
+    damages: the first disturbances, in order; SIGTERM and SIGKILL at random follow.
+    most: number of random disturbances, after which the run is left to finish.
+    seed: of the random times and signals.
+    """
 
     steps: int = 2000
     every: int = 20
@@ -59,7 +65,7 @@ class Soak:
     seed: int = 0
 
     def write(self, folder: Path) -> Path:
-        """The experiment's file."""
+        """Writes the experiment's file; its path."""
         file = folder / "soak.py"
         log_every = self.every // 2
         text = EXPERIMENT.format(steps=self.steps, every=self.every, log_every=log_every)
@@ -67,14 +73,14 @@ class Soak:
         return file
 
     def run(self, folder: Path) -> Counter:
-        """Both runs; what was done to the second.
+        """Runs both; counts of what disturbed the second.
 
         Raises:
-          AssertionError: it is not what the first is.
+          AssertionError: the second differs from the first.
         """
         file, rng, done = self.write(folder), random.Random(self.seed), Counter()
         whole, rough = folder / "whole", folder / "rough"
-        ended(started(file, whole), 0)
+        wait_for_exit(start(file, whole), 0)
         while (newest(rough) or 0) < self.steps:
             number = sum(done.values())
             assert number < self.most + len(self.damages), f"no end in sight: {done}"
@@ -88,20 +94,20 @@ class Soak:
         return done
 
     def disturb(self, what: str, file: Path, workdir: Path, rng: random.Random) -> int:
-        """Starts the run and does this to it; 1, or 0 if it was done before that."""
+        """Starts the run and disturbs it; 1, or 0 if the run finished first."""
         before = newest(workdir) or 0
         if what == "nothing":
-            return ended(started(file, workdir), 0)
+            return wait_for_exit(start(file, workdir), 0)
         if what == "full":
-            ended(started(file, workdir, largest=SMALLEST), None)
-            assert (newest(workdir) or 0) <= before, "half a checkpoint passes for a whole one"
+            wait_for_exit(start(file, workdir, largest=SMALLEST), None)
+            assert (newest(workdir) or 0) <= before, "a partial checkpoint counts as a complete one"
             return 1
-        process = started(file, workdir)
-        # What is corrupted is not the only checkpoint: the run has something to go back to.
+        process = start(file, workdir)
+        # The run keeps an older checkpoint besides the corrupted one.
         wait_for(process, workdir, max(before, self.every) + 1 if what == "corrupted" else before)
         time.sleep(rng.uniform(0, self.longest))
         if process.poll() is not None:
-            return ended(process, 0)
+            return wait_for_exit(process, 0)
         process.send_signal(signal.SIGTERM if what == "SIGTERM" else signal.SIGKILL)
         process.communicate()
         by_signal = (128 + signal.SIGTERM, -signal.SIGTERM, -signal.SIGKILL)
@@ -111,7 +117,7 @@ class Soak:
         return 1
 
     def compare(self, file: Path, whole: Path, rough: Path) -> None:
-        """Refuses runs that are not the same."""
+        """Asserts that both runs have the same state and log."""
         a, b = (state(file, folder) for folder in (whole, rough))
         assert int(a["step"]) == self.steps and a.keys() == b.keys()
         for name in a:
@@ -124,8 +130,8 @@ class Soak:
         assert steps[1] == sorted(set(steps[1])) and set(steps[0]) <= set(steps[1])
 
 
-def started(file: Path, workdir: Path, largest: int | None = None) -> subprocess.Popen:
-    """`vdm-jax train`, which may write files of at most so many bytes."""
+def start(file: Path, workdir: Path, largest: int | None = None) -> subprocess.Popen:
+    """Starts `vdm-jax train`; `largest` bounds the files it may write, in bytes."""
 
     def limit():
         if largest is not None:
@@ -142,22 +148,22 @@ def started(file: Path, workdir: Path, largest: int | None = None) -> subprocess
     )
 
 
-def ended(process: subprocess.Popen, status: int | None) -> int:
-    """0, once the process has ended with this status, or, for None, with one that is not 0."""
-    told, _ = process.communicate(timeout=3600)
+def wait_for_exit(process: subprocess.Popen, status: int | None) -> int:
+    """Waits until the process exits, with this status or, for None, with a nonzero one; 0."""
+    output, _ = process.communicate(timeout=3600)
     right = process.returncode == status if status is not None else process.returncode != 0
-    assert right, f"status {process.returncode}:\n{told[-4000:]}"
+    assert right, f"status {process.returncode}:\n{output[-4000:]}"
     return 0
 
 
 def newest(workdir: Path) -> int | None:
-    """The step of the newest checkpoint that says it is whole."""
+    """The step of the newest complete checkpoint."""
     steps = [int(p.name) for p in (workdir / "checkpoints").glob("*") if p.name.isdigit()]
     return max(steps, default=None)
 
 
 def wait_for(process: subprocess.Popen, workdir: Path, step: int) -> None:
-    """Until the process writes its log, and there is a checkpoint as late as `step`."""
+    """Waits until the process writes its log and a checkpoint of `step` or later exists."""
     log, began = workdir / "metrics.jsonl", time.time()
     while process.poll() is None:
         fresh = log.exists() and log.stat().st_mtime > began and log.stat().st_size > 0
@@ -167,26 +173,26 @@ def wait_for(process: subprocess.Popen, workdir: Path, step: int) -> None:
 
 
 def corrupt(workdir: Path) -> None:
-    """Cuts the files of the newest checkpoint short that hold its arrays."""
+    """Truncates the files of the newest checkpoint that hold its arrays."""
     newest_ = workdir / "checkpoints" / str(newest(workdir))
-    cut = [f for f in newest_.rglob("*") if f.is_file() and f.stat().st_size > SMALLEST]
-    assert cut, f"nothing to cut in {newest_}"
-    for file in cut:
+    files = [f for f in newest_.rglob("*") if f.is_file() and f.stat().st_size > SMALLEST]
+    assert files, f"no file to truncate in {newest_}"
+    for file in files:
         os.truncate(file, 100)
 
 
 def state(file: Path, workdir: Path) -> dict[str, np.ndarray]:
-    """Every array of a run's newest checkpoint."""
+    """The arrays of a run's newest checkpoint, by path."""
     import jax
 
     from vdm_jax import training
     from vdm_jax.checkpoints import Store
-    from vdm_jax.training import loop
+    from vdm_jax.training import resuming
 
     experiment, store = training.load(file), Store(workdir)
-    found, _, _ = loop.start(experiment, experiment.mesh.build(), store, None)
+    restored, _, _ = resuming.restore_or_init(experiment, experiment.mesh.build(), store, None)
     store.close()
-    leaves = jax.tree_util.tree_leaves_with_path(found)
+    leaves = jax.tree_util.tree_leaves_with_path(restored)
     return {
         jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf)
         for path, leaf in leaves
@@ -203,8 +209,8 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     done = Soak(steps=args.steps, seed=args.seed).run(folder)
-    told = ", ".join(f"{count} {what}" for what, count in sorted(done.items()) if count)
-    print(f"{args.steps} steps in {time.monotonic() - began:.0f} s, with {told}: the same bits")
+    counts = ", ".join(f"{count} {what}" for what, count in sorted(done.items()) if count)
+    print(f"{args.steps} steps in {time.monotonic() - began:.0f} s, with {counts}: bit-identical")
 
 
 if __name__ == "__main__":

@@ -1,19 +1,18 @@
-"""A training step of our video U-Net against video-diffusion-pytorch's, on the CPU or a GPU.
+"""A training step of our video U-Net against video-diffusion-pytorch's, on a CPU or a GPU.
 
     pip install -e '.[benchmark]'
     pip install --no-deps video-diffusion-pytorch==0.7.0   # it asks for torchvision, to write GIFs
     python tests/benchmarks/training_step.py [--device gpu] [--rounds 5] [--steps 1]
 
-On the CPU both train in float32 on clips of 4x8x32x32x3 (b f h w c) with 32, 64 and 128 channels;
-on a GPU, where torch compiles the rival's network and loss, in bfloat16 on 8x16x64x64x3 with 128,
-256 and 512. Forward, backward, Adam. Each side is a process of its own, with all cores, and only
-one works at a time; rounds alternate. Seconds are medians over the rounds, by the clock and by the
-CPU time of all threads, which other work on the machine disturbs less. Memory on the CPU is the
-peak of the process: above what it held after its imports, compilation included, and above what it
-held before its first step, which is what steps need; on a GPU, what was allocated there. Ratios are
-ours / theirs: below 1 is ours ahead.
+CPU: float32, clips of 4x8x32x32x3 (b f h w c), 32, 64 and 128 channels. GPU: bfloat16,
+8x16x64x64x3, 128, 256 and 512 channels, with torch compiling the rival's network and loss. A step
+is forward, backward and Adam. Each side is a process with all cores, and only one works at a time;
+rounds alternate. Seconds are medians over the rounds, by the clock and by the CPU time of all
+threads (less disturbed by other work). CPU memory is the process's peak above its imports,
+compilation included ("peak memory"), and above its size before the first step ("of steps"); GPU
+memory is what was allocated. Ratios are ours / theirs: below 1 is ours ahead.
 
-What each computes (sizes are close, networks are not the same):
+What each computes (similar sizes, different networks):
 
   video-diffusion-pytorch   `Unet3D(dim=32, dim_mults=(1, 2, 4))`, 3.2 M parameters. Per level two
       residual blocks, linear spatial attention and temporal attention, down and up; full spatial
@@ -43,7 +42,7 @@ import psutil
 
 
 class Sizes(NamedTuple):
-    """What is trained: clips, the channels of the upper level, the type that both compute in."""
+    """Batch of clips, channels of the first level, and the dtype of both sides."""
 
     batch: int
     frames: int
@@ -57,7 +56,7 @@ WIDTHS = (1, 2, 4)
 
 
 def ours(device: str):
-    """Our step: imports, then a generator of parameters, compile time, and steps."""
+    """Our side; yields after imports, then (parameters, compile seconds), then MiB of each step."""
     os.environ["JAX_PLATFORMS"] = {"cpu": "cpu", "gpu": "cuda"}[device]
     import jax
     import numpy as np
@@ -83,7 +82,7 @@ def ours(device: str):
     shape = (sizes.batch, sizes.frames, sizes.size, sizes.size, 3)
     batch = {"video": jax.device_put(random.integers(0, 256, shape).astype(np.uint8))}
 
-    # Named by nobody, as in `vdm-jax train`: what was compiled to begin with goes when it is done.
+    # As in `vdm-jax train`, no name keeps the initialization's program alive.
     state, frozen = jax.jit(partial(training.init, task, optimizer, batch=batch))(jax.random.key(0))
     jax.block_until_ready(state)
     start = time.perf_counter()
@@ -98,7 +97,7 @@ def ours(device: str):
 
 
 def theirs(device: str):
-    """The rival's step, in the same parts."""
+    """The rival's side, with the same yields."""
     torchvision = types.ModuleType("torchvision")
     torchvision.transforms = types.SimpleNamespace(ToTensor=lambda: None)
     torchvision.utils = None
@@ -109,8 +108,8 @@ def theirs(device: str):
 
     torch.set_num_threads(os.cpu_count() or 1)
     torch.manual_seed(0)
-    torch._dynamo.config.recompile_limit = 64  # a graph for each of its widths, not eight in all
-    # Compiled by torch 2.11 its norms end the backward pass on a GPU: the gradient's shape is off.
+    torch._dynamo.config.recompile_limit = 64  # it needs a graph per width; the default limit is 8
+    # torch 2.11 compiles its norms to a backward pass whose gradient has a wrong shape on GPUs.
     rival.LayerNorm.forward = torch.compiler.disable(rival.LayerNorm.forward)
     yield
     sizes, gpu = SIZES[device], device == "gpu"
@@ -135,12 +134,12 @@ def theirs(device: str):
 
 
 def resident() -> float:
-    """The most that this process held so far, MiB."""
+    """Peak memory of this process so far, MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux: KiB
 
 
-def held() -> float:
-    """What this process holds now, MiB."""
+def memory() -> float:
+    """Memory of this process, MiB."""
     return psutil.Process().memory_info().rss / 2**20
 
 
@@ -148,15 +147,15 @@ SIDES = {"vdm_jax": ours, "video-diffusion-pytorch": theirs}
 
 
 def serve(side: str, device: str) -> None:
-    """The working process: a line in is a number of steps, a line out is what they took."""
+    """A side's process: reads numbers of steps, a line each; answers with times and memory."""
     work = SIDES[side](device)
     next(work)
     imported = resident() if device == "cpu" else 0.0
     parameters, compile_seconds = next(work)
-    before = held() if device == "cpu" else 0.0
+    before = memory() if device == "cpu" else 0.0
     began = time.perf_counter()
     next(work)
-    first = compile_seconds + time.perf_counter() - began  # torch compiles when it is called
+    first = compile_seconds + time.perf_counter() - began  # torch compiles at its first call
     print(json.dumps({"parameters": parameters, "first_seconds": first}), flush=True)
     for line in sys.stdin:
         steps, wall, cpu = int(line), time.perf_counter(), time.process_time()
@@ -173,11 +172,11 @@ def serve(side: str, device: str) -> None:
 
 
 def measure(device: str, rounds: int, steps: int) -> dict[str, dict[str, float]]:
-    """Both sides, in turns."""
+    """Medians of both sides, which take turns."""
     command = [sys.executable, __file__, "--device", device, "--side"]
     pipe = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     workers, results, log = {}, {}, {side: [] for side in SIDES}
-    for side in SIDES:  # one after the other: neither compiles while the other does
+    for side in SIDES:  # one after the other: no two compile at once
         workers[side] = subprocess.Popen([*command, side], **pipe)
         results[side] = _answer(workers[side], side)
     for _ in range(rounds):
@@ -203,7 +202,7 @@ def _answer(worker: subprocess.Popen, side: str) -> dict[str, float]:
 
 
 def report(device: str, results: dict[str, dict[str, float]]) -> None:
-    """A table for people, a line of JSON for machines."""
+    """Prints a table and a line of JSON."""
     ours, theirs = results.values()
     compared = ("seconds", "cpu_seconds", "peak_mib", "steps_mib")
     ratios = {name: ours[name] / theirs[name] for name in compared}
@@ -227,8 +226,12 @@ def report(device: str, results: dict[str, dict[str, float]]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Our training step against the rival's.")
     parser.add_argument("--device", choices=SIZES, default="cpu")
-    parser.add_argument("--rounds", type=int, default=5, help="turns of each side")
-    parser.add_argument("--steps", type=int, default=1, help="training steps in a turn")
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="turns of each side (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--steps", type=int, default=1, help="training steps a turn (default: %(default)s)"
+    )
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.side:

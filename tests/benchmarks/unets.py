@@ -1,4 +1,4 @@
-"""Denoising tasks with the levels of their U-Nets changed, for benchmarks that compare them."""
+"""Changes to the levels of a denoising task's U-Net, for benchmarks that compare them."""
 
 import dataclasses
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from vdm_jax import models, nn, training
 def with_levels(
     task: training.Denoising, change: Callable[[models.Level], models.Level]
 ) -> training.Denoising:
-    """The task with every level of its U-Net changed."""
+    """The task with `change` applied to every level of its U-Net."""
 
     def changed(model):
         if isinstance(model, models.Patched):
@@ -19,8 +19,10 @@ def with_levels(
     return dataclasses.replace(task, model=changed(task.model))
 
 
-def reading(level: models.Level, implementation: nn.AttentionImplementation) -> models.Level:
-    """The level with attention over space that reads so."""
+def with_implementation(
+    level: models.Level, implementation: nn.AttentionImplementation
+) -> models.Level:
+    """The level with this implementation of spatial attention."""
     mixers = tuple(
         m.clone(implementation=implementation) if type(m) is nn.SpatialAttention else m
         for m in level.mixers

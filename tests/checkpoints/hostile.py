@@ -1,6 +1,6 @@
-"""Files of weights that lie, by the thousand, and a watch over what reading them does."""
+"""Fuzzing of weights files: mutated files, and an audit of code execution and memory."""
 
-import encodings.cp437  # noqa: F401  read names of zip files, and imported only then
+import encodings.cp437  # noqa: F401  zipfile imports it on the first read
 import io
 import json
 import re
@@ -17,7 +17,7 @@ import torch_format
 from torch_format import Call, Name, Raw, tensor
 
 from vdm_jax.checkpoints import CheckpointError, read_weights, safetensors
-from vdm_jax.checkpoints.tensors import Held
+from vdm_jax.checkpoints.tensors import InMemoryTensors
 
 X = np.arange(24, dtype=np.float32).reshape(4, 6)
 TREE = {"a.weight": X, "a.bias": np.ones(6, np.float16), "n": np.array(3)}
@@ -26,67 +26,67 @@ FORBIDDEN = ("exec", "compile", "os.", "subprocess.", "pickle.", "socket.", "cty
 ALLOWED = ("os.listdir", "os.scandir")
 
 
-class Watch:
-    """What happened while somebody watched: audit events of code, and the most memory held."""
+class Audit:
+    """The audit events of code execution, and the peak of memory in bytes, inside `audited`."""
 
     def __init__(self):
         self.events: list[str] = []
         self.peak = 0
 
 
-_watching: list[Watch] = []
+_active: list[Audit] = []
 
 
-def _hear(event: str, arguments: tuple) -> None:
-    if _watching and event.startswith(FORBIDDEN) and event not in ALLOWED:
-        _watching[-1].events.append(event)
+def _record(event: str, arguments: tuple) -> None:
+    if _active and event.startswith(FORBIDDEN) and event not in ALLOWED:
+        _active[-1].events.append(event)
 
 
-sys.addaudithook(_hear)
+sys.addaudithook(_record)
 
 
 @contextmanager
-def watched() -> Iterator[Watch]:
-    """Watches this process: code that is run or compiled, and memory of Python and numpy."""
-    watch = Watch()
+def audited() -> Iterator[Audit]:
+    """Records code that is run or compiled, and the memory of Python and numpy."""
+    audit = Audit()
     tracemalloc.start()
-    _watching.append(watch)
+    _active.append(audit)
     try:
-        yield watch
+        yield audit
     finally:
-        _watching.pop()
-        watch.peak = tracemalloc.get_traced_memory()[1]
+        _active.pop()
+        audit.peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
 
 
 def originals(folder: Path) -> dict[str, bytes]:
-    """One honest file of each kind by its suffix."""
-    safetensors.write_file(folder / "honest", Held(TREE), metadata={"step": "1"})
-    honest = (folder / "honest").read_bytes()
-    (folder / "honest").unlink()
+    """A valid file of each format, by file name."""
+    safetensors.write_file(folder / "valid", InMemoryTensors(TREE), metadata={"step": "1"})
+    valid = (folder / "valid").read_bytes()
+    (folder / "valid").unlink()
     nested = {"epoch": 1, "state_dict": TREE}
     arrays = io.BytesIO()
     np.savez_compressed(arrays, **TREE)
-    index = bundle_format.write(folder / "d", TREE, bundle_format.literal)  # its data stay
+    index = bundle_format.write(folder / "d", TREE, bundle_format.literal)  # the data file stays
     return {
-        "a.safetensors": honest,
+        "a.safetensors": valid,
         "a.pt": torch_format.new(nested),
-        "b.pt": torch_format.old(nested),
+        "b.pt": torch_format.legacy(nested),
         "c.npz": arrays.getvalue(),
         "d.index": index.read_bytes(),
     }
 
 
-def flipped(random, data: bytes) -> bytes:
-    """A few bits turned over."""
+def flip_bits(random, data: bytes) -> bytes:
+    """Flips some bits."""
     changed = bytearray(data)
     for _ in range(random.integers(1, 9)):
         changed[random.integers(len(data))] ^= 1 << random.integers(8)
     return bytes(changed)
 
 
-def shortened(random, data: bytes) -> bytes:
-    """Cut off somewhere, or with a piece missing, or with a piece too many."""
+def cut(random, data: bytes) -> bytes:
+    """Truncates, removes a piece, or repeats a piece."""
     first, last = sorted(random.integers(len(data), size=2))
     piece = data[first:last]
     return [data[:first], data[:first] + data[last:], data[:last] + piece + data[last:]][
@@ -94,8 +94,8 @@ def shortened(random, data: bytes) -> bytes:
     ]
 
 
-def huge(random, data: bytes) -> bytes:
-    """A number somewhere that is far too large."""
+def enlarge(random, data: bytes) -> bytes:
+    """Replaces a number by one that is far too large."""
     number = NUMBERS[random.integers(len(NUMBERS))]
     if data[8:9] == b"{" and random.integers(4):  # a number in the header of a safetensors file
         end = 8 + int.from_bytes(data[:8], "little")
@@ -111,12 +111,17 @@ def huge(random, data: bytes) -> bytes:
     return data[:at] + (number % 256**width).to_bytes(width, "little") + data[at + width :]
 
 
-def strange(random, data: bytes) -> bytes:
-    """A header, an archive or a pickle that no honest program writes."""
+def forge(random, data: bytes) -> bytes:
+    """A header, an archive or a pickle that no program writes."""
     names = ("os.system", "builtins.eval", "posix.system", "subprocess.Popen", "torch.load")
     many = (2 ** int(random.integers(30, 63))).to_bytes(8, "little")
     call = Call(Name(*names[random.integers(5)].split(".")), ("echo ran > ran",))
-    lies = [{"count": 2**40}, {"shape": (2**33, 2**33)}, {"offset": 2**62}, {"strides": (0, 2**61)}]
+    false = [
+        {"count": 2**40},
+        {"shape": (2**33, 2**33)},
+        {"offset": 2**62},
+        {"strides": (0, 2**61)},
+    ]
     trees = [
         {"a": call},
         {"a": {"b": [call]}},
@@ -133,16 +138,16 @@ def strange(random, data: bytes) -> bytes:
         Raw(b"(" * int(random.integers(1, 10_000))),
         Raw(b"]" * int(random.integers(1, 10_000))),
         Raw(b"\x8b" + (2**31 - 1).to_bytes(4, "little")),
-        {"a": tensor(X, "0", **lies[random.integers(4)])},
+        {"a": tensor(X, "0", **false[random.integers(4)])},
         {1.5: tensor(X, "0"), ("a",): 1},
     ]  # fmt: skip
     tree = trees[random.integers(len(trees))]
     if data[8:9] != b"{":
-        form = torch_format.new if data[:2] == b"PK" else torch_format.old
-        made = form(tree, **{"0": X})
+        form = torch_format.new if data[:2] == b"PK" else torch_format.legacy
+        content = form(tree, **{"0": X})
         if random.integers(3) == 0:
-            return flipped(random, made)
-        return made
+            return flip_bits(random, content)
+        return content
     entry = {"dtype": "F32", "shape": [2**31, 2**31], "data_offsets": [0, 4]}
     headers = [
         {"a": entry},
@@ -161,29 +166,31 @@ def strange(random, data: bytes) -> bytes:
     return len(text).to_bytes(8, "little") + text + bytes(4)
 
 
-def compressed(random, data: bytes) -> bytes:
-    """An archive that claims to hold more than it does."""
-    pickle = torch_format.pickled({"a": tensor(np.zeros(10**6, np.uint8), "0")})
+def bomb(random, data: bytes) -> bytes:
+    """An archive that states a much larger size than it has."""
+    pickle = torch_format.dumps({"a": tensor(np.zeros(10**6, np.uint8), "0")})
     members = {"a/data.pkl": pickle, "a/data/0": bytes(10**6)}
-    bomb = torch_format.archive(members, compression=8)
+    archive = torch_format.archive(members, compression=8)
     if random.integers(2):
-        bomb = torch_format.archive({"a/data.pkl": pickle, "a/data/0": bomb})
-    # The directory once more, and a member that points at the directory.
-    return bomb if random.integers(2) else bomb[:-22] + bomb[bomb.index(b"PK\x01\x02") :]
+        archive = torch_format.archive({"a/data.pkl": pickle, "a/data/0": archive})
+    # Optionally with a second directory, and a member that points at the directory.
+    repeated = archive[:-22] + archive[archive.index(b"PK\x01\x02") :]
+    return archive if random.integers(2) else repeated
 
 
-MUTATIONS = (flipped, shortened, huge, strange, compressed)
+MUTATIONS = (flip_bits, cut, enlarge, forge, bomb)
 
 
-def judge(folder: Path, count: int, seed: int = 0) -> Counter:
-    """Reads `count` mutated files and counts what came of them.
+def fuzz(folder: Path, count: int, seed: int = 0) -> Counter:
+    """Reads `count` mutated files and counts the outcomes.
 
-    Raises AssertionError, with the file left in place, where one runs code, ends in anything but
-    an array or one line, or takes much more memory than it is large.
+    Raises:
+      AssertionError: a file, which stays in `folder`, runs code, raises something other than a
+        one-line `CheckpointError`, or takes much more memory than its size.
     """
     random, outcomes = np.random.default_rng(seed), Counter()
     kinds = list(originals(folder).items())
-    for name, data in kinds:  # importing what reading needs is code that is run, once
+    for name, data in kinds:  # a first read, since it imports modules
         (folder / name).write_bytes(data)
         assert attempt(folder / name) == "read"
     for _ in range(count):
@@ -191,17 +198,17 @@ def judge(folder: Path, count: int, seed: int = 0) -> Counter:
         mutation = MUTATIONS[random.choice(5, p=(0.3, 0.2, 0.2, 0.25, 0.05))]
         path = folder / name
         path.write_bytes(mutation(random, data))
-        with watched() as watch:
+        with audited() as audit:
             outcome = attempt(path)
-        assert not watch.events, (path, watch.events)
-        assert watch.peak < 2**20 + 64 * path.stat().st_size, (path, watch.peak)
+        assert not audit.events, (path, audit.events)
+        assert audit.peak < 2**20 + 64 * path.stat().st_size, (path, audit.peak)
         assert not Path("ran").exists(), path
         outcomes[f"{mutation.__name__}: {outcome}"] += 1
     return outcomes
 
 
 def attempt(path: Path) -> str:
-    """Reads every array of a file: "read", or "refused" in one line."""
+    """Reads every array of a file: "read", or "refused" after a one-line error."""
     try:
         read = read_weights(path)
         total = 0

@@ -1,4 +1,4 @@
-"""TensorFlow's checkpoints: real indices are read whole, damaged and dishonest ones are refused."""
+"""TensorFlow checkpoints: published indices are read, damaged and false ones are refused."""
 
 import bundle_format
 import hostile
@@ -18,7 +18,7 @@ TENSORS = {
 }
 
 
-def refused(path) -> str:
+def error_of(path) -> str:
     with pytest.raises(CheckpointError) as error:
         dict(read_weights(path))
     assert "\n" not in str(error.value)
@@ -26,12 +26,12 @@ def refused(path) -> str:
 
 
 @pytest.mark.parametrize("compress", [None, bundle_format.literal])
-def test_what_is_written_is_read(tmp_path, compress):
+def test_reading_is_the_inverse_of_writing(tmp_path, compress):
     index = bundle_format.write(tmp_path / "model.ckpt", TENSORS, compress)
     for path in (index, tmp_path / "model.ckpt"):
-        with hostile.watched() as seen:
+        with hostile.audited() as audit:
             read = read_weights(path)
-        assert isinstance(read, Bundle) and not seen.events
+        assert isinstance(read, Bundle) and not audit.events
         assert list(read) == sorted(TENSORS)
         for name, array in TENSORS.items():
             assert read.shape(name) == array.shape and read.dtype(name) == array.dtype
@@ -45,10 +45,10 @@ def test_the_published_indices_of_i3d(real_clips):
     for entries in (scratch, imagenet, hub):
         assert len(entries) == 230 and set(entries) == set(scratch)
         assert sum(e.nbytes for e in entries.values()) == 50_818_176
-        ends = 0  # the tensors lie one behind the other
+        end = 0  # the tensors are contiguous
         for entry in sorted(entries.values(), key=lambda e: e.offset):
-            assert entry.offset == ends and entry.dtype == np.float32
-            ends += entry.nbytes
+            assert entry.offset == end and entry.dtype == np.float32
+            end += entry.nbytes
     start = "RGB/inception_i3d/"
     for name, shape, crc in (
         ("Logits/Conv3d_0c_1x1/conv_3d/w", (1, 1, 1, 1024, 400), 2968598036),
@@ -56,7 +56,7 @@ def test_the_published_indices_of_i3d(real_clips):
         ("Conv3d_1a_7x7/conv_3d/w", (7, 7, 7, 3, 64), 1008621070),
     ):
         assert scratch[start + name].shape == shape and scratch[start + name].crc32c == crc
-    # The module of TensorFlow Hub is the checkpoint from scratch, with broader statistics.
+    # The TensorFlow Hub module is the scratch checkpoint with five-axis statistics.
     for name, entry in scratch.items():
         wide = (1, 1, 1, 1, *entry.shape) if "batch_norm" in name else entry.shape
         assert hub[name].crc32c == entry.crc32c != imagenet[name].crc32c
@@ -69,48 +69,48 @@ def test_the_published_indices_of_i3d(real_clips):
         assert published.bytes == published.size + data
 
 
-def test_damage_and_absence_are_named(tmp_path):
+def test_damaged_and_missing_files_are_errors(tmp_path):
     index = bundle_format.write(tmp_path / "model.ckpt", TENSORS)
     data, good = tmp_path / "model.ckpt.data-00000-of-00001", index.read_bytes()
     whole = data.read_bytes()
     data.write_bytes(whole[:-1])
-    assert "it is not all there" in refused(index)
+    assert "it is truncated" in error_of(index)
     changed = bytearray(whole)
     changed[whole.index(TENSORS["RGB/a/w"].tobytes()) + 7] ^= 64
     data.write_bytes(changed)
-    assert "RGB/a/w has CRC-32C" in refused(index)
+    assert "RGB/a/w has CRC-32C" in error_of(index)
     data.unlink()
-    assert f"there is no file {data}" in refused(index)
+    assert f"its data file {data} is missing" in error_of(index)
     for end in (0, 30, 100, len(good) - 1):
         index.write_bytes(good[:end])
-        assert "not a whole index" in refused(index)
+        assert "not a valid index" in error_of(index)
     for at in (3, 50, len(good) // 2):
         index.write_bytes(good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
-        assert "another checksum" in refused(index)
+        assert "a wrong checksum" in error_of(index)
 
 
-LIES = {
+FALSE = {
     "a size": ({"size": 2**40}, "bytes, or is in slices"),
-    "a place": ({"place": 2**50}, "it is not all there"),
-    "a file": ({"shard": 3}, "in other files"),
+    "an offset": ({"offset": 2**50}, "it is truncated"),
+    "a file": ({"shard": 3}, "outside its 1 data files"),
     "a type": ({"dtype": 2}, "bytes, or is in slices"),
 }
 
 
-@pytest.mark.parametrize("lie", LIES)
-def test_lies_are_refused(tmp_path, lie):
-    said, reason = LIES[lie]
-    index = bundle_format.write(tmp_path / "a", TENSORS, lies={"RGB/a/w": said})
-    with hostile.watched() as seen:
-        assert reason in refused(index)
-    assert seen.peak < 2**21
+@pytest.mark.parametrize("kind", FALSE)
+def test_false_entries_are_errors(tmp_path, kind):
+    values, reason = FALSE[kind]
+    index = bundle_format.write(tmp_path / "a", TENSORS, false={"RGB/a/w": values})
+    with hostile.audited() as audit:
+        assert reason in error_of(index)
+    assert audit.peak < 2**21
 
 
-def test_a_compressed_block_cannot_grow_without_end(tmp_path):
-    for lie, reason in (
+def test_the_size_of_compressed_blocks_is_bounded(tmp_path):
+    for compress, reason in (
         (lambda data: bundle_format.varint(2**40) + data, "cannot be"),
-        (lambda data: bundle_format.varint(9) + b"\x01\x09", "was not there"),
+        (lambda data: bundle_format.varint(9) + b"\x01\x09", "from before its start"),
         (lambda data: bundle_format.varint(4) + bundle_format.literal(data)[2:], "larger than"),
     ):
-        index = bundle_format.write(tmp_path / "a", TENSORS, lie)
-        assert reason in refused(index)
+        index = bundle_format.write(tmp_path / "a", TENSORS, compress)
+        assert reason in error_of(index)

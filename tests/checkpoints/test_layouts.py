@@ -1,4 +1,4 @@
-"""Renaming tables: both directions are one table, and what does not fit is named."""
+"""Layouts: import and export are inverse, and mismatches are errors that name the tensor."""
 
 import jax
 import jax.numpy as jnp
@@ -8,8 +8,8 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from vdm_jax import parallel
 from vdm_jax.checkpoints import CheckpointError, Layout, Rule
-from vdm_jax.checkpoints.axes import copy_into, pack
-from vdm_jax.checkpoints.rules import convolution, dense, fill, norm, numbers
+from vdm_jax.checkpoints.rules import convolution, dense, fill_template, match_numbers, norm
+from vdm_jax.checkpoints.transposes import as_contiguous, copy_into
 
 LAYOUT = Layout(
     name="made",
@@ -22,12 +22,12 @@ LAYOUT = Layout(
         Rule("turned", "turned", "(k d) i -> i d k", sizes=(("k", 2),)),
         Rule("heads", "heads", "(k d) i -> i k d", sizes=(("k", 2),)),
     ),
-    beside=("other.*", "positions"),
-    repeats=(("norm.again", "norm.weight"),),
+    ignored=("other.*", "positions"),
+    duplicates=(("norm.again", "norm.weight"),),
 )
 
 
-def made(layers=2) -> dict[str, np.ndarray]:
+def tensors_of(layers=2) -> dict[str, np.ndarray]:
     shapes = {
         "norm.weight": (6,),
         "norm.bias": (6,),
@@ -44,7 +44,7 @@ def made(layers=2) -> dict[str, np.ndarray]:
     return {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
 
 
-def like() -> dict:
+def abstract_params() -> dict:
     shapes = {
         "norm": {"scale": (6,), "bias": (6,)},
         "left": (5,),
@@ -69,20 +69,20 @@ def like() -> dict:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16, jnp.bfloat16, np.int8])
 def test_import_then_export_gives_the_same_bytes(dtype):
-    tensors = {name: (a * 50).astype(dtype) for name, a in made().items()}
-    params = LAYOUT.to_params(tensors, like())
+    tensors = {name: (a * 50).astype(dtype) for name, a in tensors_of().items()}
+    params = LAYOUT.to_params(tensors, abstract_params())
     again = LAYOUT.to_foreign(params)
     assert set(again) == set(tensors)
     for name, tensor in tensors.items():
         assert again[name].tobytes() == tensor.tobytes(), name
         assert again[name].flags.c_contiguous
         assert again.dtype(name) == tensor.dtype
-    assert jax.tree.map(jnp.shape, params) == jax.tree.map(lambda x: x.shape, like())
+    assert jax.tree.map(jnp.shape, params) == jax.tree.map(lambda x: x.shape, abstract_params())
 
 
-def test_what_becomes_what():
-    tensors = made()
-    params = LAYOUT.to_params(tensors, like())
+def test_transpositions_and_stacking():
+    tensors = tensors_of()
+    params = LAYOUT.to_params(tensors, abstract_params())
     h = np.ones(6, np.float32)
     for n, x in enumerate("qkv"):
         one = tensors[f"layers.1.attn.to_{x}.weight"] @ h
@@ -94,15 +94,15 @@ def test_what_becomes_what():
     np.testing.assert_array_equal(params["turned"][:, 2, 1], tensors["turned"][5])
 
 
-def test_shapes_of_tensors_are_known_from_shapes_of_parameters():
-    tensors, foreign = made(), LAYOUT.to_foreign(like())
+def test_abstract_parameters_give_the_shapes_of_tensors():
+    tensors, foreign = tensors_of(), LAYOUT.to_foreign(abstract_params())
     assert {name: foreign.shape(name) for name in foreign} == {
         name: a.shape for name, a in tensors.items()
     }
 
 
-def test_tensors_are_read_once_in_their_order_and_placed_one_by_one(eight_devices):
-    tensors, reads, mesh = made(), [], parallel.Mesh(data=1, fsdp=8).build()
+def test_tensors_are_read_once_in_order_and_sharded_one_by_one(eight_devices):
+    tensors, reads, mesh = tensors_of(), [], parallel.Mesh(data=1, fsdp=8).build()
 
     class Lazy(dict):
         def __getitem__(self, name):
@@ -110,7 +110,7 @@ def test_tensors_are_read_once_in_their_order_and_placed_one_by_one(eight_device
             return super().__getitem__(name)
 
     split = NamedSharding(mesh, PartitionSpec(None, "fsdp"))
-    shapes = like()
+    shapes = abstract_params()
     shapes["heads"] = jax.ShapeDtypeStruct((5, 2, 3), jnp.float32)
     tensors["layers.0.attn.to_q.weight"] = np.ones((8, 6), np.float32)
     for x in "kv":
@@ -120,18 +120,18 @@ def test_tensors_are_read_once_in_their_order_and_placed_one_by_one(eight_device
     assert reads == list(dict.fromkeys(reads))
     assert sorted(reads) == sorted(tensors)
     assert [n for n in reads if "conv" in n] == [n for n in tensors if "conv" in n]
-    placed = params["block_0"]["qkv"]["kernel"]
-    assert placed.sharding == split and placed.dtype == jnp.bfloat16
+    kernel = params["block_0"]["qkv"]["kernel"]
+    assert kernel.sharding == split and kernel.dtype == jnp.bfloat16
     assert isinstance(params["heads"], np.ndarray)
 
 
-def test_what_else_is_in_the_file_is_left_alone():
-    tensors = made() | {"other.weight": np.ones(3), "positions": np.arange(5)}
+def test_ignored_and_duplicate_tensors():
+    tensors = tensors_of() | {"other.weight": np.ones(3), "positions": np.arange(5)}
     tensors["norm.again"] = tensors["norm.weight"]
-    LAYOUT.to_params(tensors, like())
+    LAYOUT.to_params(tensors, abstract_params())
     tensors["norm.again"] = tensors["norm.bias"]
-    with pytest.raises(CheckpointError, match=r"norm\.again should repeat norm\.weight"):
-        LAYOUT.to_params(tensors, like())
+    with pytest.raises(CheckpointError, match=r"norm\.again should equal norm\.weight"):
+        LAYOUT.to_params(tensors, abstract_params())
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_what_else_is_in_the_file_is_left_alone():
         ),
         (
             lambda t: t.update({"layers.2.conv.bias": t["both"]}),
-            r"layers\.2\.conv\.bias belongs nowhere .*did you mean 'layers\.[01]\.conv\.bias'",
+            r"layers\.2\.conv\.bias is no parameter .*did you mean 'layers\.[01]\.conv\.bias'",
         ),
         (
             lambda t: t.update({"both": np.ones(12)}),
@@ -160,65 +160,68 @@ def test_what_else_is_in_the_file_is_left_alone():
         ),
     ],
 )
-def test_what_does_not_fit_is_named(change, message):
-    tensors = made()
+def test_mismatches_are_errors(change, message):
+    tensors = tensors_of()
     change(tensors)
     with pytest.raises(CheckpointError, match=message):
-        LAYOUT.to_params(tensors, like())
+        LAYOUT.to_params(tensors, abstract_params())
 
 
-def test_shapes_that_are_known_are_compared_before_anything_is_read():
+def test_shapes_are_compared_before_reading():
     class Lazy(dict):
         def shape(self, name):
             return super().__getitem__(name).shape
+
+        def dtype(self, name):
+            return super().__getitem__(name).dtype
 
         def __getitem__(self, name):
             raise AssertionError(f"read {name}")
 
         __contains__ = __getitem__
 
-    tensors = Lazy(made() | {"heads": np.ones((6, 6))})
+    tensors = Lazy(tensors_of() | {"heads": np.ones((6, 6))})
     with pytest.raises(CheckpointError, match=r"heads is \(6, 6\), expected \(6, 5\)"):
-        LAYOUT.to_params(tensors, like())
+        LAYOUT.to_params(tensors, abstract_params())
 
 
-def test_parameters_without_a_tensor_are_named():
+def test_parameters_without_a_rule_are_errors():
     with pytest.raises(CheckpointError, match=r"block_0/con/bias; did you mean .*conv/bias"):
         LAYOUT.to_foreign({"block_0": {"con": {"bias": np.ones(3)}}})
-    with pytest.raises(CheckpointError, match=r"left and right together, and there is no right"):
+    with pytest.raises(CheckpointError, match=r"left and right together, but there is no right"):
         LAYOUT.to_foreign({"left": np.ones(3)})
 
 
-def test_how_well_names_fit():
-    names = list(made())
-    assert LAYOUT.matches(names) == 1
-    assert LAYOUT.matches([*names, "other.weight", "norm.again"]) == 1
-    assert 0.8 < LAYOUT.matches([*names, "stranger"]) < 1
-    assert 0 < LAYOUT.matches(names[:4]) < 0.5
-    assert LAYOUT.matches(names, lambda name: made()[name].shape) == 1
-    assert 0.5 < LAYOUT.matches(names, lambda name: made()[name].shape[:2]) < 1
-    assert LAYOUT.matches(["stranger"]) == LAYOUT.matches([]) == 0
+def test_match_score():
+    names = list(tensors_of())
+    assert LAYOUT.match_score(names) == 1
+    assert LAYOUT.match_score([*names, "other.weight", "norm.again"]) == 1
+    assert 0.8 < LAYOUT.match_score([*names, "stranger"]) < 1
+    assert 0 < LAYOUT.match_score(names[:4]) < 0.5
+    assert LAYOUT.match_score(names, lambda name: tensors_of()[name].shape) == 1
+    assert 0.5 < LAYOUT.match_score(names, lambda name: tensors_of()[name].shape[:2]) < 1
+    assert LAYOUT.match_score(["stranger"]) == LAYOUT.match_score([]) == 0
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, jnp.bfloat16, np.bool_, np.complex128])
 @pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 1, 0, 2), (2, 3, 1, 0), (0, 2, 1, 3)])
-def test_copies_in_other_orders(dtype, order):
+def test_copies_between_memory_orders(dtype, order):
     array = np.random.default_rng(0).integers(0, 99, (37, 5, 1, 40)).astype(dtype)
-    turned = array.transpose(order)
-    assert pack(turned).flags.c_contiguous
-    np.testing.assert_array_equal(pack(turned), turned)
-    back = np.empty(turned.shape, dtype)
+    transposed = array.transpose(order)
+    assert as_contiguous(transposed).flags.c_contiguous
+    np.testing.assert_array_equal(as_contiguous(transposed), transposed)
+    back = np.empty(transposed.shape, dtype)
     copy_into(back.transpose(np.argsort(order)), array)
-    np.testing.assert_array_equal(back, turned)
-    copy_into(back[..., :0], turned[..., :0])
+    np.testing.assert_array_equal(back, transposed)
+    copy_into(back[..., :0], transposed[..., :0])
     copy_into(back[0, 0, 0, 0, ...], np.ones((), dtype))
     assert back[0, 0, 0, 0] == 1
 
 
-def test_names_and_numbers():
-    assert numbers("up.{i}.b.{j}", "up.3.b.10") == {"i": 3, "j": 10}
-    assert numbers("up_{3-i}/{i}", "up_1/2") == {"i": 2}
-    assert numbers("up_{3-i}/{i}", "up_1/1") is None
-    assert numbers("up_{3-i}", "up_4") is None
-    assert numbers("up.{i}", "upX0") is None
-    assert fill("up_{3-i}/{j}", {"i": 1, "j": 7}) == "up_2/7"
+def test_templates():
+    assert match_numbers("up.{i}.b.{j}", "up.3.b.10") == {"i": 3, "j": 10}
+    assert match_numbers("up_{3-i}/{i}", "up_1/2") == {"i": 2}
+    assert match_numbers("up_{3-i}/{i}", "up_1/1") is None
+    assert match_numbers("up_{3-i}", "up_4") is None
+    assert match_numbers("up.{i}", "upX0") is None
+    assert fill_template("up_{3-i}/{j}", {"i": 1, "j": 7}) == "up_2/7"

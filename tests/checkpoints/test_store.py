@@ -1,43 +1,43 @@
-"""Arrays that several devices have: small ones are written whole, large ones in parts by all."""
+"""Replicated arrays: small ones are written by one device, large ones in slices by all."""
 
 import jax
 import numpy as np
 import pytest
 
 from vdm_jax.checkpoints import Checkpoints
-from vdm_jax.checkpoints.store import PART
+from vdm_jax.checkpoints.store import MIN_SLICE_BYTES
 
 COMPILATION = "/jax/core/compile/backend_compile_duration"
 
 
 @pytest.fixture
-def compiled():
-    """The programs that were compiled since."""
+def compilations():
+    """A list that collects compilation events."""
     events = []
 
-    def hear(event, seconds, **_):
+    def listen(event, seconds, **_):
         if event == COMPILATION:
             events.append(event)
 
-    jax.monitoring.register_event_duration_secs_listener(hear)
+    jax.monitoring.register_event_duration_secs_listener(listen)
     yield events
-    jax.monitoring.unregister_event_duration_listener(hear)
+    jax.monitoring.unregister_event_duration_listener(listen)
 
 
-@pytest.mark.parametrize(("rows", "programs"), [(8, False), (2 * PART, True)])
-def test_what_small_arrays_are_cut_by_is_not_compiled(
-    eight_devices, tmp_path, compiled, rows, programs
+@pytest.mark.parametrize(("size", "compiles"), [(8, False), (2 * MIN_SLICE_BYTES, True)])
+def test_small_arrays_are_saved_without_compilation(
+    eight_devices, tmp_path, compilations, size, compiles
 ):
     mesh = jax.make_mesh((8,), ("data",))
     whole = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
-    expected = np.arange(rows, dtype=np.float32)
+    expected = np.arange(size, dtype=np.float32)
     array = jax.device_put(expected, whole)
     store = Checkpoints().open(tmp_path)
-    del compiled[:]
+    del compilations[:]
     store.save(1, {"params": {"a": array}}, {})
     store.wait()
-    assert bool(compiled) is programs
+    assert bool(compilations) is compiles
     like = jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=whole)
-    _, found, _ = store.restore({"params": {"a": like}})
+    _, restored, _ = store.restore({"params": {"a": like}})
     store.close()
-    np.testing.assert_array_equal(found["params"]["a"], expected)
+    np.testing.assert_array_equal(restored["params"]["a"], expected)

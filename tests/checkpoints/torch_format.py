@@ -1,4 +1,4 @@
-"""The file format of torch.save written by hand, without torch: whole files, and dishonest ones."""
+"""Writer for the format of torch.save, without torch; also writes invalid files."""
 
 import io
 import struct
@@ -37,25 +37,25 @@ class Persistent:
 
 @dataclass(frozen=True)
 class Raw:
-    """Instructions as they are."""
+    """Raw instructions."""
 
     code: bytes
 
 
-def tensor(array: np.ndarray, key: str, **lies) -> Call:
-    """A tensor as torch pickles it; `lies` replace what is true of it."""
+def tensor(array: np.ndarray, key: str, **false) -> Call:
+    """A tensor as torch pickles it; `false` replaces true values."""
     kind = Name("torch", KINDS[array.dtype.str[1:]] + "Storage")
     strides = tuple(s // array.itemsize for s in array.strides)
     true = {"key": key, "count": array.size, "offset": 0, "shape": array.shape, "strides": strides}
-    said = {**true, **lies}
-    storage = Persistent(("storage", kind, said["key"], "cpu", said["count"]))
+    values = {**true, **false}
+    storage = Persistent(("storage", kind, values["key"], "cpu", values["count"]))
     hooks = Call(Name("collections", "OrderedDict"), ())
-    rest = (said["offset"], said["shape"], said["strides"], False, hooks)
+    rest = (values["offset"], values["shape"], values["strides"], False, hooks)
     return Call(Name("torch._utils", "_rebuild_tensor_v2"), (storage, *rest))
 
 
 def instructions(item: Any) -> bytes:
-    """What builds an item, in protocol 2."""
+    """The instructions that build an item, in protocol 2."""
     match item:
         case Raw():
             return item.code
@@ -88,13 +88,13 @@ def instructions(item: Any) -> bytes:
     raise TypeError(type(item))
 
 
-def pickled(tree: Any) -> bytes:
-    """A whole pickle."""
+def dumps(tree: Any) -> bytes:
+    """A complete pickle."""
     return b"\x80\x02" + instructions(tree) + b"."
 
 
 def bind(tree: Any, storages: dict[str, np.ndarray]) -> Any:
-    """The tree with a tensor for every array, and its storage in `storages`."""
+    """The tree with every array replaced by a tensor whose storage is added to `storages`."""
     if isinstance(tree, np.ndarray):
         key = str(len(storages))
         storages[key] = tree
@@ -105,29 +105,29 @@ def bind(tree: Any, storages: dict[str, np.ndarray]) -> Any:
 
 
 def new(tree: Any, **more: np.ndarray) -> bytes:
-    """A file as torch writes it since 1.6."""
+    """A file in the format since torch 1.6."""
     storages: dict[str, np.ndarray] = dict(more)
-    members = {"data.pkl": pickled(bind(tree, storages)), "byteorder": b"little", "version": b"3\n"}
+    members = {"data.pkl": dumps(bind(tree, storages)), "byteorder": b"little", "version": b"3\n"}
     members |= {f"data/{key}": array.tobytes() for key, array in storages.items()}
     return archive({f"archive/{name}": data for name, data in members.items()})
 
 
 def archive(members: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
-    """A zip file of these members."""
+    """A zip archive of these members."""
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", compression) as made:
+    with zipfile.ZipFile(file, "w", compression) as zip_file:
         for name, data in members.items():
-            made.writestr(zipfile.ZipInfo(name), data, compression)
+            zip_file.writestr(zipfile.ZipInfo(name), data, compression)
     return file.getvalue()
 
 
-def old(tree: Any, **more: np.ndarray) -> bytes:
-    """A file as torch wrote it before 1.6."""
+def legacy(tree: Any, **more: np.ndarray) -> bytes:
+    """A file in the format before torch 1.6."""
     storages: dict[str, np.ndarray] = dict(more)
     tree = bind(tree, storages)
     magic = b"\x80\x02\x8a\x0a" + MAGIC + b"."
     system = {"protocol_version": 1001, "little_endian": True, "type_sizes": {"short": 2}}
-    parts = [magic, *map(pickled, (1001, system, tree, list(storages)))]
+    parts = [magic, *map(dumps, (1001, system, tree, list(storages)))]
     for array in storages.values():
         parts += [struct.pack("<q", array.size), array.tobytes()]
     return b"".join(parts)

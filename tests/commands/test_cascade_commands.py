@@ -48,14 +48,14 @@ def runs(tmp_path_factory) -> Path:
     (folder / "cascade.py").write_text(CASCADE.format(folder=folder))
     train = ["train", str(folder / "base.py"), str(folder / "longer.py"), "--workdir", str(folder)]
     assert commands.main(train) == 0
-    assert commands.main(train) == 0  # nothing is left to do
+    assert commands.main(train) == 0  # finished runs are skipped
     return folder
 
 
-def test_a_cascade_makes_and_keeps_videos(runs, tmp_path):
+def test_a_cascade_writes_videos_of_every_stage(runs, tmp_path):
     out = tmp_path / "out"
     argv = ["sample", str(runs / "cascade.py"), "--label", "3", "--label", "5", "--out", str(out)]
-    assert commands.main([*argv, "--keep"]) == 0
+    assert commands.main([*argv, "--keep-stages"]) == 0
     record = json.loads((out / "samples.json").read_text())
     assert [s["label"] for s in record["samples"]] == [3, 5]
     assert np.load(out / "stages" / "stage_1.npy").shape == (2, 2, 8, 8, 3)
@@ -64,11 +64,11 @@ def test_a_cascade_makes_and_keeps_videos(runs, tmp_path):
     assert not (tmp_path / "o" / "stages").exists()
 
 
-def test_one_stage_enlarges_a_users_video(runs, tmp_path):
+def test_one_stage_upscales_a_users_video(runs, tmp_path):
     shapes = MovingShapes(frames=3, size=8, motions=("left",)).clips("train")
     sampling.write(tmp_path / "own.gif", shapes[0]["video"])
     upscale = ["--upscale", str(tmp_path / "own.gif"), "--out", str(tmp_path / "out")]
-    argv = ["sample", str(runs / "cascade.py"), "--first", "2", *upscale]
+    argv = ["sample", str(runs / "cascade.py"), "--first-stage", "2", *upscale]
     assert commands.main(argv) == 0
     assert commands.main(["sample", str(runs / "longer"), *upscale]) == 0
     assert commands.main(["sample", str(runs / "longer"), "--count", "2"]) == 0  # held-out clips
@@ -76,24 +76,24 @@ def test_one_stage_enlarges_a_users_video(runs, tmp_path):
     assert all(heading in page for heading in ("condition", "result", "truth"))
 
 
-def test_a_cascade_is_measured(runs, capsys):
+def test_a_cascade_is_evaluated(runs, capsys):
     assert commands.main(["evaluate", str(runs / "cascade.py")]) == 0
     assert "oracle.colour" in capsys.readouterr().out
     assert "oracle" in json.loads((runs / "evaluations.jsonl").read_text())
 
 
-def test_stages_are_described_side_by_side(runs, capsys):
+def test_describe_prints_a_line_per_stage(runs, capsys):
     assert commands.main(["describe", str(runs / "cascade.py"), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert list(facts) == ["base", "longer"]
     assert all(f["parameters"] > 1000 and f["call_flops"] > 1e5 for f in facts.values())
-    assert facts["base"]["flops"] > 2 * 8 * facts["base"]["call_flops"]  # forwards and backwards
+    assert facts["base"]["flops"] > 2 * 8 * facts["base"]["call_flops"]  # forward and backward pass
     assert commands.main(["describe", str(runs / "base.py"), str(runs / "longer.py")]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[1:]] == ["base", "longer", "all"]
 
 
-def test_a_sweep_measures_every_combination(runs, tmp_path):
+def test_a_sweep_evaluates_every_combination(runs, tmp_path):
     over = ("--over", "stages.0.step=None,1", "--over", "fps=6.0,12.0")
     argv = ["sweep", str(runs / "cascade.py"), *over, "--count", "2", "--out", str(tmp_path)]
     assert commands.main(argv) == 0
@@ -101,14 +101,16 @@ def test_a_sweep_measures_every_combination(runs, tmp_path):
     assert [r["set"] for r in records] == [
         [f"stages.0.step={step}", f"fps={fps}"] for step in (None, 1) for fps in (6.0, 12.0)
     ]
-    assert all(r["oracle"] == records[0]["oracle"] for r in records)  # nothing that matters changed
+    assert all(
+        r["oracle"] == records[0]["oracle"] for r in records
+    )  # neither field changes samples
     assert (tmp_path / "sweep.png").stat().st_size
     over = ("--over", "sampling.lowres_snr=1.0,None", "--count", "2")
     assert commands.main(["sweep", str(runs / "longer"), *over]) == 0
     assert len(json.loads((runs / "longer" / "sweep" / "sweep.json").read_text())) == 2
 
 
-def test_what_cannot_be_made_is_one_line(runs, capsys):
+def test_errors_are_one_line(runs, capsys):
     def error(*argv):
         assert commands.main(["sample", *map(str, argv)]) == 2
         return capsys.readouterr().err
@@ -116,5 +118,5 @@ def test_what_cannot_be_made_is_one_line(runs, capsys):
     cascade = runs / "cascade.py"
     missing = ("--set", f"stages.0.workdir={runs / 'bass'}")
     assert "1 of 2 stages cannot be used" in error(cascade, *missing, "--label", 1)
-    assert "give one with --upscale" in error(cascade, "--first", 2, "--label", 1)
-    assert "stages 1 .. 5 are asked for" in error(cascade, "--last", 5)
+    assert "give one with --upscale" in error(cascade, "--first-stage", 2, "--label", 1)
+    assert "no stages 1 .. 5: the cascade has stages 1 .. 2" in error(cascade, "--last-stage", 5)

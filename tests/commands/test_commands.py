@@ -1,4 +1,4 @@
-"""The command line as a stranger uses it: a whole run, and every way to get it wrong."""
+"""The command line from outside: a complete run, and the errors of wrong command lines."""
 
 import json
 import os
@@ -37,8 +37,8 @@ def run(tmp_path_factory) -> Path:
     return folder / "run"
 
 
-def fails(capsys, *argv) -> str:
-    """The one line of error that a command line ends with."""
+def error_of(capsys, *argv) -> str:
+    """The one-line error of a command line with status 2."""
     assert commands.main(list(map(str, argv))) == 2
     error = capsys.readouterr().err.strip()
     assert error.startswith(f"vdm-jax {argv[0]}: error: ")
@@ -46,14 +46,14 @@ def fails(capsys, *argv) -> str:
 
 
 @pytest.mark.parametrize("below", ["", "run"])
-def test_a_file_where_a_folder_has_to_be_is_named(run, tmp_path, capsys, below):
+def test_a_file_in_place_of_a_folder_is_named(run, tmp_path, capsys, below):
     (tmp_path / "taken").touch()
     where = tmp_path / "taken" / below
-    error = fails(capsys, "train", run.parent / "experiment.py", "--workdir", where)
-    assert str(tmp_path / "taken") in error and "a file is where a folder has to be" in error
+    error = error_of(capsys, "train", run.parent / "experiment.py", "--workdir", where)
+    assert str(tmp_path / "taken") in error and "is a file where a folder has to be" in error
 
 
-def test_sample_writes_videos_a_picture_a_page_and_what_they_are(run, capsys):
+def test_sample_writes_videos_an_image_a_page_and_a_record(run, capsys):
     prompts = ["a small red circle moving left", "a large blue square standing still"]
     argv = ["sample", str(run), "--prompt", prompts[0], "--prompt", prompts[1], "--count", "3"]
     assert commands.main(argv) == 0
@@ -77,19 +77,19 @@ def test_describe_counts_without_running(run, capsys):
     assert f"{facts['parameters']:,} parameters" in capsys.readouterr().out
 
 
-def test_operations_in_a_loop_count_as_often_as_it_turns(run, capsys):
-    level, found = "task.model.levels.0", []
-    for chain in ("nn.Unrolled()", "nn.ScanBlocks()"):
-        settings = ["--set", f"{level}.blocks=3", "--set", f"{level}.scan={chain}"]
+def test_flops_of_scanned_blocks_equal_those_of_unrolled_ones(run, capsys):
+    level, costs = "task.model.levels.0", []
+    for scan in ("None", "nn.ScanBlocks()"):
+        settings = ["--set", f"{level}.blocks=3", "--set", f"{level}.scan={scan}"]
         assert commands.main(["describe", str(run), "--json", *settings]) == 0
         facts = json.loads(capsys.readouterr().out)
-        found.append((facts["parameters"], facts["flops"], facts["call_flops"]))
-    assert found[0] == found[1]
+        costs.append((facts["parameters"], facts["flops"], facts["call_flops"]))
+    assert costs[0] == costs[1]
 
 
 def test_evaluate_adds_a_record(run, capsys):
-    assert "has no evaluation" in fails(capsys, "evaluate", run, "--protocol", "oracle")
-    assert "no evaluations" in fails(capsys, "evaluate", run)
+    assert "has no evaluation" in error_of(capsys, "evaluate", run, "--protocol", "oracle")
+    assert "no evaluations" in error_of(capsys, "evaluate", run)
 
 
 def test_training_a_finished_run_does_nothing(run, capsys):
@@ -98,37 +98,45 @@ def test_training_a_finished_run_does_nothing(run, capsys):
     assert "nothing to train" in capsys.readouterr().out
 
 
-def test_errors_are_one_line_that_names_the_thing(run, capsys, tmp_path):
+def test_errors_are_one_line_that_names_thing_and_fix(run, capsys, tmp_path):
     file = run.parent / "experiment.py"
     train = ("train", file, "--workdir", tmp_path)
-    assert "did you mean 'model'" in fails(capsys, *train, "--set", "task.modle.channels=3")
-    assert "channels takes int, not 'x'" in fails(capsys, *train, "--set", "task.model.channels=x")
-    assert "no experiment file" in fails(capsys, "train", file.parent / "experimnt.py", *train[2:])
-    assert "is not a run" in fails(capsys, "sample", tmp_path / "nowhere")
-    assert "there are steps [4]" in fails(capsys, "sample", run, "--step", 3)
-    assert "the nearest known word is 'red'" in fails(
+    assert "did you mean 'model'" in error_of(capsys, *train, "--set", "task.modle.channels=3")
+    assert "channels takes int, not 'x'" in error_of(
+        capsys, *train, "--set", "task.model.channels=x"
+    )
+    assert "no experiment file" in error_of(
+        capsys, "train", file.parent / "experimnt.py", *train[2:]
+    )
+    assert "is not a run" in error_of(capsys, "sample", tmp_path / "nowhere")
+    assert "there are steps [4]" in error_of(capsys, "sample", run, "--step", 3)
+    assert "the nearest known word is 'red'" in error_of(
         capsys, "sample", run, "--prompt", "a redd cat"
     )
     other = ("--set", "task.model.channels=32")
-    assert "of another model" in fails(capsys, "sample", run, *other)
-    assert "task.model.channels: 16 -> 32" in fails(capsys, "train", file, "--workdir", run, *other)
+    assert "of another model" in error_of(capsys, "sample", run, *other)
+    assert "task.model.channels: 16 -> 32" in error_of(
+        capsys, "train", file, "--workdir", run, *other
+    )
     folder = (
         Path(__file__).parents[2] / "experiments/vdm/video_folder_small.py",
         "--workdir",
         tmp_path,
     )
-    assert "no/such" in fails(capsys, "train", *folder, "--set", "data.path=no/such")
+    assert "no/such" in error_of(capsys, "train", *folder, "--set", "data.path=no/such")
 
 
 def test_help_of_every_command(capsys):
-    for argv in (["--help"], *([c, "--help"] for c in ("train", "sample", "evaluate", "describe"))):
+    names = [m.__name__.rpartition(".")[-1].strip("_").replace("_", "-") for m in commands.COMMANDS]
+    assert len(names) == 12
+    for argv in (["--help"], *([name, "--help"] for name in names)):
         with pytest.raises(SystemExit) as end:
             commands.main(argv)
         assert end.value.code == 0
         assert len(capsys.readouterr().out.splitlines()) > 8
 
 
-def test_a_reader_that_leaves_is_no_error():
+def test_a_closed_output_pipe_is_no_error():
     pipe = subprocess.PIPE
     argv = [sys.executable, "-m", "vdm_jax", "evaluate", "--list"]
     process = subprocess.Popen(argv, stdout=pipe, stderr=pipe, text=True)
@@ -139,7 +147,7 @@ def test_a_reader_that_leaves_is_no_error():
     assert (process.returncode, err) == (128 + signal.SIGPIPE, "")
 
 
-def test_sigterm_saves_and_says_how_to_go_on(tmp_path):
+def test_sigterm_saves_and_says_how_to_resume(tmp_path):
     (tmp_path / "experiment.py").write_text(EXPERIMENT.replace("steps=4", "steps=100000"))
     tests = Path(__file__).parents[1]
     argv = [
@@ -160,6 +168,6 @@ def test_sigterm_saves_and_says_how_to_go_on(tmp_path):
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM, err
-    assert "run the same command again" in err
+    assert "Run the same command again to resume." in err
     saved = [int(p.name) for p in (tmp_path / "run" / "checkpoints").iterdir() if p.name.isdigit()]
     assert f"at step {max(saved)}" in err

@@ -1,6 +1,6 @@
-"""Captions embedded once, read by training, and added to by prompts."""
+"""Captions are encoded once and read by training; new prompts are encoded by sampling."""
 
-import fake_bucket
+import fake_remote
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -29,7 +29,7 @@ def encoder(real_clips, tmp_path_factory) -> sampling.TextEncoder:
     return sampling.TextEncoder(model, str(folder / "model.safetensors"), tokens)
 
 
-CAPTIONS = sorted({f"a {colour} bird" for color in ("red", "blue", "green", "white", "black")})
+CAPTIONS = sorted({f"a {color} bird" for color in ("red", "blue", "green", "white", "black")})
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +39,10 @@ def stored(encoder, tmp_path_factory):
     return out
 
 
-def test_training_reads_what_was_embedded(encoder, stored):
+def test_training_reads_the_embeddings(encoder, stored):
     text = data.Embeddings(str(stored), LENGTH, features=8)
-    found, direct = text.batch(["a red bird", ""]), encoder.batch(["a red bird"] * 8)  # as many
+    found = text.batch(["a red bird", ""])
+    direct = encoder.batch(["a red bird"] * 8)  # the same batch size
     np.testing.assert_array_equal(found["text"][0], direct["text"][0])
     np.testing.assert_array_equal(found["text_mask"][0], direct["text_mask"][0])
     assert not found["text_mask"][1].any() and not found["text"][1].any()
@@ -50,7 +51,7 @@ def test_training_reads_what_was_embedded(encoder, stored):
 
 def test_prompts_that_are_not_stored_are_encoded(encoder, stored):
     text = data.Embeddings(str(stored), LENGTH + 2, features=8)
-    found = sampling.prompts(text, ["a red bird", "a purple fish"])
+    found = sampling.encode_prompts(text, ["a red bird", "a purple fish"])
     assert found["text"].shape == (2, LENGTH + 2, 8)
     np.testing.assert_array_equal(
         found["text"][1, :LENGTH], encoder.batch(["a purple fish"])["text"][0]
@@ -58,11 +59,11 @@ def test_prompts_that_are_not_stored_are_encoded(encoder, stored):
     assert found["text_mask"][1].sum() == encoder.batch(["a purple fish"])["text_mask"].sum()
     (stored / sampling.encoders.RECORD).rename(stored / "elsewhere")
     with pytest.raises(checkpoints.CheckpointError, match=r"'a purple fish' has no embedding in"):
-        sampling.prompts(text, ["a red bird", "a purple fish"])
+        sampling.encode_prompts(text, ["a red bird", "a purple fish"])
     (stored / "elsewhere").rename(stored / sampling.encoders.RECORD)
 
 
-def test_what_was_stopped_goes_on(encoder, stored, tmp_path, monkeypatch):
+def test_an_interrupted_command_resumes(encoder, stored, tmp_path, monkeypatch):
     calls, encode = [], sampling.TextEncoder.encode
 
     def stopping(self, captions, rows=None):
@@ -78,13 +79,13 @@ def test_what_was_stopped_goes_on(encoder, stored, tmp_path, monkeypatch):
     with pytest.raises(config.ConfigError, match="embeddings of other captions"):
         embed.embed(encoder, many[1:], tmp_path / "t5", batch=8)
     embed.embed(encoder, many, tmp_path / "t5", batch=8)
-    assert calls == [8, 8, 8]  # the first batch was there
+    assert calls == [8, 8, 8]  # the first batch is not encoded again
     both = [data.Embeddings(str(f), LENGTH, 8) for f in (tmp_path / "t5", stored)]
     np.testing.assert_array_equal(*(t.batch(CAPTIONS)["text"] for t in both))
 
 
-def test_embeddings_in_a_bucket_go_on_too(encoder, tmp_path, monkeypatch):
-    fake_bucket.register()
+def test_an_interrupted_command_resumes_in_a_bucket(encoder, tmp_path, monkeypatch):
+    fake_remote.register()
     there = epath.Path("s3://text/t5")
     plain = sampling.TextEncoder.encode
     calls = []
@@ -96,7 +97,7 @@ def test_embeddings_in_a_bucket_go_on_too(encoder, tmp_path, monkeypatch):
         return plain(self, captions, rows)
 
     monkeypatch.setattr(sampling.TextEncoder, "encode", stopping)
-    monkeypatch.setattr(embed, "model", lambda name: encoder.model)
+    monkeypatch.setattr(embed, "build_model", lambda name: encoder.model)
     many = [f"{n} birds" for n in range(10)]
     (there.parent / "captions.txt").write_text("\n".join(many))
     argv = ["embed", str(there.parent / "captions.txt"), "--out", str(there), "--batch", "8",
@@ -104,18 +105,22 @@ def test_embeddings_in_a_bucket_go_on_too(encoder, tmp_path, monkeypatch):
             "--length", str(LENGTH)]  # fmt: skip
     with pytest.raises(KeyboardInterrupt):
         commands.main(argv)
-    assert commands.main(argv) == 0 and calls == [8, 8, 8]  # the first batch was there
+    assert commands.main(argv) == 0 and calls == [8, 8, 8]  # the first batch is not encoded again
     assert not [file.name for file in there.iterdir() if file.name.startswith(".")]
     storage.copy(there, tmp_path / "resumed")
     embed.embed(encoder, many, tmp_path / "straight", batch=8)
     both = [data.Embeddings(str(tmp_path / f), LENGTH, 8) for f in ("resumed", "straight")]
     np.testing.assert_array_equal(*(t.batch(many)["text"] for t in both))
-    assert commands.main(argv) == 2  # they are there
+    assert commands.main(argv) == 2  # the embeddings exist
 
 
-def test_captions_of_a_file_are_each_told_once(tmp_path):
+def test_captions_of_a_text_file(tmp_path):
     (tmp_path / "captions.txt").write_text("a bird\n\na fish\na bird\n")
-    assert set(embed.told(epath.Path(tmp_path) / "captions.txt")) == {"a bird", "", "a fish"}
+    assert set(embed.read_captions(epath.Path(tmp_path) / "captions.txt")) == {
+        "a bird",
+        "",
+        "a fish",
+    }
 
 
 def test_without_weights_the_published_files_are_named(encoder, tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""Runs that travel: out of their folder, back into a run, and away from this library."""
+"""Exports: read without the run, imported into a new run, and run without vdm_jax."""
 
 import json
 import re
@@ -13,9 +13,10 @@ import untrained
 from safetensors import safe_open
 
 from vdm_jax import commands, sampling
+from vdm_jax.checkpoints import export_of
 from vdm_jax.checkpoints.safetensors import INDEX
-from vdm_jax.sampling import stablehlo
-from vdm_jax.training import loop
+from vdm_jax.sampling.export import stablehlo
+from vdm_jax.training import resuming
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +36,8 @@ def exported(run, tmp_path_factory):
     return out
 
 
-def fails(capsys, *argv) -> str:
-    """The one line of error that a command line ends with."""
+def error_of(capsys, *argv) -> str:
+    """The one-line error of a command line with status 2."""
     assert commands.main(list(map(str, argv))) == 2
     error = capsys.readouterr().err.strip()
     assert error.startswith(f"vdm-jax {argv[0]}: error: ") and "\n" not in error
@@ -48,7 +49,7 @@ def same(a, b) -> bool:
     return all(x.dtype == y.dtype and x.tobytes() == y.tobytes() for x, y in pairs)
 
 
-def test_the_same_model_bit_for_bit_without_the_run(run, exported, tmp_path):
+def test_an_export_is_bit_identical_to_its_run(run, exported, tmp_path):
     _, original = sampling.load(run)
     assert len(list(exported.glob("*.safetensors"))) > 2
     moved = shutil.copytree(exported, tmp_path / "moved")
@@ -63,7 +64,7 @@ def test_the_same_model_bit_for_bit_without_the_run(run, exported, tmp_path):
     assert step == 3 and same(again.params, original.params)
 
 
-def test_half_the_bytes_with_bfloat16(run, tmp_path):
+def test_bfloat16_weights_load_rounded(run, tmp_path):
     argv = ["export", str(run), "--out", str(tmp_path / "half"), "--dtype", "bfloat16"]
     assert commands.main([*argv, "--samples", "0"]) == 0
     (file,) = (tmp_path / "half").glob("*.safetensors")
@@ -75,12 +76,14 @@ def test_half_the_bytes_with_bfloat16(run, tmp_path):
     assert same(half.params, rounded)
 
 
-def test_training_starts_from_an_import(run, exported, tmp_path):
+def test_training_starts_from_imported_parameters(run, exported, tmp_path):
     assert commands.main(["import", str(exported), "--workdir", str(tmp_path / "w")]) == 0
-    given = loop.export_of(tmp_path / "w")
+    given = export_of(tmp_path / "w")
     experiment = untrained.experiment()
     store = experiment.checkpoints.open(tmp_path / "w")
-    state, _, next_batch = loop.start(experiment, experiment.mesh.build(), store, given)
+    state, _, next_batch = resuming.restore_or_init(
+        experiment, experiment.mesh.build(), store, given
+    )
     _, original = sampling.load(run)
     assert same(state.params, original.params) and same(state.ema, original.params)
     assert int(state.step) == 0 and next_batch == 0
@@ -88,7 +91,7 @@ def test_training_starts_from_an_import(run, exported, tmp_path):
     store.close()
 
 
-def test_the_card_says_what_it_is_and_its_examples_run(exported, tmp_path, monkeypatch):
+def test_the_card_has_results_and_examples_that_run(exported, tmp_path, monkeypatch):
     card = (exported / "README.md").read_text()
     held_out = "a (small|large) [a-z]+ (circle|square|triangle)"
     assert re.search(held_out, card) and "| oracle.colour | 0.25 | 3 |" in card
@@ -101,7 +104,7 @@ def test_the_card_says_what_it_is_and_its_examples_run(exported, tmp_path, monke
     assert (tmp_path / "there" / "3.mp4").stat().st_size
 
 
-def test_the_program_makes_the_videos_of_the_library_without_it(run, tmp_path):
+def test_the_program_without_vdm_jax_makes_the_same_videos(run, tmp_path):
     out = tmp_path / "program"
     assert commands.main(["export", str(run), "--program", "sampler", "--out", str(out)]) == 0
     script = (out / "run.py").read_text()
@@ -121,15 +124,24 @@ def test_the_program_makes_the_videos_of_the_library_without_it(run, tmp_path):
     assert facts["platforms"] == ["cpu", "cuda", "tpu"] and facts["layout"] == 1
 
 
-def test_a_saved_model_makes_the_videos_of_the_program(run, tmp_path, capsys, monkeypatch):
+def test_a_saved_model_makes_the_same_videos(run, tmp_path, capsys, monkeypatch):
     out = tmp_path / "program"
-    argv = ["export", str(run), "--program", "sampler", "--as", "saved_model", "--out", str(out)]
-    assert "add --program" in fails(capsys, *argv[:2], *argv[4:])
+    argv = [
+        "export",
+        str(run),
+        "--program",
+        "sampler",
+        "--format",
+        "saved_model",
+        "--out",
+        str(out),
+    ]
+    assert "add --program" in error_of(capsys, *argv[:2], *argv[4:])
     try:
         import tensorflow as tf  # pyright: ignore[reportMissingImports]
     except ImportError:
         monkeypatch.setitem(sys.modules, "tensorflow", None)
-        assert "pip install 'vdm_jax[savedmodel]'" in fails(capsys, *argv)
+        assert "pip install 'vdm_jax[savedmodel]'" in error_of(capsys, *argv)
         assert not out.exists()
         return
     assert commands.main(argv) == 0
@@ -146,7 +158,7 @@ def test_a_saved_model_makes_the_videos_of_the_program(run, tmp_path, capsys, mo
     assert np.abs(videos.astype(int) - np.asarray(expected)).max() <= 1
 
 
-def test_the_denoiser_is_the_models_own(run, tmp_path):
+def test_the_denoiser_program_equals_the_model(run, tmp_path):
     argv = ["export", str(run), "--program", "denoiser", "--out", str(tmp_path / "d")]
     assert commands.main([*argv, "--prompt", untrained.CAPTIONS[0]]) == 0
     program = jax.export.deserialize(bytearray((tmp_path / "d/denoiser.stablehlo").read_bytes()))
@@ -159,36 +171,36 @@ def test_the_denoiser_is_the_models_own(run, tmp_path):
     np.testing.assert_allclose(program.call(parameters, z, logsnr, cond), x_hat, atol=1e-5)
 
 
-def test_errors_are_one_line_and_leave_nothing(run, exported, tmp_path, capsys, monkeypatch):
+def test_errors_are_one_line_and_leave_no_files(run, exported, tmp_path, capsys, monkeypatch):
     out = tmp_path / "out"
-    assert "there already" in fails(capsys, "export", run, "--out", exported)
-    assert "is for weights" in fails(
+    assert "exists already" in error_of(capsys, "export", run, "--out", exported)
+    assert "is for weights" in error_of(
         capsys, "export", run, "--out", out, "--program", "sampler", "--dtype", "bfloat16"
     )
-    assert "there are steps [3]" in fails(capsys, "export", run, "--out", out, "--step", 4)
-    assert "is not a run" in fails(capsys, "export", tmp_path, "--out", out)
-    assert "of step 3, not of 4" in fails(capsys, "sample", exported, "--step", 4)
+    assert "there are steps [3]" in error_of(capsys, "export", run, "--out", out, "--step", 4)
+    assert "is not a run" in error_of(capsys, "export", tmp_path, "--out", out)
+    assert "of step 3, not of 4" in error_of(capsys, "sample", exported, "--step", 4)
     wide = ("--set", "task.model.channels=32")
-    assert "of another model" in fails(capsys, "sample", exported, *wide)
-    assert "is not empty" in fails(capsys, "import", exported, "--workdir", run)
+    assert "of another model" in error_of(capsys, "sample", exported, *wide)
+    assert "is not empty" in error_of(capsys, "import", exported, "--workdir", run)
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    assert "pip install huggingface_hub" in fails(
+    assert "pip install huggingface_hub" in error_of(
         capsys, "export", run, "--out", out, "--push", "me/mine"
     )
 
     broken = shutil.copytree(exported, tmp_path / "broken")
     file = sorted(broken.glob("*.safetensors"))[1]
     file.write_bytes(file.read_bytes()[:-4])
-    assert "not a whole safetensors file" in fails(capsys, "import", broken, "--workdir", out)
-    assert "unknown word" not in fails(capsys, "export", broken, "--out", out)
+    assert "not a valid safetensors file" in error_of(capsys, "import", broken, "--workdir", out)
+    assert "unknown word" not in error_of(capsys, "export", broken, "--out", out)
 
     index = shutil.copytree(exported, tmp_path / "later") / f"model{INDEX}"
     index.write_text(index.read_text().replace('"layout": 1', '"layout": 9'))
-    assert "install a newer one" in fails(capsys, "sample", index.parent)
+    assert "install a newer one" in error_of(capsys, "sample", index.parent)
     assert not out.exists() and not list(tmp_path.glob(".*"))
 
 
-def test_a_failure_in_the_middle_leaves_nothing(run, tmp_path, capsys):
-    error = fails(capsys, "export", run, "--out", tmp_path / "out", "--prompt", "a redd cat")
+def test_a_failure_while_writing_leaves_no_files(run, tmp_path, capsys):
+    error = error_of(capsys, "export", run, "--out", tmp_path / "out", "--prompt", "a redd cat")
     assert "unknown word" in error
     assert not list(tmp_path.iterdir())

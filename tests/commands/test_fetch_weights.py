@@ -1,4 +1,4 @@
-"""Weights arrive whole and checked, from a server or from a path, or not at all."""
+"""Weights are installed only complete and checked, from a server or from a path."""
 
 import hashlib
 import threading
@@ -38,7 +38,7 @@ def served(tmp_path, monkeypatch):
     one = Published(
         name="one",
         file="made/one.safetensors",
-        where="https://example.org/one",
+        page="https://example.org/one",
         layout=Layout("one", dense("a", "layer")),
         network=Layer(),
         inputs=((1, 2),),
@@ -65,45 +65,45 @@ def fetch(capsys, *argv) -> tuple[int, str]:
     return status, captured.out + captured.err
 
 
-def test_a_file_is_downloaded_checked_and_then_at_hand(served, tmp_path, capsys):
-    assert "not at hand" in fetch(capsys, "--list")[1]
-    status, said = fetch(capsys, "one")
-    assert status == 0 and "is what it should be, and now in" in said
+def test_a_file_is_downloaded_and_checked(served, tmp_path, capsys):
+    assert "not available" in fetch(capsys, "--list")[1]
+    status, output = fetch(capsys, "one")
+    assert status == 0 and "passes all checks and is in" in output
     assert [p.name for p in (tmp_path / "weights").iterdir()] == ["made"]
-    assert "is at hand" in fetch(capsys, "one")[1]
-    assert "one  (at hand" in fetch(capsys)[1]
+    assert "is available" in fetch(capsys, "one")[1]
+    assert "one  (available" in fetch(capsys)[1]
 
 
-def test_a_file_that_is_not_the_published_one_is_not_kept(served, tmp_path, capsys):
+def test_a_damaged_file_is_not_installed(served, tmp_path, capsys):
     _, site = served
     whole = (site / "one.safetensors").read_bytes()
     for damaged in (whole[:-4], whole[:-4] + bytes([1, 2, 3, 4])):
         (site / "one.safetensors").write_bytes(damaged)
-        status, said = fetch(capsys, "one")
-        assert status == 2 and "error:" in said
+        status, output = fetch(capsys, "one")
+        assert status == 2 and "error:" in output
         assert not list((tmp_path / "weights").iterdir())
 
 
-def test_without_a_server_it_says_where_to_get_the_file(served, tmp_path, capsys):
+def test_a_failed_download_names_the_page(served, tmp_path, capsys):
     _, site = served
     (site / "one.safetensors").unlink()
-    status, said = fetch(capsys, "one")
-    assert status == 2 and "https://example.org/one" in said and "--from PATH" in said
-    status, said = fetch(capsys, "two")
-    assert status == 2 and "https://example.org/two" in said and "--from PATH" in said
+    status, output = fetch(capsys, "one")
+    assert status == 2 and "https://example.org/one" in output and "--from PATH" in output
+    status, output = fetch(capsys, "two")
+    assert status == 2 and "https://example.org/two" in output and "--from PATH" in output
 
 
-def test_a_path_serves_as_well(served, tmp_path, capsys):
+def test_files_are_copied_or_linked_from_a_path(served, tmp_path, capsys):
     _, site = served
     for source in (site / "one.safetensors", site):
         assert fetch(capsys, "one", "--from", source)[0] == 0
     assert not (tmp_path / "weights" / "made" / "one.safetensors").is_symlink()
-    assert fetch(capsys, "one", "--from", site, "--link")[0] == 0
+    assert fetch(capsys, "one", "--from", site, "--symlink")[0] == 0
     assert (tmp_path / "weights" / "made" / "one.safetensors").resolve().parent == site.resolve()
     assert "there is no" in fetch(capsys, "one", "--from", tmp_path / "nowhere")[1]
 
 
-def test_names_and_options_that_do_not_fit(served, capsys):
+def test_wrong_names_and_options(served, capsys):
     assert "did you mean 'one'?" in fetch(capsys, "ome")[1]
     assert "--from is the file of one NAME" in fetch(capsys, "one", "two", "--from", "x")[1]
-    assert "--link goes with --from" in fetch(capsys, "one", "--link")[1]
+    assert "--symlink needs --from" in fetch(capsys, "one", "--symlink")[1]

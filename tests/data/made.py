@@ -1,4 +1,4 @@
-"""Small videos made for tests, and what to read back from them."""
+"""Small videos for tests whose frames encode their numbers."""
 
 from fractions import Fraction
 
@@ -9,16 +9,15 @@ from PIL import Image
 from vdm_jax.data import VideoFolder
 
 LEVEL = 6
-"""Frame i of a test video is grey of level LEVEL * i."""
+"""Frame i of a test video is gray of level LEVEL * i."""
 
 
 def encode(path, count=24, size=(32, 32), fps=24, stamps=None, first=0, **options):
-    """A video at `path` whose frames tell their number; `stamps` are times in 1/fps
-    seconds."""
+    """Writes a video whose frames encode their numbers; `stamps` are times in 1/fps seconds."""
     path.parent.mkdir(parents=True, exist_ok=True)
     gray = [np.full((*size, 3), n * LEVEL, np.uint8) for n in range(first, first + count)]
     if path.suffix == ".gif":
-        images = [Image.fromarray(picture) for picture in gray]
+        images = [Image.fromarray(image) for image in gray]
         images[0].save(path, save_all=True, append_images=images[1:], duration=1000 // fps)
         return path
     with av.open(str(path), "w", options=options) as container:
@@ -28,8 +27,8 @@ def encode(path, count=24, size=(32, 32), fps=24, stamps=None, first=0, **option
         )
         stream.width, stream.height, stream.pix_fmt = size[1], size[0], "yuv420p"
         stream.codec_context.gop_size = 8
-        for place, picture in enumerate(gray):
-            frame = av.VideoFrame.from_ndarray(picture, "rgb24")
+        for place, image in enumerate(gray):
+            frame = av.VideoFrame.from_ndarray(image, "rgb24")
             frame.pts = stamps[place] if stamps else place
             frame.time_base = Fraction(1, fps)
             container.mux(stream.encode(frame))
@@ -38,7 +37,7 @@ def encode(path, count=24, size=(32, 32), fps=24, stamps=None, first=0, **option
 
 
 def numbers(video):
-    """Which frames a clip is made of."""
+    """The numbers of the frames of a clip."""
     return np.rint(video.mean(axis=(1, 2, 3)) / LEVEL).astype(int).tolist()
 
 
@@ -48,6 +47,3 @@ def folder(path, **fields):
 
 def draws(clips, index, count=50):
     return [clips.draw(index, np.random.default_rng(seed)) for seed in range(count)]
-
-
-# Frames and windows

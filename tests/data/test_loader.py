@@ -1,4 +1,4 @@
-"""The loader: an epoch is everything once, whoever shares it; the state is one number."""
+"""The loader: an epoch has every clip once, on any number of hosts; the state is one number."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ TEXT = WordTokenizer(SHAPES.vocabulary, SHAPES.longest_caption)
 
 @dataclass(frozen=True)
 class Numbered:
-    """Clips whose one pixel is their index; training adds a random number as the label."""
+    """Clips whose one pixel is their index; `draw` adds a random label."""
 
     count: int
 
@@ -33,16 +33,16 @@ class Numbered:
 
 
 def take(batches, count):
-    found = [next(batches) for _ in range(count)]
+    taken = [next(batches) for _ in range(count)]
     batches.close()
-    return found
+    return taken
 
 
 def indices(batches):
     return np.concatenate([batch["video"][:, 0, 0, 0, 0] for batch in batches])
 
 
-def equal(ours, theirs):
+def assert_equal(ours, theirs):
     assert len(ours) == len(theirs)
     for one, other in zip(ours, theirs, strict=True):
         assert one.keys() == other.keys()
@@ -50,7 +50,7 @@ def equal(ours, theirs):
             np.testing.assert_array_equal(one[name], other[name])
 
 
-def test_a_batch_has_the_arrays_that_models_take():
+def test_a_batch_has_the_documented_arrays():
     (batch,) = take(Loader(4, TEXT)(SHAPES.clips("train"), seed=0), 1)
     assert {name: (array.shape, array.dtype.name) for name, array in batch.items()} == {
         "video": ((4, 2, 8, 8, 3), "uint8"),
@@ -62,28 +62,28 @@ def test_a_batch_has_the_arrays_that_models_take():
     assert TEXT.decode(batch["tokens"]) == captions
 
 
-def test_an_epoch_is_every_clip_once_and_the_next_one_another_order():
+def test_an_epoch_has_every_clip_once_in_a_new_order():
     batches = take(Loader(4)(Numbered(24), seed=5), 12)
     first, second = indices(batches[:6]), indices(batches[6:])
     assert sorted(first) == sorted(second) == list(range(24))
     assert (first != second).any()
     assert (first != np.arange(24)).any()
-    # and the random choices of a clip are others
-    chance = {}
+    # The random choices of a clip differ between epochs.
+    choices = {}
     for batch in batches:
         for index, label in zip(batch["video"][:, 0, 0, 0, 0], batch["label"], strict=True):
-            chance.setdefault(index, set()).add(int(label))
-    assert all(len(labels) == 2 for labels in chance.values())
+            choices.setdefault(index, set()).add(int(label))
+    assert all(len(labels) == 2 for labels in choices.values())
 
 
-def test_epochs_follow_without_a_gap_when_batches_do_not_divide_them():
+def test_epochs_follow_without_a_gap_if_batches_do_not_divide_them():
     order = indices(take(Loader(4)(Numbered(10), seed=5), 5))
     assert sorted(order[:10]) == sorted(order[10:]) == list(range(10))
 
 
-def test_the_seed_decides():
+def test_order_depends_on_the_seed_alone():
     runs = [take(Loader(4)(Numbered(24), seed=seed), 3) for seed in (1, 1, 2)]
-    equal(runs[0], runs[1])
+    assert_equal(runs[0], runs[1])
     assert (indices(runs[0]) != indices(runs[2])).any()
 
 
@@ -91,10 +91,10 @@ def test_the_seed_decides():
 def test_hosts_partition_each_global_batch(hosts):
     loader = Loader(8, images=1)
     whole = take(loader(Numbered(20), seed=3), 5)
-    parts = [take(loader(Numbered(20), seed=3, host=h, hosts=hosts), 5) for h in range(hosts)]
-    for batch, *shares in zip(whole, *parts, strict=True):
+    slices = [take(loader(Numbered(20), seed=3, host=h, hosts=hosts), 5) for h in range(hosts)]
+    for batch, *host_batches in zip(whole, *slices, strict=True):
         for name in batch:
-            joined = np.concatenate([share[name] for share in shares])
+            joined = np.concatenate([part[name] for part in host_batches])
             np.testing.assert_array_equal(joined, batch[name])
 
 
@@ -108,14 +108,16 @@ def test_the_state_restores_the_next_batch(hosts):
     assert state == 4
     resumed = make(start=state)
     following = take(batches, 6)
-    equal(take(resumed, 6), following)
+    assert_equal(take(resumed, 6), following)
     assert resumed.state() == 10
 
 
-def test_worker_processes_change_nothing():
-    here = take(Loader(4, TEXT, images=1)(SHAPES.clips("train"), seed=3, start=5), 5)
-    there = take(Loader(4, TEXT, images=1, workers=2)(SHAPES.clips("train"), seed=3, start=5), 5)
-    equal(here, there)
+def test_batches_are_equal_with_worker_processes():
+    threads = take(Loader(4, TEXT, images=1)(SHAPES.clips("train"), seed=3, start=5), 5)
+    processes = take(
+        Loader(4, TEXT, images=1, workers=2)(SHAPES.clips("train"), seed=3, start=5), 5
+    )
+    assert_equal(threads, processes)
 
 
 def test_appended_images_are_frames_of_other_clips():
@@ -137,7 +139,7 @@ def test_appended_images_are_frames_of_other_clips():
 
 
 @pytest.mark.parametrize("loader", [Loader(4), Loader(4, TEXT), Loader(4, TEXT, images=2)])
-def test_shapes_foretell_a_batch(loader):
+def test_shapes_match_a_batch(loader):
     (batch,) = take(loader(SHAPES.clips("train"), seed=0), 1)
     del batch["label"]
     assert {name: (array.shape, array.dtype) for name, array in batch.items()} == {
@@ -145,7 +147,7 @@ def test_shapes_foretell_a_batch(loader):
     }
 
 
-def test_collate_is_what_the_loader_does():
+def test_collate_makes_the_batches_of_the_loader():
     clips = SHAPES.clips("held_out")
     batch = collate([clips[0], clips[1]], TEXT)
     np.testing.assert_array_equal(batch["video"][1], clips[1]["video"])
@@ -153,18 +155,18 @@ def test_collate_is_what_the_loader_does():
     assert "tokens" not in collate([clips[0]])
 
 
-def test_few_batches_are_read_ahead():
-    read = []
+def test_prefetch_is_bounded():
+    calls = []
 
-    class Watched(Numbered):
+    class Recorded(Numbered):
         def draw(self, index, rng):
-            read.append(index)
+            calls.append(index)
             return super().draw(index, rng)
 
-    batches = Loader(2, ahead=3)(Watched(200), seed=0)
+    batches = Loader(2, ahead=3)(Recorded(200), seed=0)
     next(batches)
     batches.close()
-    assert len(read) <= 2 * (1 + 3)
+    assert len(calls) <= 2 * (1 + 3)
 
 
 @pytest.mark.parametrize(
@@ -179,12 +181,12 @@ def test_few_batches_are_read_ahead():
         (lambda: collate([]), "no elements"),
     ],
 )
-def test_wrong_loaders_do_not_start(make, message):
+def test_wrong_loaders_are_errors(make, message):
     with pytest.raises(ValueError, match=message):
         make()
 
 
-def test_an_iterator_left_alive_does_not_disturb_the_end_of_the_interpreter():
+def test_the_interpreter_exits_cleanly_with_an_open_iterator():
     code = (
         "from vdm_jax.data import Loader, MovingShapes\n"
         "batches = Loader(2)(MovingShapes().clips('train'), seed=0)\n"

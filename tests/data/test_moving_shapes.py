@@ -1,4 +1,4 @@
-"""MovingShapes: deterministic by index, labels that say what is seen, exact enough geometry."""
+"""MovingShapes: deterministic by index, labels that match the frames, accurate geometry."""
 
 import pickle
 from dataclasses import replace
@@ -9,7 +9,7 @@ import pytest
 from vdm_jax.data import MovingShapes, Object
 from vdm_jax.data.shapes import DISTANCES
 
-TRIAL = MovingShapes()
+DEFAULT = MovingShapes()
 RICH = MovingShapes(
     frames=5,
     size=24,
@@ -22,7 +22,7 @@ RICH = MovingShapes(
 
 
 def centroids(video):
-    """Of everything that is not black, (x, y) in pixels by frame."""
+    """The centroid (x, y) in pixels of everything that is not black, by frame."""
     weight = video.astype(float).sum(-1)
     pixels = np.arange(video.shape[2]) + 0.5
     total = weight.sum((1, 2))
@@ -32,44 +32,44 @@ def centroids(video):
     )
 
 
-def test_an_element_is_what_sources_promise():
-    element = TRIAL.clips("train")[7]
+def test_an_element_has_the_documented_fields():
+    element = DEFAULT.clips("train")[7]
     assert element["video"].shape == (8, 16, 16, 3)
     assert element["video"].dtype == np.uint8
     assert element["label"].dtype == np.int32
-    assert element["caption"] == TRIAL.caption(element["label"])
-    assert len(TRIAL.clips("train")) == 100_000
-    assert len(TRIAL.clips("held_out")) == 10_000
+    assert element["caption"] == DEFAULT.caption(element["label"])
+    assert len(DEFAULT.clips("train")) == 100_000
+    assert len(DEFAULT.clips("held_out")) == 10_000
 
 
-def test_the_trial_has_210_labels_and_these_words():
-    assert TRIAL.labels == 3 * 7 * 5 * 2
-    assert TRIAL.caption(TRIAL.label([Object("circle", "red", "left", "small")])) == (
+def test_the_default_has_210_labels_with_distinct_captions():
+    assert DEFAULT.labels == 3 * 7 * 5 * 2
+    assert DEFAULT.caption(DEFAULT.label([Object("circle", "red", "left", "small")])) == (
         "a small red circle moving left"
     )
-    assert len({TRIAL.caption(label) for label in range(TRIAL.labels)}) == 210
+    assert len({DEFAULT.caption(label) for label in range(DEFAULT.labels)}) == 210
 
 
-@pytest.mark.parametrize("source", [TRIAL, RICH])
-def test_vocabulary_and_length_are_those_of_the_captions(source):
+@pytest.mark.parametrize("source", [DEFAULT, RICH])
+def test_vocabulary_and_length_match_the_captions(source):
     captions = [source.caption(label).split() for label in range(source.labels)]
     assert set(source.vocabulary) == {word for caption in captions for word in caption}
     assert source.longest_caption == max(map(len, captions))
 
 
-@pytest.mark.parametrize("source", [TRIAL, RICH])
+@pytest.mark.parametrize("source", [DEFAULT, RICH])
 def test_label_is_the_inverse_of_attributes_and_background(source):
     for label in range(0, source.labels, 7):
         assert source.label(source.attributes(label), source.background(label)) == label
 
 
 def test_a_clip_depends_on_seed_split_and_index_alone():
-    clips = pickle.loads(pickle.dumps(TRIAL.clips("train")))
-    np.testing.assert_array_equal(clips[3]["video"], TRIAL.clips("train")[3]["video"])
+    clips = pickle.loads(pickle.dumps(DEFAULT.clips("train")))
+    np.testing.assert_array_equal(clips[3]["video"], DEFAULT.clips("train")[3]["video"])
     others = [
         clips[4],
-        TRIAL.clips("held_out")[3],
-        replace(TRIAL, seed=1).clips("train")[3],
+        DEFAULT.clips("held_out")[3],
+        replace(DEFAULT, seed=1).clips("train")[3],
     ]
     for other in others:
         assert (other["video"] != clips[3]["video"]).any()
@@ -77,15 +77,15 @@ def test_a_clip_depends_on_seed_split_and_index_alone():
     assert len(keys) == 3
 
 
-def test_every_label_comes_up_equally_often():
-    clips = TRIAL.clips("held_out")
+def test_labels_are_uniform():
+    clips = DEFAULT.clips("held_out")
     counts = np.bincount([clips[index]["label"] for index in range(4200)], minlength=210)
     # Chi-square of 209 degrees of freedom: mean 209, standard deviation 20.4.
     assert abs(np.sum((counts - 20) ** 2 / 20) - 209) < 4 * 20.4
 
 
 @pytest.mark.parametrize("radius", [0.16, 0.25])
-@pytest.mark.parametrize("centre", [(0.5, 0.5), (0.471, 0.533)])
+@pytest.mark.parametrize("center", [(0.5, 0.5), (0.471, 0.533)])
 @pytest.mark.parametrize(
     ("shape", "area"),
     [
@@ -98,26 +98,28 @@ def test_every_label_comes_up_equally_often():
     ],
 )
 def test_coverage_sums_to_the_area(shape, area, radius, center):
-    picture = TRIAL.template(shape, radius, 48, center)
-    assert picture.min() >= 0
-    assert picture.max() <= 1
-    assert picture.sum() / 48**2 == pytest.approx(area * radius**2, rel=0.01)
+    image = DEFAULT.template(shape, radius, 48, center)
+    assert image.min() >= 0
+    assert image.max() <= 1
+    assert image.sum() / 48**2 == pytest.approx(area * radius**2, rel=0.01)
 
 
 def test_a_disc_is_anti_aliased_even_at_16_pixels():
-    # Its area and centroid are right at any sub-pixel place, which no hard edge can do.
+    # Its area and centroid are right at any sub-pixel position; with a hard edge they are not.
     for x in np.linspace(0.45, 0.55, 11):
-        picture = TRIAL.template("circle", 0.25, 16, (x, 0.5))
-        assert picture.sum() == pytest.approx(np.pi * 4**2, rel=0.01)
-        assert (picture.sum(0) @ (np.arange(16) + 0.5)) / picture.sum() == pytest.approx(
+        image = DEFAULT.template("circle", 0.25, 16, (x, 0.5))
+        assert image.sum() == pytest.approx(np.pi * 4**2, rel=0.01)
+        assert (image.sum(0) @ (np.arange(16) + 0.5)) / image.sum() == pytest.approx(
             16 * x, abs=0.02
         )
 
 
-def test_one_threshold_on_the_area_tells_small_from_large():
+def test_one_threshold_on_the_area_separates_small_from_large():
     area = {
-        size: [TRIAL.template(s, TRIAL.radius(size), 16, (0.5, 0.5)).sum() for s in TRIAL.shapes]
-        for size in TRIAL.sizes
+        size: [
+            DEFAULT.template(s, DEFAULT.radius(size), 16, (0.5, 0.5)).sum() for s in DEFAULT.shapes
+        ]
+        for size in DEFAULT.sizes
     }
     assert max(area["small"]) * 1.4 < min(area["large"])
 
@@ -126,22 +128,22 @@ def test_one_threshold_on_the_area_tells_small_from_large():
     ("motion", "direction"),
     [("left", (-1, 0)), ("right", (1, 0)), ("up", (0, -1)), ("down", (0, 1)), ("still", (0, 0))],
 )
-def test_motions_go_where_they_say_and_as_far(motion, direction):
-    label = TRIAL.label([Object("circle", "white", motion, "small")])
+def test_motions_have_their_direction_and_distance(motion, direction):
+    label = DEFAULT.label([Object("circle", "white", motion, "small")])
     rng = np.random.default_rng(0)
-    moved = [np.diff(centroids(TRIAL.render(label, rng)), axis=0) / 16 for _ in range(20)]
+    moved = [np.diff(centroids(DEFAULT.render(label, rng)), axis=0) / 16 for _ in range(20)]
     along = np.sum(moved, axis=1) @ direction
     if motion == "still":
         assert np.abs(moved).max() == 0
     else:
         assert along.min() > 0.30 - 0.005
         assert along.max() < 0.38 + 0.005
-        np.testing.assert_allclose(np.std(moved, axis=1), 0, atol=0.005)  # of constant speed
+        np.testing.assert_allclose(np.std(moved, axis=1), 0, atol=0.005)  # constant speed
         across = np.array(direction)[::-1]
         np.testing.assert_allclose(np.sum(moved, axis=1) @ across, 0, atol=0.002)
 
 
-def test_bounce_comes_back_and_grow_ends_at_its_size():
+def test_bounce_returns_and_grow_ends_at_full_size():
     source = MovingShapes(frames=9, size=32, motions=("bounce", "grow"))
     rng = np.random.default_rng(0)
     bounce = source.render(source.label([Object("circle", "white", "bounce", "large")]), rng)
@@ -162,11 +164,11 @@ def test_shapes_stay_inside(motion):
         (one,) = source.attributes(clip["label"])
         whole = source.template(one.shape, source.radius("large"), 32, (0.5, 0.5)).sum()
         area = clip["video"][..., 0].sum((1, 2)) / 255
-        shown = area[-1:] if motion == "grow" else area
-        np.testing.assert_allclose(shown, whole, rtol=0.01)
+        stable = area[-1:] if motion == "grow" else area
+        np.testing.assert_allclose(stable, whole, rtol=0.01)
 
 
-def test_colors_are_shown_as_named_over_the_background():
+def test_colors_match_their_names():
     source = MovingShapes(size=32, colors=("orange",), backgrounds=("navy",), sizes=("large",))
     element = source.clips("train")[0]
     x, y = source.color("orange"), source.color("navy")
@@ -191,20 +193,20 @@ def test_the_last_index_ends_an_iteration():
         ({"shapes": ("circle", "sqare")}, "did you mean 'square'"),
         ({"motions": ("lft",)}, "did you mean 'left'"),
         ({"colors": ()}, "one or more names"),
-        ({"backgrounds": ("red",)}, "both a colour and a background"),
+        ({"backgrounds": ("red",)}, "both a color and a background"),
         ({"travel": (0.3, 0.6)}, "at most 0.50"),
         ({"frames": 0}, "frames is 0"),
     ],
 )
-def test_wrong_fields_are_named(fields, message):
+def test_wrong_fields_are_errors(fields, message):
     with pytest.raises(ValueError, match=message):
         MovingShapes(**fields)
 
 
-def test_wrong_splits_labels_and_attributes_are_named():
+def test_wrong_splits_labels_and_attributes_are_errors():
     with pytest.raises(ValueError, match="unknown split 'test'"):
-        TRIAL.clips("test")
+        DEFAULT.clips("test")
     with pytest.raises(ValueError, match="label 210 is not one of the 210"):
-        TRIAL.attributes(210)
+        DEFAULT.attributes(210)
     with pytest.raises(ValueError, match="'pink' is not drawn here"):
-        TRIAL.label([Object("circle", "pink", "left", "small")])
+        DEFAULT.label([Object("circle", "pink", "left", "small")])

@@ -1,4 +1,4 @@
-"""Tokenizers: the published ids of T5 and CLIP, rows of one length, errors that name the file."""
+"""Tokenizers: published token ids of T5 and CLIP, truncation and padding, errors."""
 
 import gzip
 import html
@@ -46,7 +46,7 @@ def test_clips_published_ids(clip):
     assert clip.decode(batch["tokens"][0]) == "a photo of a cat"
 
 
-def test_long_captions_are_cut_and_keep_their_end(t5, clip):
+def test_long_captions_are_truncated_before_their_end_token(t5, clip):
     long = "word " * 200
     tokens = t5.batch([long])["tokens"][0]
     assert (len(tokens), tokens[-1]) == (16, 1)
@@ -56,7 +56,7 @@ def test_long_captions_are_cut_and_keep_their_end(t5, clip):
     assert (tokens[1:-1] == tokens[1]).all()
 
 
-def test_clips_tokens_are_those_of_another_implementation(files, clip):
+def test_clip_tokens_equal_those_of_another_implementation(files, clip):
     tokenizers = pytest.importorskip("tokenizers")
     lines = gzip.decompress((files / "bpe_simple_vocab_16e6.txt.gz").read_bytes()).decode()
     merges = [tuple(line.split()) for line in lines.split("\n")[1 : 49152 - 256 - 2 + 1]]
@@ -84,7 +84,7 @@ def test_clips_tokens_are_those_of_another_implementation(files, clip):
         assert clip.encode(caption)[1:-1] == expected, caption
 
 
-def test_shapes_need_no_file():
+def test_empty_captions_need_no_file():
     for text in (data.SentencePiece("nowhere", 8), data.ClipBPE("nowhere", 8)):
         assert text.batch([""])["tokens"].shape == (1, 8)
         assert config.from_json(config.to_json(text)) == text
@@ -92,12 +92,12 @@ def test_shapes_need_no_file():
             text.batch(["a"])
 
 
-def test_they_make_the_tokens_of_batches(t5):
+def test_the_loader_tokenizes_captions(t5):
     shapes = data.MovingShapes(frames=2, size=8, examples=8)
     batches = data.Loader(4, t5)(shapes.clips("train"), seed=0)
     batch = next(batches)
     batches.close()
-    told = [t5.decode(row[: mask.sum() - 1]) for row, mask in
+    captions = [t5.decode(row[: mask.sum() - 1]) for row, mask in
             zip(batch["tokens"], batch["text_mask"], strict=True)]  # fmt: skip
-    assert told == [shapes.caption(int(label)) for label in batch["label"]]
+    assert captions == [shapes.caption(int(label)) for label in batch["label"]]
     assert batch["tokens"].dtype == np.int32

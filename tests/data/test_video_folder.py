@@ -1,4 +1,4 @@
-"""Folders of videos: the right frames, disjoint splits, and no file too broken to be named."""
+"""Folders of videos: frames, disjoint splits, labels, captions and crops."""
 
 import json
 import pickle
@@ -18,7 +18,7 @@ from vdm_jax.data.videos import probe, read
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.avi", "a.mkv", "a.mov", "a.gif", "a.webm"])
 @pytest.mark.parametrize("cache_bytes", [0, 1 << 20])
-def test_a_clip_is_consecutive_frames_of_any_container(tmp_path, name, cache_bytes):
+def test_clips_are_consecutive_frames_in_every_container(tmp_path, name, cache_bytes):
     encode(tmp_path / name, fps=25)
     clips = folder(tmp_path, held_out=0.0, cache_bytes=cache_bytes).clips("train")
     assert [numbers(clip["video"]) for clip in clips] == [
@@ -26,11 +26,11 @@ def test_a_clip_is_consecutive_frames_of_any_container(tmp_path, name, cache_byt
     ]
     assert [clip["key"] for clip in clips] == [f"{name}@{start}" for start in range(0, 24, 4)]
     for clip in draws(clips, 0):
-        found = numbers(clip["video"])
-        assert found == list(range(found[0], found[0] + 4))
+        frames = numbers(clip["video"])
+        assert frames == list(range(frames[0], frames[0] + 4))
 
 
-def test_training_draws_every_window_of_its_part_and_none_of_the_held_out_one(tmp_path):
+def test_training_draws_every_window_of_its_part_and_no_held_out_frame(tmp_path):
     encode(tmp_path / "a.mp4", count=40)
     source = folder(tmp_path, held_out=0.25)
     drawn = [numbers(clip["video"]) for clip in draws(source.clips("train"), 0, 400)]
@@ -38,7 +38,7 @@ def test_training_draws_every_window_of_its_part_and_none_of_the_held_out_one(tm
     assert {clip[0] for clip in drawn} == set(range(27))
     assert held_out == [[30, 31, 32, 33], [34, 35, 36, 37]]
     plain = [number for clip in source.clips("train") for number in numbers(clip["video"])]
-    assert set(plain) == set(range(30))  # an epoch covers all that it may
+    assert set(plain) == set(range(30))  # an epoch covers the training part
 
 
 @pytest.mark.parametrize("held_out", [0.01, 0.1, 0.5, 0.99])
@@ -55,7 +55,7 @@ def test_splits_of_one_video_are_disjoint_and_neither_is_empty(tmp_path, held_ou
     assert max(splits[0]) < min(splits[1])
 
 
-def test_of_videos_too_short_to_divide_some_are_held_out_whole(tmp_path):
+def test_videos_too_short_to_divide_are_held_out_whole(tmp_path):
     for index in range(10):
         encode(tmp_path / f"{index}.mp4", count=6)
     source = folder(tmp_path, held_out=0.2)
@@ -67,13 +67,13 @@ def test_of_videos_too_short_to_divide_some_are_held_out_whole(tmp_path):
     assert not keys[0] & keys[1]
 
 
-def test_nothing_to_hold_out_is_an_error_that_says_so(tmp_path):
+def test_nothing_to_hold_out_is_an_error(tmp_path):
     encode(tmp_path / "a.mp4", count=6)
     with pytest.raises(ValueError, match="nothing is held out of 1 usable videos"):
         folder(tmp_path).clips("held_out")
 
 
-def test_stride_spreads_a_clip(tmp_path):
+def test_stride_skips_frames(tmp_path):
     encode(tmp_path / "a.mp4", count=24)
     clips = folder(tmp_path, stride=3, held_out=0.0).clips("train")
     assert [numbers(clip["video"]) for clip in clips] == [
@@ -84,43 +84,43 @@ def test_stride_spreads_a_clip(tmp_path):
 
 
 @pytest.mark.parametrize("cache_bytes", [0, 1 << 20])
-def test_fps_takes_the_nearest_frame_by_its_time(tmp_path, cache_bytes):
-    # 48 ticks a second; the second half is shown at a third of the rate of the first.
+def test_fps_takes_the_nearest_frames(tmp_path, cache_bytes):
+    # 48 ticks a second; the second half has a third of the frame rate of the first.
     stamps = [*range(0, 24, 2), *range(24, 96, 6)]
     encode(tmp_path / "a.mp4", count=24, fps=48, stamps=stamps)
     clips = folder(tmp_path, fps=12.0, held_out=0.0, cache_bytes=cache_bytes).clips("train")
-    found = [number for clip in clips for number in numbers(clip["video"])]
+    frames = [number for clip in clips for number in numbers(clip["video"])]
     times = np.array(stamps) / 48
-    for place, number in enumerate(found[:20]):
+    for place, number in enumerate(frames[:20]):
         gap = np.abs(times - place / 12)
         assert gap[number] == pytest.approx(gap.min())
 
 
-def test_a_rate_of_its_own_leaves_a_video_as_it_is(tmp_path):
+def test_resampling_to_the_same_rate_changes_nothing(tmp_path):
     encode(tmp_path / "a.mp4", count=24, fps=24)
-    same = folder(tmp_path, fps=24.0, held_out=0.0).opened.files[0].timeline
+    same = folder(tmp_path, fps=24.0, held_out=0.0).folder.files[0].timeline
     np.testing.assert_array_equal(same, np.arange(24))
-    twice = folder(tmp_path, fps=48.0, held_out=0.0).opened.files[0].timeline
+    twice = folder(tmp_path, fps=48.0, held_out=0.0).folder.files[0].timeline
     assert len(twice) == 48
     assert set(twice) == set(range(24))
 
 
 def ramp(path, size):
-    """A video whose red rises from left to right, and green from top to bottom."""
+    """Writes a video whose red increases from left to right and green from top to bottom."""
     y, x = np.mgrid[: size[0], : size[1]]
-    picture = np.stack([x * 255 / (size[1] - 1), y * 255 / (size[0] - 1), 0 * x], -1)
+    image = np.stack([x * 255 / (size[1] - 1), y * 255 / (size[0] - 1), 0 * x], -1)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=10)
         stream.width, stream.height, stream.pix_fmt = size[1], size[0], "yuv420p"
         stream.bit_rate = 10_000_000
         for _ in range(8):
-            frame = av.VideoFrame.from_ndarray(picture.astype(np.uint8), "rgb24")
+            frame = av.VideoFrame.from_ndarray(image.astype(np.uint8), "rgb24")
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
 
 
 @pytest.mark.parametrize(("crop", "width"), [(CenterCrop(), (0.25, 0.75)), (Stretch(), (0.0, 1.0))])
-def test_crops_keep_what_they_say(tmp_path, crop, width):
+def test_crops_keep_the_documented_part(tmp_path, crop, width):
     ramp(tmp_path / "a.mp4", (64, 128))
     video = folder(tmp_path, crop=crop, size=32).clips("train")[0]["video"] / 255
     assert video.shape == (4, 32, 32, 3)
@@ -129,7 +129,7 @@ def test_crops_keep_what_they_say(tmp_path, crop, width):
     np.testing.assert_allclose(video[0, [0, -1], :, 1].mean(1), (0, 1), atol=0.03)
 
 
-def test_random_crops_reach_both_ends_and_flips_turn_around(tmp_path):
+def test_random_crops_reach_both_ends_and_flips_mirror(tmp_path):
     ramp(tmp_path / "a.mp4", (64, 128))
     clips = folder(tmp_path, crop=RandomCrop(), size=32).clips("train")
     left = [clip["video"][0, :, 0, 0].mean() / 255 for clip in draws(clips, 0, 200)]
@@ -143,7 +143,7 @@ def test_random_crops_reach_both_ends_and_flips_turn_around(tmp_path):
     np.testing.assert_allclose(turned[:, ::-1], upright, atol=3)
 
 
-def test_a_telephone_held_upright_is_upright(tmp_path):
+def test_rotated_videos_are_upright(tmp_path):
     ramp(tmp_path / "a.mp4", (64, 64))
     data = (tmp_path / "a.mp4").read_bytes()
     # The display matrix in `tkhd`: a quarter turn clockwise when shown.
@@ -152,19 +152,19 @@ def test_a_telephone_held_upright_is_upright(tmp_path):
     turn = struct.pack(">9i", 0, one, 0, -one, 0, 0, 0, 0, 1 << 30)
     (tmp_path / "a.mp4").write_bytes(data[:place] + turn + data[place + 36 :])
     video = folder(tmp_path, size=32).clips("train")[0]["video"][0] / 255
-    # Red rose to the right, now it rises downwards; green rose downwards, now to the left.
+    # After the rotation red increases downwards and green to the left.
     np.testing.assert_allclose(video[[0, -1], :, 0].mean(1), (0, 1), atol=0.05)
     np.testing.assert_allclose(video[:, [0, -1], 1].mean(0), (1, 0), atol=0.05)
 
 
-def test_images_are_clips_of_one_frame_and_of_no_more(tmp_path):
-    picture = np.random.default_rng(0).integers(0, 256, (20, 20, 3), np.uint8)
+def test_images_are_clips_of_one_frame_only(tmp_path):
+    image = np.random.default_rng(0).integers(0, 256, (20, 20, 3), np.uint8)
     for name in ("a.png", "b%d.png", "c.webp"):
-        Image.fromarray(picture).save(tmp_path / name, lossless=True)
+        Image.fromarray(image).save(tmp_path / name, lossless=True)
     clips = folder(tmp_path, frames=1, size=20, held_out=0.0).clips("train")
     assert [clip["key"] for clip in clips] == ["a.png@0", "b%d.png@0", "c.webp@0"]
     for clip in list(clips)[:2]:
-        np.testing.assert_array_equal(clip["video"][0], picture)
+        np.testing.assert_array_equal(clip["video"][0], image)
     with pytest.raises(ValueError, match="images are clips only where frames is 1"):
         folder(tmp_path).clips("train")
 
@@ -202,11 +202,11 @@ def test_captions_from_a_table(tmp_path, caplog):
         "x/a.mp4@0": "one, or",
     }
     assert {clip["caption"] for clip in draws(clips, 1)} == {"one, or", "two"}
-    assert source.opened.skipped == {"x/b.mp4": "it has no caption, and others have"}
+    assert source.folder.skipped == {"x/b.mp4": "it has no caption, but others have"}
     assert "1 rows name no video, the first is 'z.mp4'" in caplog.text
 
 
-def test_captions_beside_the_videos(tmp_path):
+def test_captions_from_sidecar_files(tmp_path):
     for name in "ab":
         encode(tmp_path / f"{name}.mp4", count=4)
     (tmp_path / "a.txt").write_text("a red ball\n")
@@ -219,7 +219,7 @@ def test_captions_beside_the_videos(tmp_path):
     batches.close()
 
 
-def test_draws_depend_on_the_generator_alone_and_survive_another_process(tmp_path):
+def test_draws_depend_on_the_generator_alone_and_survive_pickling(tmp_path):
     for name in "abc":
         encode(tmp_path / f"{name}.mp4")
     clips = folder(tmp_path, crop=RandomCrop(), flip=0.5, cache_bytes=20_000).clips("train")
@@ -231,7 +231,7 @@ def test_draws_depend_on_the_generator_alone_and_survive_another_process(tmp_pat
         np.testing.assert_array_equal(one["video"], two["video"])
 
 
-def test_epochs_crop_anew_and_resume_exactly(tmp_path):
+def test_epochs_draw_new_windows_and_resume_exactly(tmp_path):
     encode(tmp_path / "a.mp4", count=40)
     clips = folder(tmp_path).clips("train")
     make = Loader(3)
@@ -254,21 +254,21 @@ REAL = [
     "../fixtures/i3d/v_CricketShot_g04_c01_rgb.gif",
 ]
 COUNTS = [201, 48, 310, 120, 419, 79]
-"""From a decoding of every frame; three containers state other counts, or none."""
+"""Frame counts from a full decoding; three containers state other counts, or none."""
 
 
 @pytest.mark.parametrize(("name", "count"), zip(REAL, COUNTS, strict=True))
-def test_windows_of_real_clips_are_those_of_the_whole_video(real_clips: Path, name, count):
+def test_windows_of_real_clips_equal_those_of_a_full_decoding(real_clips: Path, name, count):
     video = probe(real_clips / name)
     assert len(video) == count
-    whole = read(video, range(count), partial(CenterCrop().resized, size=32))
+    whole = read(video, range(count), partial(CenterCrop().target_size, size=32))
     for start in (1, count // 3, count - 20):
         frames = np.arange(start, start + 18, 2)
-        window = read(video, frames, partial(CenterCrop().resized, size=32))
+        window = read(video, frames, partial(CenterCrop().target_size, size=32))
         np.testing.assert_array_equal(window, whole[frames])
 
 
-def test_one_resize_from_the_decoder_is_a_lanczos_resize(real_clips: Path):
+def test_the_resize_is_lanczos(real_clips: Path):
     path = real_clips / "ucf101/Biking/v_Biking_g05_c02.avi"
     (ours,) = read(probe(path), [100], lambda height, width: (64, 85))
     with av.open(str(path)) as container:
@@ -277,10 +277,10 @@ def test_one_resize_from_the_decoder_is_a_lanczos_resize(real_clips: Path):
     assert np.abs(ours.astype(float) - theirs).mean() < 2
 
 
-def test_a_real_class_tree(real_clips: Path):
+def test_class_folders_of_real_clips(real_clips: Path):
     source = VideoFolder(str(real_clips / "ucf101"), frames=16, size=32)
     assert source.classes == ("Biking", "Punch", "Rowing", "SoccerJuggling")
     for split in ("train", "held_out"):
         clips = source.clips(split)
         assert {source.classes[clips[i]["label"]] for i in range(len(clips))} == set(source.classes)
-    assert source.opened.skipped == {}
+    assert source.folder.skipped == {}

@@ -1,4 +1,4 @@
-"""Archives as they are downloaded, made small: a few tiny clips under all of the official names."""
+"""Small imitations of downloaded archives: a few tiny clips under all of the official names."""
 
 import json
 import os
@@ -11,7 +11,7 @@ LISTS = ("trainlist01", "testlist01", "trainlist02", "testlist02", "trainlist03"
 
 
 def link(source: Path, target: Path) -> Path:
-    """`source` under another name."""
+    """A hard link to `source`."""
     target.parent.mkdir(parents=True, exist_ok=True)
     os.link(source, target)
     return target
@@ -29,7 +29,7 @@ def entries(lists: Path, name: str) -> list[str]:
 
 
 def ucf101(folder: Path, lists: Path, every: int = 1, ending: str = ".avi") -> Path:
-    """UCF-101 as `lists` name it, or every so many of its clips."""
+    """UCF-101 as `lists` name it, or only every `every`-th of its clips."""
     clips = tiny(folder / "made", ending)
     names = sorted({*entries(lists, "trainlist01"), *entries(lists, "testlist01")})[::every]
     for number, name in enumerate(names):
@@ -41,30 +41,30 @@ CLASSES = ("Archery", "HandstandPushups", "Punch")
 
 
 def small_ucf101(folder: Path) -> tuple[Path, Path]:
-    """Three classes of three groups of two clips, and lists as the official ones are written."""
+    """Three classes of three groups of two clips, and lists in the official format."""
     source, lists = folder / "UCF-101", folder / "ucfTrainTestlist"
     lists.mkdir(parents=True)
     index = "".join(f"{n} {name}\r\n" for n, name in enumerate(CLASSES, start=1))
     (lists / "classInd.txt").write_bytes(index.encode())
-    told = dict.fromkeys(LISTS, "")
+    texts = dict.fromkeys(LISTS, "")
     for label, action in enumerate(CLASSES, start=1):
         for group in (1, 2, 3):
             for clip in (1, 2):
-                spelt = action.replace("Handstand", "HandStand")  # as the real files are
-                name = f"{action}/v_{spelt}_g{group:02}_c{clip:02}.avi"
+                spelling = action.replace("Handstand", "HandStand")  # as in the real files
+                name = f"{action}/v_{spelling}_g{group:02}_c{clip:02}.avi"
                 encode(source / name, count=8 + 4 * clip, first=group, fps=25 if group > 1 else 30)
                 for split in (1, 2, 3):
                     if split == group:
-                        told[f"testlist0{split}"] += f"{name}\r\n"
+                        texts[f"testlist0{split}"] += f"{name}\r\n"
                     else:
-                        told[f"trainlist0{split}"] += f"{name} {label}\r\n"
-    for name, text in told.items():
+                        texts[f"trainlist0{split}"] += f"{name} {label}\r\n"
+    for name, text in texts.items():
         (lists / f"{name}.txt").write_bytes(f"{text}\r\n".encode())
     return source, lists
 
 
 def msr_vtt_json(numbers, captions: int = 20) -> dict:
-    """The official JSON of some clips, in no order, with times under keys that hold a space."""
+    """The official JSON of some clips, shuffled; the keys of times contain a space."""
     videos, sentences = [], []
     for n in numbers:
         split = "train" if n < 6513 else "validate" if n < 7010 else "test"
@@ -83,7 +83,7 @@ def msr_vtt_json(numbers, captions: int = 20) -> dict:
 
 
 def msr_vtt(folder: Path, numbers, captions: int = 20) -> Path:
-    """MSR-VTT as the official archives unpack."""
+    """MSR-VTT as unpacked from the official archives."""
     clips, source = tiny(folder / "made", ".mp4"), folder / "MSRVTT"
     parts = {
         "train_val": [n for n in numbers if n < 7010],

@@ -1,4 +1,4 @@
-"""TFDS writes no progress bars between the lines of the tests."""
+"""Turns off the progress bars of TFDS."""
 
 import tensorflow_datasets as tfds
 

@@ -1,4 +1,4 @@
-"""MSR-VTT: official and benchmark splits, captions with their ids, in every form it comes in."""
+"""MSR-VTT: official and benchmark splits, captions with their ids, in all annotation formats."""
 
 import json
 from collections import Counter
@@ -7,7 +7,7 @@ import archives
 import numpy as np
 import pytest
 
-from data.common import Problem, Report
+from data.common import BuildError, Report
 from data.msr_vtt.msr_vtt_dataset_builder import Builder
 from vdm_jax import data
 
@@ -19,7 +19,7 @@ def builder(folder, source, lists=None, **settings):
     return Builder(options=options, jobs=1, data_dir=str(folder), **settings)
 
 
-def listed(tmp_path, source, lists=None):
+def list_items(tmp_path, source, lists=None):
     report = Report("msr_vtt", Builder.EXPECTED)
     return list(builder(tmp_path, source, lists).items(report)), report
 
@@ -33,10 +33,10 @@ def lists(real_clips):
     return real_clips.parent / "text" / "msrvtt"
 
 
-def test_all_ten_thousand_ids_give_the_official_counts(tmp_path, lists):
-    # tests/benchmarks/full_scale.py builds the shards of them too.
+def test_ten_thousand_ids_have_the_official_counts(tmp_path, lists):
+    # tests/benchmarks/full_scale.py also builds their shards.
     source = archives.msr_vtt(tmp_path, range(10_000))
-    items, report = listed(tmp_path, source, lists)
+    items, report = list_items(tmp_path, source, lists)
     assert not report.dropped
     assert counts(items) == {
         "train": 6513, "val": 497, "test": 2990, "train_1k_a": 9000, "test_1k_a": 1000,
@@ -49,7 +49,7 @@ def test_all_ten_thousand_ids_give_the_official_counts(tmp_path, lists):
     assert first.fields["captions"][first.fields["caption_1k_a"]] == (
         "a person is connecting something to system"
     )
-    for item in items:  # 1k-A tests on official test clips, and trains on others of them
+    for item in items:  # 1k-A: both of its splits contain official test clips
         if "test_1k_a" in item.splits:
             assert "test" in item.splits
             assert "train_1k_a" not in item.splits
@@ -59,14 +59,14 @@ def test_all_ten_thousand_ids_give_the_official_counts(tmp_path, lists):
 def test_the_real_clips_with_the_1k_a_list(tmp_path, real_clips, lists):
     report = builder(tmp_path, real_clips / "msrvtt", lists).build()
     assert (report.written["test"], report.written["test_1k_a"]) == (2, 2)
-    assert report.different["train"] == (0, 6513)
+    assert report.mismatches["train"] == (0, 6513)
     source = data.Clips(
         "msr_vtt", path=str(tmp_path), split="test_1k_a", held_out=None, size=32, stride=4,
         captions=data.CaptionOf("caption_1k_a"),
     )  # fmt: skip
     clips = source.clips("train")
-    found = {clip["key"].split("@")[0]: clip["caption"] for clip in (clips[0], clips[1])}
-    assert found["video9770"] == "a person is connecting something to system"
+    caption_of = {clip["key"].split("@")[0]: clip["caption"] for clip in (clips[0], clips[1])}
+    assert caption_of["video9770"] == "a person is connecting something to system"
     assert clips[0]["video"].shape == (16, 32, 32, 3)
 
 
@@ -86,37 +86,39 @@ def clips(path, captions, split="test"):
     return source.clips("train")
 
 
-def said(path, captions, split="test"):
+def captions_of(path, captions, split="test"):
     return {clip["key"].split("@")[0]: clip["caption"] for clip in clips(path, captions, split)}
 
 
 def test_caption_policies(path):
     first = {f"video{n}": f"caption {20 * n}" for n in (7010, 7020, 9770)}
-    assert said(path, data.FirstCaption()) == said(path, data.RandomCaption()) == first
+    assert (
+        captions_of(path, data.FirstCaption()) == captions_of(path, data.RandomCaption()) == first
+    )
     ids = (20 * 7010 + 3, 20 * 7020 + 19, 20 * 9770)
-    assert set(said(path, data.CaptionWithId(ids)).values()) == {f"caption {n}" for n in ids}
+    assert set(captions_of(path, data.CaptionWithId(ids)).values()) == {f"caption {n}" for n in ids}
     with pytest.raises(ValueError, match=r"video7020 has the captions .* CaptionWithId.ids \(2 of"):
-        said(path, data.CaptionWithId((140_200, 195_400)))
-    assert said(path, data.CaptionOf("caption_1k_a"), "test_1k_a") == {
+        captions_of(path, data.CaptionWithId((140_200, 195_400)))
+    assert captions_of(path, data.CaptionOf("caption_1k_a"), "test_1k_a") == {
         "video9770": "caption 195407"
     }
     with pytest.raises(ValueError, match=r"video70.0 has no caption of 'caption_1k_a'"):
-        said(path, data.CaptionOf("caption_1k_a"))
-    with pytest.raises(ValueError, match="this data set knows caption_1k_a"):
-        said(path, data.CaptionOf("caption_1kb"))
+        captions_of(path, data.CaptionOf("caption_1k_a"))
+    with pytest.raises(ValueError, match="this data set has caption_1k_a"):
+        captions_of(path, data.CaptionOf("caption_1kb"))
     every = clips(path, data.EveryCaption())
     assert len(every) == 60
     captions = Counter(clip["caption"] for clip in every)
     assert captions == {f"caption {20 * n + k}": 1 for n in (7010, 7020, 9770) for k in range(20)}
     drawn = clips(path, data.RandomCaption())
-    found = {drawn.draw(0, np.random.default_rng(n))["caption"] for n in range(300)}
-    assert len(found) == 20
+    captions_drawn = {drawn.draw(0, np.random.default_rng(n))["caption"] for n in range(300)}
+    assert len(captions_drawn) == 20
     assert {int(drawn[n]["label"]) for n in range(3)} == {10, 0}  # the category
 
 
-def test_other_forms_of_the_same_annotations(tmp_path):
+def test_other_annotation_formats_give_the_same_items(tmp_path):
     source = archives.msr_vtt(tmp_path, SMALL)
-    items, _ = listed(tmp_path, source)
+    items, _ = list_items(tmp_path, source)
     both = [json.loads(file.read_text()) for file in sorted(source.glob("*.json"))]
     merged = {key: both[0][key] + both[1][key] for key in ("videos", "sentences")}
     rows = [{"image_id": s["video_id"], "id": s["sen_id"], "caption": s["caption"]}
@@ -125,13 +127,13 @@ def test_other_forms_of_the_same_annotations(tmp_path):
         file.unlink()
     for name, tree in (("MSRVTT_data.json", merged), ("MSR_VTT.json", {"annotations": rows})):
         (source / name).write_text(json.dumps(tree))
-        others, report = listed(tmp_path, source)
+        others, report = list_items(tmp_path, source)
         assert not report.dropped
         assert counts(others) == counts(items) == {"train": 2, "val": 1, "test": 3}
         for one, other in zip(items, others, strict=True):
             assert one.fields["captions"] == other.fields["captions"]
             assert one.fields["caption_ids"] == other.fields["caption_ids"]
-    assert len(listed(tmp_path, source)[0]) == 6  # and both forms side by side
+    assert len(list_items(tmp_path, source)[0]) == 6  # both formats together
 
 
 @pytest.mark.parametrize("line", ["{0},{1},{2},{3}\n", "{0};{1};{2};{3}\r\n"])
@@ -140,15 +142,15 @@ def test_both_dialects_of_the_1k_a_table(tmp_path, line):
     rows = [("key", "vid_key", "video_id", "sentence"), ("ret0", "msr9770", "video9770", "a cat")]
     text = "".join(line.format(*row) for row in rows)
     (source / "MSRVTT_JSFUSION_test.csv").write_bytes(text.encode())
-    items, _ = listed(tmp_path, source)
+    items, _ = list_items(tmp_path, source)
     (item,) = (item for item in items if "test_1k_a" in item.splits)
     assert item.fields["captions"][item.fields["caption_1k_a"]] == "a cat"
-    assert item.fields["caption_ids"][-1] == -1  # a sentence that is none of the 20
+    assert item.fields["caption_ids"][-1] == -1  # a sentence outside the 20
 
 
-def test_nothing_told_is_a_problem(tmp_path):
+def test_missing_annotations_are_an_error(tmp_path):
     source = archives.msr_vtt(tmp_path, SMALL)
     for file in source.glob("*.json"):
         file.unlink()
-    with pytest.raises(Problem, match="holds no readable JSON file with videos and sentences"):
-        listed(tmp_path, source)
+    with pytest.raises(BuildError, match="holds no readable JSON file with videos and sentences"):
+        list_items(tmp_path, source)

@@ -1,4 +1,4 @@
-"""The smaller data sets: what their archives hold comes back, with labels, captions and splits."""
+"""The smaller data sets: clips have the frames, labels, captions and splits of the archive."""
 
 import csv
 import struct
@@ -11,15 +11,15 @@ from PIL import Image
 from tensorflow_datasets.proto import tf_example_pb2
 
 from data import build
-from data.common import Problem, Recode
+from data.common import BuildError, Recode
 from data.common.videos import probe
 from vdm_jax import data
 
 
-def built(name, folder, **settings):
+def build_report(name, folder, **settings):
     options = {key: str(value) for key, value in settings.pop("options", {}).items()}
-    kind = build.builder(name)
-    return kind(options=options, jobs=1, data_dir=str(folder), **settings).build()
+    builder = build.builder_class(name)
+    return builder(options=options, jobs=1, data_dir=str(folder), **settings).build()
 
 
 def first_clips(name, path, split="train", **fields):
@@ -50,16 +50,16 @@ def test_webvids_tables(tmp_path):
         "train": table(tmp_path / "train.csv", [head, *train]),
         "val": table(tmp_path / "val.csv", [head, *val]),
     }
-    report = built("webvid_csv", tmp_path / "out", options=options)
+    report = build_report("webvid_csv", tmp_path / "out", options=options)
     assert report.written == {"train": 1, "val": 1, "all": 2}
-    assert report.dropped == {"77": "the table names it, and there is no such file"}
+    assert report.dropped == {"77": "the table names it, but the file is missing"}
     (clip,) = first_clips("webvid_csv", tmp_path / "out").values()
     assert clip["caption"] == "A cat, it seems"
     (clip,) = first_clips("webvid_csv", tmp_path / "out", "val").values()
     assert clip["caption"] == "Ein Hund – läuft"
 
 
-def test_a_table_of_ones_own(tmp_path):
+def test_any_csv_table(tmp_path):
     encode(tmp_path / "clips" / "a b.mp4")
     encode(tmp_path / "clips" / "c.mp4")
     rows = [["Path", "Text", "seconds"], ["a b.mp4", "one", "1.5"], ["a b.mp4", "two", "1.5"],
@@ -68,10 +68,10 @@ def test_a_table_of_ones_own(tmp_path):
     with own.open("ab") as file:
         file.write(b"c.mp4,caf\xe9,1\n")
     options = {"source": tmp_path / "clips", "train": own}
-    report = built("webvid_csv", tmp_path / "out", options=options)
+    report = build_report("webvid_csv", tmp_path / "out", options=options)
     assert report.written == {"train": 1, "all": 1}
     assert report.dropped == {
-        "a b.mp4 (own.csv, line 4)": "the same row was there before",
+        "a b.mp4 (own.csv, line 4)": "it repeats an earlier row",
         "c.mp4 (own.csv, line 5)": "it has no caption",
         "own.csv, line 6": "it names no file",
         "own.csv, line 7": "it is not UTF-8",
@@ -81,37 +81,39 @@ def test_a_table_of_ones_own(tmp_path):
     assert [clip["caption"] for clip in source.clips("train")] == ["one", "two"]
 
 
-def test_columns_that_cannot_be_found_are_named(tmp_path):
+def test_missing_columns_are_named(tmp_path):
     own = table(tmp_path / "own.csv", [["clip", "words"], ["a.mp4", "x"]])
     options = {"source": tmp_path, "train": own}
-    with pytest.raises(Problem, match=r"columns clip, words none is called path or id; .*--path-c"):
-        built("webvid_csv", tmp_path / "1", options=options)
-    with pytest.raises(Problem, match="has no column 'word', only clip, words"):
+    with pytest.raises(
+        BuildError, match=r"columns clip, words, none of which is named path or id; .*--p"
+    ):
+        build_report("webvid_csv", tmp_path / "1", options=options)
+    with pytest.raises(BuildError, match="has no column 'word', only clip, words"):
         named = {"path_column": "clip", "caption_column": "word"}
-        built("webvid_csv", tmp_path / "1", options=options | named)
+        build_report("webvid_csv", tmp_path / "1", options=options | named)
     encode(tmp_path / "a.mp4")
     named = {"path_column": "clip", "caption_column": "words"}
-    assert built("webvid_csv", tmp_path / "1", options=options | named).complete
+    assert build_report("webvid_csv", tmp_path / "1", options=options | named).complete
 
 
 def test_images_are_clips_of_one_frame(tmp_path):
     down, across = np.mgrid[0:32, 0:48] * 5
-    pictures = {}
+    images = {}
     for level, name in enumerate(("a.png", "b.jpg", "c.webp")):
-        pictures[name] = np.stack([down, across, down + 30 * level], axis=-1).astype(np.uint8)
-        Image.fromarray(pictures[name]).save(tmp_path / name, quality=100, lossless=True)
+        images[name] = np.stack([down, across, down + 30 * level], axis=-1).astype(np.uint8)
+        Image.fromarray(images[name]).save(tmp_path / name, quality=100, lossless=True)
     whole = (tmp_path / "b.jpg").read_bytes()
     (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 2])
-    rows = [["image", "caption"], *([name, name] for name in [*pictures, "cut.jpg"])]
+    rows = [["image", "caption"], *([name, name] for name in [*images, "cut.jpg"])]
     options = {"source": tmp_path, "train": table(tmp_path / "t.csv", rows)}
-    report = built("images_csv", tmp_path / "out", options=options)
+    report = build_report("images_csv", tmp_path / "out", options=options)
     assert report.written["all"] == 3
-    assert report.dropped == {"cut.jpg": "it is truncated: the mark at its end is missing"}
+    assert report.dropped == {"cut.jpg": "it is truncated: its end marker is missing"}
     clips = first_clips("images_csv", tmp_path / "out", frames=1, size=32, crop=data.Stretch())
-    for name, picture in pictures.items():
+    for name, image in images.items():
         assert clips[name]["video"].shape == (1, 32, 32, 3)
         assert clips[name]["caption"] == name
-        small = np.asarray(Image.fromarray(picture).resize((32, 32), Image.Resampling.LANCZOS))
+        small = np.asarray(Image.fromarray(image).resize((32, 32), Image.Resampling.LANCZOS))
         assert np.abs(clips[name]["video"][0].astype(float) - small).mean() < 3
 
 
@@ -125,10 +127,10 @@ def kinetics(folder: Path, splits=("",)) -> Path:
     return folder
 
 
-def test_kinetics_from_folders_alone(tmp_path):
+def test_kinetics_from_folders_without_tables(tmp_path):
     source = kinetics(tmp_path / "k", ("train", "validate"))
-    report = built("kinetics", tmp_path / "out", options={"source": source})
-    assert report.dropped.keys() == {  # the same clips under both
+    report = build_report("kinetics", tmp_path / "out", options={"source": source})
+    assert report.dropped.keys() == {  # both folders hold the same clips
         "Hammering/bbbbbbbbbbb_000000_000010 (again)", "yoga/aaaaaaaaaaa_000003_000013 (again)",
     }  # fmt: skip
     clips = first_clips("kinetics", tmp_path / "out")
@@ -139,8 +141,8 @@ def test_kinetics_from_folders_alone(tmp_path):
 
 def test_kinetics_with_the_official_table(tmp_path):
     source = kinetics(tmp_path / "k")
-    encode(source / "yoga" / "ccccccccccc.mp4", count=24)  # one second: it is cut
-    encode(source / "yoga" / "ddddddddddd.mp4", count=40, fps=2)  # twenty, of which two spans
+    encode(source / "yoga" / "ccccccccccc.mp4", count=24)  # one second: trimmed already
+    encode(source / "yoga" / "ddddddddddd.mp4", count=40, fps=2)  # twenty seconds, with two spans
     head = ["label", "youtube_id", "time_start", "time_end", "split"]
     rows = [["yoga", "aaaaaaaaaaa", 3, 13, "train"], ["Hammering", "bbbbbbbbbbb", 0, 10, "val"],
             ["yoga", "ccccccccccc", 5, 15, "test"], ["yoga", "ddddddddddd", 5, 15, "train"],
@@ -148,13 +150,13 @@ def test_kinetics_with_the_official_table(tmp_path):
             ["yoga", "eeeeeeeeeee", 5, 15, "train"], ["yoga", "ccccccccccc", 5, 15, "test"],
             ["yoga", "fffffffffff", "x", 15, "test"]]  # fmt: skip
     options = {"source": source, "tables": table(tmp_path / "k.csv", [head, *rows])}
-    report = built("kinetics", tmp_path / "out", options=options)
+    report = build_report("kinetics", tmp_path / "out", options=options)
     assert report.written == {"train": 3, "val": 1, "test": 1, "all": 5}
     assert report.dropped["eeeeeeeeeee_000005"].startswith("the tables name it")
     assert (
         report.dropped["yoga/ddddddddddd_000030_000040"] == "it has no frames between 30 and 40 s"
     )
-    assert "told of before" in report.dropped["k.csv, line 9"]
+    assert "it repeats ccccccccccc at 5 s" in report.dropped["k.csv, line 9"]
     assert "it is no span" in report.dropped["k.csv, line 10"]
     assert len(report.dropped) == 4
     clips = first_clips("kinetics", tmp_path / "out", windows=data.EveryWindow())
@@ -170,8 +172,8 @@ def test_kinetics_with_the_official_table(tmp_path):
 # Arrays
 
 
-def pushing(path, clips, frames=30):
-    """A TFRecord file as those of BAIR, and the frames in it."""
+def write_bair(path, clips, frames=30):
+    """Writes a TFRecord file in the format of BAIR; returns its frames."""
     video = np.random.default_rng(0).integers(0, 255, (clips, 2, frames, 64, 64, 3), np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
@@ -189,61 +191,61 @@ def pushing(path, clips, frames=30):
     return video
 
 
-def test_bair_comes_back_exactly_from_either_camera(tmp_path):
+def test_bair_is_lossless_for_both_cameras(tmp_path):
     source = tmp_path / "softmotion30_44k"
-    video = pushing(source / "train" / "traj_0_to_1.tfrecords", 2)
-    pushing(source / "test" / "traj_0.tfrecords", 1, frames=29)
+    video = write_bair(source / "train" / "traj_0_to_1.tfrecords", 2)
+    write_bair(source / "test" / "traj_0.tfrecords", 1, frames=29)
     whole = (source / "train" / "traj_0_to_1.tfrecords").read_bytes()
     (source / "train" / "traj_2.tfrecords").write_bytes(whole[: len(whole) // 4])
     for camera, name in enumerate(("bair", "bair/image_aux1")):
         options = {"source": source} | ({"camera": "image_aux1"} if camera else {})
-        report = built("bair", tmp_path / "out", options=options)
+        report = build_report("bair", tmp_path / "out", options=options)
         assert report.written == {"train": 2, "all": 2}
-        assert report.different["train"] == (2, 43264)
+        assert report.mismatches["train"] == (2, 43264)
         assert report.dropped == {
-            "test/traj_0-0": f"its frame 29 of {('image_main', 'image_aux1')[camera]} is not "
+            "test/traj_0-0": f"frame 29 of {('image_main', 'image_aux1')[camera]} is not "
             "64x64 pixels",
-            "train/traj_2.tfrecords": "it is truncated: of its record 0 only a part is there",
+            "train/traj_2.tfrecords": "it is truncated within record 0",
         }
         clips = first_clips(name, tmp_path / "out", frames=30, size=64)
         for number in range(2):
-            found = clips[f"train/traj_0_to_1-{number}"]["video"]
-            np.testing.assert_array_equal(found, video[number, camera])
+            stored = clips[f"train/traj_0_to_1-{number}"]["video"]
+            np.testing.assert_array_equal(stored, video[number, camera])
     record = data.Shards(tmp_path / "out" / "bair" / "1.0.0").records("train")[0]
     assert record["action"][4:8] == [1, 1, 2, 3]
     assert len(record["endeffector"]) == 90
-    with pytest.raises(Problem, match="--camera is 'left'"):
-        built("bair", tmp_path, options={"source": source, "camera": "left"})
+    with pytest.raises(BuildError, match="--camera is 'left'"):
+        build_report("bair", tmp_path, options={"source": source, "camera": "left"})
 
 
-def test_moving_mnist_comes_back_exactly(tmp_path):
+def test_moving_mnist_is_lossless(tmp_path):
     video = np.random.default_rng(0).integers(0, 255, (20, 5, 64, 64), np.uint8)
     np.save(tmp_path / "mnist_test_seq.npy", video)
     options = {"source": tmp_path / "mnist_test_seq.npy"}
-    report = built("moving_mnist", tmp_path / "out", options=options)
+    report = build_report("moving_mnist", tmp_path / "out", options=options)
     assert report.written == {"test": 5, "all": 5}
-    assert report.different == {"test": (5, 10000), "all": (5, 10000)}
+    assert report.mismatches == {"test": (5, 10000), "all": (5, 10000)}
     clips = first_clips("moving_mnist", tmp_path / "out", "test", frames=20, size=64)
     for number in range(5):
-        found = clips[f"{number:05}"]["video"]
-        np.testing.assert_array_equal(found, np.repeat(video[:, number, ..., None], 3, axis=-1))
+        stored = clips[f"{number:05}"]["video"]
+        np.testing.assert_array_equal(stored, np.repeat(video[:, number, ..., None], 3, axis=-1))
     content = (tmp_path / "mnist_test_seq.npy").read_bytes()
     (tmp_path / "mnist_test_seq.npy").write_bytes(content[:5000])
-    with pytest.raises(Problem, match="cannot be read; download it again"):
-        built("moving_mnist", tmp_path / "other", options=options)
+    with pytest.raises(BuildError, match="cannot be read; download it again"):
+        build_report("moving_mnist", tmp_path / "other", options=options)
 
 
 # Folders
 
 
-def test_a_folder_of_ones_own(tmp_path):
+def test_any_folder(tmp_path):
     for name in ("birds/a", "Ants/b", "birds/c", "Ants/d"):
         encode(tmp_path / "mine" / f"{name}.mp4")
     (tmp_path / "mine" / "birds" / "a.txt").write_text("a bird\n\na blue bird\n")
     (tmp_path / "mine" / "Ants" / "b.json").write_text('{"caption": "an ant"}')
     (tmp_path / "mine" / "Ants" / "d.json").write_text("{")
     options = {"source": tmp_path / "mine", "held_out": 0.5}
-    report = built("video_folder", tmp_path / "out", options=options)
+    report = build_report("video_folder", tmp_path / "out", options=options)
     assert report.complete
     assert report.notes["Ants/d.mp4"].startswith("its captions cannot be read")
     both = [first_clips("video_folder", tmp_path / "out", split) for split in ("train", "test")]
@@ -257,10 +259,10 @@ def test_a_folder_of_ones_own(tmp_path):
     assert "caption" not in clips["birds/c.mp4"]
 
 
-def test_folders_that_are_splits(tmp_path):
+def test_split_folders(tmp_path):
     for name in ("train/x/a", "test/x/b", "other/c"):
         encode(tmp_path / "mine" / f"{name}.mp4")
-    report = built("video_folder", tmp_path / "out", options={"source": tmp_path / "mine"})
+    report = build_report("video_folder", tmp_path / "out", options={"source": tmp_path / "mine"})
     assert report.written == {"train": 1, "test": 1, "all": 2}
     assert report.dropped == {"other/c.mp4": "it is in none of the folders train, val, test"}
 
@@ -268,11 +270,11 @@ def test_folders_that_are_splits(tmp_path):
 # Smaller copies
 
 
-def test_a_smaller_copy_has_the_size_and_rate_asked_for(tmp_path):
+def test_recoding_gives_the_requested_size_and_rate(tmp_path):
     encode(tmp_path / "mine" / "a.mp4", count=36, size=(48, 64), fps=24)
     options = {"source": tmp_path / "mine"}
-    copy = Recode(size=24, fps=8.0, crf=10)
-    report = built("video_folder", tmp_path / "out", options=options, copy=copy)
+    transcoder = Recode(size=24, fps=8.0, crf=10)
+    report = build_report("video_folder", tmp_path / "out", options=options, transcoder=transcoder)
     assert report.complete
     source = data.Clips("video_folder/24px_8fps_crf10", path=str(tmp_path / "out"), frames=12,
                         size=24, held_out=None)  # fmt: skip
@@ -285,10 +287,9 @@ def test_a_smaller_copy_has_the_size_and_rate_asked_for(tmp_path):
         data.Clips("video_folder", path=str(tmp_path / "out")).clips("train")
 
 
-def test_a_smaller_copy_of_a_real_clip_looks_the_same(real_clips):
+def test_recoding_a_real_clip_keeps_its_frames(real_clips):
     whole = (real_clips / "ucf101" / "Biking" / "v_Biking_g05_c02.avi").read_bytes()
-    facts = probe(whole)
-    copy, small = Recode(size=64)(whole, facts)
+    copy, small = Recode(size=64)(whole, probe(whole))
     assert (small.frames, small.height, small.width) == (201, 64, 86)
     assert small.keyframes == tuple(range(0, 201, 12))
     assert len(copy) < len(whole) / 3

@@ -1,4 +1,4 @@
-"""Training from built shards: two processes of four devices do what one of eight does."""
+"""Training from built shards: two processes of four devices equal one process of eight."""
 
 import json
 from dataclasses import replace
@@ -34,7 +34,7 @@ def experiment():
         log_every=1,
     )
 """
-"""The paper's row made small, of one convolution: joint training on frames, FSDP.
+"""The experiment of the paper with one convolution: joint image-video training, FSDP.
 
 In float32, so that the losses of two runs can be compared.
 """
@@ -42,7 +42,7 @@ In float32, so that the losses of two runs can be compared.
 
 @pytest.fixture
 def small(tmp_path) -> Path:
-    """The file of the experiment, whose data set is built."""
+    """The experiment file; its data set is built."""
     source, lists = archives.small_ucf101(tmp_path)
     options = {"source": str(source), "lists": str(lists)}
     Builder(options=options, jobs=1, data_dir=str(tmp_path / "datasets")).build()
@@ -55,7 +55,7 @@ def losses(file: Path) -> list[float]:
     return [json.loads(line)["loss"] for line in file.read_text().splitlines()]
 
 
-def test_the_papers_row_on_two_processes_has_the_losses_of_one(tmp_path, small):
+def test_two_processes_have_the_losses_of_one(tmp_path, small):
     several.end(several.start(2, small, "--workdir", tmp_path / "two"))
     several.end(several.start(1, small, "--workdir", tmp_path / "one"))
     one = losses(tmp_path / "one" / "metrics.jsonl")
@@ -66,7 +66,7 @@ def test_the_papers_row_on_two_processes_has_the_losses_of_one(tmp_path, small):
 
 
 class Numbered:
-    """Clips whose label is their number."""
+    """Clips whose label is their index."""
 
     def __init__(self, clips: Any):
         self.clips = clips
@@ -74,21 +74,24 @@ class Numbered:
     def __len__(self) -> int:
         return len(self.clips)
 
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return self.clips[index] | {"label": np.int32(index)}
+
     def draw(self, index: int, rng: np.random.Generator) -> dict[str, Any]:
         return self.clips.draw(index, rng) | {"label": np.int32(index)}
 
 
-def test_no_clip_is_seen_by_two_hosts_in_an_epoch(small):
+def test_hosts_read_different_clips_within_an_epoch(small):
     experiment = training.load(small)
     loader = replace(experiment.loader, images=0)
     clips = Numbered(experiment.data.clips("train"))
 
-    def seen(host: int, hosts: int) -> list[list[int]]:
+    def labels(host: int, hosts: int) -> list[list[int]]:
         batches = loader(clips, seed=experiment.seed, host=host, hosts=hosts)
-        found = [next(batches)["label"].tolist() for _ in range(2)]  # 16 of 18: less than an epoch
+        seen = [next(batches)["label"].tolist() for _ in range(2)]  # 16 of the 18 clips
         batches.close()
-        return found
+        return seen
 
-    shares, whole = [seen(host, 2) for host in range(2)], seen(0, 1)
-    assert [a + b for a, b in zip(*shares, strict=True)] == whole
-    assert len({clip for share in shares for batch in share for clip in batch}) == 16
+    parts, whole = [labels(host, 2) for host in range(2)], labels(0, 1)
+    assert [a + b for a, b in zip(*parts, strict=True)] == whole
+    assert len({clip for part in parts for batch in part for clip in batch}) == 16

@@ -1,4 +1,4 @@
-"""UCF-101: every clip in the splits of the official lists, its label, and what is missing named."""
+"""UCF-101: clips, labels and splits of the official lists; missing clips are reported."""
 
 import json
 from collections import Counter
@@ -10,7 +10,7 @@ import pytest
 from array_record.python.array_record_module import ArrayRecordReader
 
 from data import build
-from data.common import Problem, Report
+from data.common import BuildError, Report
 from data.ucf101.ucf101_dataset_builder import Builder
 from vdm_jax.data import Clips, Shards
 
@@ -20,7 +20,7 @@ OFFICIAL = {
 }  # fmt: skip
 
 
-def built(folder, source, lists, **settings):
+def build_report(folder, source, lists, **settings):
     options = {"source": str(source), "lists": str(lists)}
     settings = {"options": options, "jobs": 1, "data_dir": str(folder), **settings}
     return Builder(**settings).build()
@@ -31,17 +31,17 @@ def official(real_clips) -> Path:
     return real_clips.parent / "splits" / "ucf101"
 
 
-def test_the_official_lists_give_the_official_counts(tmp_path, official):
-    # All 13,320 names; tests/benchmarks/full_scale.py builds the shards of them too.
+def test_official_lists_have_the_official_counts(tmp_path, official):
+    # All 13,320 names; tests/benchmarks/full_scale.py also builds their shards.
     source = archives.ucf101(tmp_path, official)
     options = {"source": str(source), "lists": str(official)}
     builder, report = Builder(options=options, data_dir=str(tmp_path)), Report("ucf101")
     items = list(builder.items(report))
     assert not report.dropped
-    found = Counter(split for item in items for split in item.splits)
-    assert found | {"all": len(items)} == OFFICIAL
+    split_counts = Counter(split for item in items for split in item.splits)
+    assert split_counts | {"all": len(items)} == OFFICIAL
     assert len({item.key for item in items}) == 13320
-    # Known answers: in classInd's order, which is not that of sorted folders.
+    # Known answers in the order of classInd, which differs from that of sorted folders.
     assert builder.classes.index("Hammering") == 34
     assert builder.classes.index("JumpingJack") == 46
     counts = Counter(item.fields["label"] for item in items)
@@ -50,32 +50,32 @@ def test_the_official_lists_give_the_official_counts(tmp_path, official):
     }  # fmt: skip
     assert min(counts.values()) == 100
     assert [(builder.classes[n], c) for n, c in counts.most_common(1)] == [("CricketShot", 167)]
-    assert counts[36] == 128  # HandstandPushups, whose files spell it with a capital S
+    assert counts[36] == 128  # HandstandPushups, spelled with a capital S in file names
     first = Counter(split for item in items if item.fields["label"] == 0 for split in item.splits)
     assert (first["train01"], first["test01"]) == (101, 44)
 
 
-def test_a_part_of_the_archive_is_built_and_the_rest_is_missed_by_name(tmp_path, official):
+def test_missing_clips_are_reported_by_name(tmp_path, official):
     source = archives.ucf101(tmp_path, official, every=60)
-    report = built(tmp_path / "out", source, official, jobs=2)
+    report = build_report(tmp_path / "out", source, official, jobs=2)
     assert (report.found, report.written["all"], len(report.dropped)) == (13320, 222, 13098)
-    assert set(report.dropped.values()) == {"the lists name it, and there is no such file"}
+    assert set(report.dropped.values()) == {"the lists name it, but the file is missing"}
     shards = Shards(tmp_path / "out" / "ucf101" / "1.0.0")
     assert len(shards.records("all")) == 222
     for n in ("01", "02", "03"):
         assert report.written[f"train{n}"] + report.written[f"test{n}"] == 222
-        assert not set(shards.parts(f"train{n}")) & set(shards.parts(f"test{n}"))
+        assert not set(shards.shard_groups(f"train{n}")) & set(shards.shard_groups(f"test{n}"))
 
 
 def test_the_real_clips_with_the_official_lists(tmp_path, real_clips, official, capsys):
     places = ["--source", str(real_clips / "ucf101"), "--lists", str(official)]
     status = build.main(["ucf101", *places, "--out", str(tmp_path), "--jobs", "1"])
-    assert status == 3  # built, and not all of it
-    told = capsys.readouterr().out
-    assert "train01: 3 of 9,537 published" in told
-    assert "dropped 13,315" in told
+    assert status == 3  # built, but not complete
+    output = capsys.readouterr().out
+    assert "train01: 3 of 9,537 published" in output
+    assert "dropped 13,315" in output
     report = json.loads((tmp_path / "ucf101" / "1.0.0" / "report.json").read_text())
-    assert report["dropped"]["v_YoYo_g25_c05"] == "the lists name it, and there is no such file"
+    assert report["dropped"]["v_YoYo_g25_c05"] == "the lists name it, but the file is missing"
     source = Clips("ucf101", path=str(tmp_path))
     keys = {split: sorted(clip["key"] for clip in source.clips(split))
             for split in ("train", "held_out")}  # fmt: skip
@@ -91,18 +91,20 @@ def test_the_real_clips_with_the_official_lists(tmp_path, real_clips, official, 
     assert fields["fps"][0] == pytest.approx(29.97, abs=0.01)
 
 
-def test_a_flat_folder_and_other_lists_give_the_same(tmp_path):
+def test_a_flat_folder_and_bare_lists_give_the_same_clips(tmp_path):
     source, lists = archives.small_ucf101(tmp_path)
     for file in sorted(source.rglob("*.avi")):
         archives.link(file, tmp_path / "flat" / file.name)
-    for path in lists.glob("*list*.txt"):  # no class folders, no class numbers, other line ends
+    for path in lists.glob(
+        "*list*.txt"
+    ):  # without class folders and class numbers, with other line ends
         lines = path.read_text().split()
         names = [Path(line).name for line in lines if not line.isdigit()]
         (tmp_path / "bare").mkdir(exist_ok=True)
         (tmp_path / "bare" / path.name).write_text("\n".join(names))
     archives.link(lists / "classInd.txt", tmp_path / "bare" / "classInd.txt")
-    one = built(tmp_path / "one", source, lists)
-    two = built(tmp_path / "two", tmp_path / "flat", tmp_path / "bare")
+    one = build_report(tmp_path / "one", source, lists)
+    two = build_report(tmp_path / "two", tmp_path / "flat", tmp_path / "bare")
     assert one.written == two.written == {
         "all": 18, "train01": 12, "test01": 6, "train02": 12, "test02": 6, "train03": 12,
         "test03": 6,
@@ -111,25 +113,25 @@ def test_a_flat_folder_and_other_lists_give_the_same(tmp_path):
     assert not two.dropped
 
 
-def test_a_group_on_both_sides_is_a_leak(tmp_path):
+def test_a_group_in_both_train_and_test_is_an_error(tmp_path):
     source, lists = archives.small_ucf101(tmp_path)
     with (lists / "testlist01.txt").open("a") as file:
         file.write("Punch/v_Punch_g02_c01.avi\n")
-    with pytest.raises(Problem, match=r"split 01 have group 02 of punch in training and in the te"):
-        built(tmp_path / "out", source, lists)
+    with pytest.raises(BuildError, match=r"split 01 have group 02 of punch in both train and test"):
+        build_report(tmp_path / "out", source, lists)
 
 
 @pytest.mark.parametrize(
-    ("spoil", "message"),
+    ("damage", "message"),
     [
         (lambda s, t: (t / "classInd.txt").unlink(), "there is no .*classInd.txt"),
         (lambda s, t: (t / "classInd.txt").write_text("Archery 1\n"), "form '1 ApplyEyeMakeup'"),
         (lambda s, t: [p.unlink() for p in t.glob("*list0*")], "holds no trainlist01.txt"),
-        (lambda s, t: [p.unlink() for p in s.rglob("*.avi")], "not one clip to build"),
+        (lambda s, t: [p.unlink() for p in s.rglob("*.avi")], "no clip to build"),
     ],
 )
-def test_without_lists_or_clips_nothing_is_built(tmp_path, spoil, message):
+def test_missing_lists_or_clips_are_an_error(tmp_path, damage, message):
     source, lists = archives.small_ucf101(tmp_path)
-    spoil(source, lists)
-    with pytest.raises(Problem, match=message):
-        built(tmp_path / "out", source, lists)
+    damage(source, lists)
+    with pytest.raises(BuildError, match=message):
+        build_report(tmp_path / "out", source, lists)

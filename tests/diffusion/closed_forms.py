@@ -1,4 +1,4 @@
-"""Data whose exact denoiser and exact probability flow are known, and schedules to try them on."""
+"""Data with known exact denoisers and probability flows, and a schedule to test them on."""
 
 from dataclasses import dataclass
 
@@ -27,18 +27,18 @@ class EvenLogSNR:
 
 
 def run(sampler, denoiser, z, process, **times):
-    """Sample as one compiled program."""
+    """Samples in one compiled program."""
     return jax.jit(lambda z: sampler(KEY, denoiser, z, process, **times))(z)
 
 
 def video(values):
-    """Values as the channels of one pixel of one clip."""
+    """A clip of one pixel with these values as channels."""
     values = jnp.asarray(values, jnp.zeros(()).dtype)
     return values.reshape(1, 1, 1, 1, -1)
 
 
 def basis(size):
-    """The first z as e_0, leaving the other channels to the draws (see `basis_noise`)."""
+    """e_0 as the first z; the other channels are for the draws (see `basis_noise`)."""
     return video(np.eye(1, size)[0])
 
 
@@ -49,7 +49,7 @@ def spread(process, marginal_variance, logsnr):
 
 
 def gaussian(process, mean, variance):
-    """E[x | z] for x ~ N(mean, variance); both may differ from channel to channel."""
+    """E[x | z] for x ~ N(mean, variance); both may vary by channel."""
 
     def denoiser(z, logsnr):
         alpha, sigma = (diffusion.expand(a, z) for a in process.alpha_sigma(logsnr))
@@ -80,7 +80,7 @@ def exact_student(process, data, steps):
 
 
 def two_points(process):
-    """E[x | z] for x = -1 or 1 with probability one half."""
+    """E[x | z] for x = -1 or 1, each with probability 1/2."""
 
     def denoiser(z, logsnr):
         alpha, sigma = (diffusion.expand(a, z) for a in process.alpha_sigma(logsnr))
@@ -118,7 +118,7 @@ def mixture_quantiles(probability):
 
 
 def wasserstein(sampler, process, count=4000):
-    """W2 between the exact mixture and what a deterministic sampler makes of `count` quantiles."""
+    """W2 between the exact mixture and a deterministic sampler's map of `count` quantiles."""
     probability = (np.arange(count) + 0.5) / count
     z = process.prior_sample(video(ndtri(probability)))
     out = np.sort(np.ravel(run(sampler, mixture(process), z, process)))

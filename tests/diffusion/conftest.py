@@ -1,4 +1,4 @@
-"""Float64, every marginal, and random draws that stay apart so that variances are exact."""
+"""Fixtures: float64, every marginal, and random draws as unit vectors, for exact variances."""
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,7 @@ from vdm_jax import diffusion
 
 @pytest.fixture(autouse=True, scope="package")
 def quick_compilation():
-    """On clips of one pixel, optimising a program takes longer than running it."""
+    """For one-pixel clips, optimizing a program takes longer than running it."""
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", False)
@@ -36,10 +36,10 @@ def marginal(request):
 
 @pytest.fixture
 def basis_noise(monkeypatch):
-    """Draw number i of a sampler becomes the unit vector e_{i+1} along the channel axis.
+    """Draw i of a sampler becomes the unit vector e_{i+1} along the channel axis.
 
-    For a linear denoiser the result then holds the coefficient of every draw, with e_0 left for the
-    first z, and the sum of squares is the variance over all randomness: no Monte Carlo.
+    With a linear denoiser and e_0 as the first z, the result holds the coefficient of every draw,
+    and the sum of its squares is the exact variance.
     """
 
     def normal(key, shape=(), dtype=None):

@@ -1,8 +1,7 @@
-"""Videos whose frames (or pixels) are jointly Gaussian, sampled given some of them, exactly.
+"""Videos with jointly Gaussian frames (or pixels), sampled given some of them, exactly.
 
-The denoiser is linear, so a sample is a linear function of what is known and of every random draw.
-`probed` gives each of these a channel of its own: the result is the mean and the variance over all
-randomness, and no Monte Carlo.
+The denoiser is linear, so a sample is a linear function of the known values and of every random
+draw. `probed` gives each of these its own channel: the result holds the exact mean and variance.
 """
 
 import contextlib
@@ -25,7 +24,7 @@ def ar1(frames, rho):
 
 
 def gaussian(covariance, axis, process=PROCESS):
-    """E[x | z] of x ~ N(0, covariance) along one axis of a video, everything else independent."""
+    """E[x | z] of x ~ N(0, covariance) along one axis of a video, independent along the others."""
     covariance = jnp.asarray(covariance)
 
     def denoiser(z, logsnr):
@@ -38,22 +37,22 @@ def gaussian(covariance, axis, process=PROCESS):
 
 
 def frames(values, channels=1):
-    """One value a frame, in channel 0 of one pixel."""
+    """A video of one pixel with these values, one per frame, in channel 0."""
     values = jnp.asarray(values, jnp.zeros(()).dtype).reshape(1, -1, 1, 1, 1)
     return values * jax.nn.one_hot(0, channels, dtype=values.dtype).reshape(1, 1, 1, 1, -1)
 
 
 def first_known(count, total, channels=1):
-    """The first `count` of `total` frames are known to be 1."""
+    """`KnownPixels`: the first `count` of `total` frames are 1."""
     known = np.arange(total) < count
     return diffusion.KnownPixels(frames(known, channels), jnp.asarray(known[None]))
 
 
 @contextlib.contextmanager
 def probed(steps, width, process=PROCESS):
-    """Draw number i becomes the channel 2 + width i + (the place of the pixel modulo width).
+    """Draw i becomes a 1 in channel 2 + width i + (index of the pixel modulo width).
 
-    A draw whose key is made of a log-SNR has the number of the step of that log-SNR.
+    A draw with a key folded from a logsnr gets the number of that logsnr's step.
     """
 
     def fold_in(key, number):
@@ -63,10 +62,10 @@ def probed(steps, width, process=PROCESS):
         return key + number
 
     def normal(key, shape=(), dtype=None):
-        places = jnp.arange(math.prod(shape[:4])).reshape(*shape[:4], 1) % width
+        pixels = jnp.arange(math.prod(shape[:4])).reshape(*shape[:4], 1) % width
         channels = jnp.arange(shape[-1]).reshape(1, 1, 1, 1, -1)
-        hit = channels == 2 + width * key + places
-        return jnp.broadcast_to(hit, shape).astype(dtype)
+        one = channels == 2 + width * key + pixels
+        return jnp.broadcast_to(one, shape).astype(dtype)
 
     with (
         mock.patch.object(jax.random, "fold_in", fold_in),
@@ -77,11 +76,11 @@ def probed(steps, width, process=PROCESS):
 
 
 NODES = 2**15 + 2
-"""Of the binary tree that `ForwardProcessNoise` draws from."""
+"""The number of nodes of the binary tree that `ForwardProcessNoise` draws from."""
 
 
 def moments(sampler, known, correction, known_noise, covariance, process=PROCESS, width=1):
-    """Mean and variance of every frame sampled, over all draws: `width` or fewer are unknown."""
+    """Mean and variance of every sampled frame, over all draws. At most `width` are unknown."""
     total = len(covariance)
     draws = sampler.steps * (2 if isinstance(sampler, diffusion.PredictorCorrector) else 1) + 1
     nodes = {

@@ -20,7 +20,7 @@ from vdm_jax.diffusion import (
 VALUES = [-3.0, -1.0, 0.0, 0.5, 2.0]
 
 
-def same(z, logsnr):
+def identity(z, logsnr):
     return z
 
 
@@ -31,14 +31,14 @@ def test_a_network_that_hits_its_target_gives_x(parameterization, marginal):
     logsnr = jnp.asarray([0.5, -1.0])
     z = process.diffuse(x, logsnr, eps)
 
-    def network(seen, given):
-        np.testing.assert_array_equal(seen, process.input(z, logsnr))
-        return process.output(x, z, given)
+    def network(network_input, network_logsnr):
+        np.testing.assert_array_equal(network_input, process.input(z, logsnr))
+        return process.output(x, z, network_logsnr)
 
     np.testing.assert_allclose(from_network(network, process)(z, logsnr), x, atol=5e-6)
 
 
-def test_arithmetic_is_float32_and_logsnr_is_one_per_example():
+def test_arithmetic_is_float32_and_logsnr_is_one_per_batch_element():
     process = Process(Cosine(), parameterization=V())
 
     def network(z, logsnr):
@@ -52,7 +52,7 @@ def test_arithmetic_is_float32_and_logsnr_is_one_per_example():
 
 def test_clip():
     np.testing.assert_array_equal(
-        Clip()(same)(video(VALUES), jnp.zeros(())).ravel(), [-1, -1, 0, 0.5, 1]
+        Clip()(identity)(video(VALUES), jnp.zeros(())).ravel(), [-1, -1, 0, 0.5, 1]
     )
 
 
@@ -66,20 +66,20 @@ def test_clip():
     ],
 )
 def test_dynamic_threshold_values(percentile, expected):
-    x_hat = DynamicThreshold(percentile)(same)(video(VALUES), jnp.zeros(()))
+    x_hat = DynamicThreshold(percentile)(identity)(video(VALUES), jnp.zeros(()))
     np.testing.assert_allclose(x_hat.ravel(), expected, atol=1e-6)
 
 
-def test_dynamic_threshold_leaves_what_is_in_range():
+def test_dynamic_threshold_leaves_values_in_range_unchanged():
     z = jax.random.uniform(jax.random.key(0), (2, 3, 4, 4, 3), minval=-1, maxval=1)
-    np.testing.assert_array_equal(DynamicThreshold()(same)(z, jnp.zeros(())), z)
+    np.testing.assert_array_equal(DynamicThreshold()(identity)(z, jnp.zeros(())), z)
 
 
-def test_dynamic_threshold_scales_examples_apart_and_frames_together():
+def test_dynamic_threshold_has_one_scale_per_batch_element_for_all_frames():
     z = jax.random.normal(jax.random.key(0), (2, 3, 4, 4, 3)) * jnp.asarray([9.0, 0.1]).reshape(
         2, 1, 1, 1, 1
     )
-    threshold = DynamicThreshold(100.0)(same)
+    threshold = DynamicThreshold(100.0)(identity)
     together = threshold(z, jnp.zeros(()))
     for i in range(2):
         alone = threshold(z[i : i + 1], jnp.zeros(()))

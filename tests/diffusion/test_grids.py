@@ -10,7 +10,7 @@ def test_trailing_is_uniform_and_ends_at_data():
     np.testing.assert_allclose(Trailing()(2, 0.0, 1.0), [0, 0.5, 1])
 
 
-def test_linspace_also_calls_at_the_end():
+def test_linspace_calls_at_the_end_too():
     np.testing.assert_allclose(Linspace()(5, 1.0, 0.0), [1, 0.75, 0.5, 0.25, 0, 0])
     np.testing.assert_allclose(Linspace()(1, 1.0, 0.0), [1, 0])
 
@@ -21,7 +21,7 @@ def test_leading_is_the_fifty_steps_of_stable_diffusion():
     assert list(steps) == [*range(981, 0, -20), 0]
 
 
-def test_only_a_path_to_data_ends_in_x_hat():
+def test_only_a_grid_to_data_ends_in_x_hat():
     process = Process(Cosine())
     assert logsnr_grid(process, Trailing(), 4, 1.0, 0.0)[1] == 3
     assert logsnr_grid(process, Trailing(), 4, 1.0, 0.5)[1] == 4
@@ -37,6 +37,6 @@ def test_only_a_path_to_data_ends_in_x_hat():
         (Leading(20), 50, 1.0, 0.0, "50 steps.*total=20"),
     ],
 )
-def test_refusals(grid, steps, start, stop, message):
+def test_invalid_grids_are_rejected(grid, steps, start, stop, message):
     with pytest.raises(ValueError, match=message):
         logsnr_grid(Process(Cosine()), grid, steps, start, stop)

@@ -71,7 +71,7 @@ def test_per_frame_is_linear_from_the_first_frame_to_the_last(float64):
 
 
 def weights(weight, process, grid, steps):
-    """The weight at every log-SNR of a grid, the end of its last step too, and at the second's."""
+    """The weight at every logsnr of a grid, including its end, and at the second logsnr alone."""
 
     def run():
         logsnr, _ = logsnr_grid(process, grid, steps, 1.0, 0.0)
@@ -89,17 +89,17 @@ def test_oscillation_follows_the_steps_of_the_sampler(schedule, steps, pattern):
     process = Process(schedule)
     for grid in ({}, {"grid": Linspace()}):
         weight = Oscillating(15.0, 1.0, steps, **grid)
-        found, second = weights(weight, process, DDIM(steps, **grid).grid, steps)
-        assert list(found[:-1]) == pattern
+        values, second = weights(weight, process, DDIM(steps, **grid).grid, steps)
+        assert list(values[:-1]) == pattern
         assert float(second) == pattern[1]
 
 
-def test_oscillation_starts_when_told_and_rests_when_high_is_low():
+def test_oscillation_starts_at_first_and_is_constant_when_high_equals_low():
     late = Oscillating(15.0, 1.0, 6, first=3, grid=Linspace())
-    found, _ = weights(late, PROCESS, Linspace(), 6)
-    assert list(found[:-1]) == [15, 15, 15, 1, 15, 1]
-    found, _ = weights(Oscillating(6.0, 6.0, 6), PROCESS, Linspace(), 6)
-    assert set(found) == {6}
+    values, _ = weights(late, PROCESS, Linspace(), 6)
+    assert list(values[:-1]) == [15, 15, 15, 1, 15, 1]
+    values, _ = weights(Oscillating(6.0, 6.0, 6), PROCESS, Linspace(), 6)
+    assert set(values) == {6}
 
 
 def test_interval_is_off_outside():
@@ -113,7 +113,7 @@ def test_interval_is_off_outside():
     ("weight", "mean", "std"), [(2.0, 1.37977, 0.2476), (3.0, 1.49857, 0.12305)]
 )
 def test_guided_flow_of_gaussians(weight, mean, std, float64):
-    """x | c ~ N(c, 1/4), c ~ N(0, 3/4), c = 1: the guided flow is not the tilted density."""
+    """x | c ~ N(c, 1/4), c ~ N(0, 3/4), c = 1. The guided flow is not the tilted density."""
     guided = classifier_free(
         gaussian(PROCESS, 1.0, 0.25), gaussian(PROCESS, 0.0, 1.0), weight, PROCESS
     )

@@ -8,7 +8,7 @@ from vdm_jax import diffusion
 LOGSNR = np.linspace(-20, 20, 81)
 
 
-def test_the_ratio_is_the_logsnr(marginal, float64):
+def test_alpha_and_sigma_have_the_ratio_of_the_logsnr(marginal, float64):
     alpha, sigma = marginal.alpha_sigma(jnp.asarray(LOGSNR))
     np.testing.assert_allclose(2 * (np.log(alpha) - np.log(sigma)), LOGSNR, atol=1e-12)
 
@@ -21,7 +21,7 @@ def test_float32_keeps_relative_precision_at_both_ends(marginal):
         np.testing.assert_allclose(a, b, rtol=1e-6)
 
 
-def test_each_marginal_keeps_its_promise(float64):
+def test_each_marginal_has_its_defining_property(float64):
     alpha, sigma = diffusion.VariancePreserving().alpha_sigma(jnp.asarray(LOGSNR))
     np.testing.assert_allclose(alpha**2 + sigma**2, 1, rtol=1e-14)
     alpha, sigma = diffusion.LinearInterpolant().alpha_sigma(jnp.asarray(LOGSNR))
@@ -39,7 +39,7 @@ def test_expand_appends_axes_and_nothing_else():
 
 
 @pytest.mark.parametrize("shape", [(3,), (2, 2), (2, 3, 4, 5, 6, 1)])
-def test_expand_names_both_shapes_of_a_misfit(shape):
+def test_expand_rejects_shapes_that_do_not_match(shape):
     with pytest.raises(ValueError, match=r"2, 3, 4, 5, 6") as error:
         diffusion.expand(jnp.zeros(shape), jnp.zeros((2, 3, 4, 5, 6)))
     assert str(shape) in str(error.value)

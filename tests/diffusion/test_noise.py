@@ -41,13 +41,13 @@ def test_clips_are_independent(noise):
 
 
 @pytest.mark.parametrize("noise", [Independent(), Mixed(), Progressive()], ids=str)
-def test_an_image_is_plain_noise(noise):
+def test_noise_of_an_image_has_unit_variance(noise):
     eps = np.asarray(noise(KEY, (2, 1, 64, 64, 3)))
     assert eps.shape == (2, 1, 64, 64, 3) and eps.dtype == np.float32
     np.testing.assert_allclose(np.mean(eps**2), 1, atol=ERRORS * np.sqrt(2))
 
 
-def test_alpha_is_not_negative():
+def test_negative_alpha_is_rejected():
     with pytest.raises(ValueError, match=r"Mixed: alpha=-1"):
         Mixed(-1.0)
     with pytest.raises(ValueError, match=r"Progressive: alpha=-0.5"):

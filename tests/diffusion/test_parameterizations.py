@@ -35,19 +35,19 @@ LOGSNR = np.linspace(-15, 15, 6)
 
 
 @each
-def test_x_of_output_is_x_and_back(parameterization, marginal, float64):
+def test_x_and_output_are_inverses(parameterization, marginal, float64):
     process = Process(Cosine(), marginal, parameterization)
     x, eps, output, _ = draw()
     logsnr = jnp.asarray(LOGSNR)
     z = process.diffuse(x, logsnr, eps)
-    there = process.x(process.output(x, z, logsnr), z, logsnr)
-    np.testing.assert_allclose(there, x, rtol=1e-6, atol=1e-9)
-    back = process.output(process.x(output, z, logsnr), z, logsnr)
-    np.testing.assert_allclose(back, output, rtol=1e-6, atol=1e-8)
+    x_again = process.x(process.output(x, z, logsnr), z, logsnr)
+    np.testing.assert_allclose(x_again, x, rtol=1e-6, atol=1e-9)
+    output_again = process.output(process.x(output, z, logsnr), z, logsnr)
+    np.testing.assert_allclose(output_again, output, rtol=1e-6, atol=1e-8)
 
 
 @each
-def test_gain_carries_an_error_of_the_output_to_x(parameterization, marginal, float64):
+def test_gain_scales_errors_of_the_output_to_errors_of_x(parameterization, marginal, float64):
     process = Process(Cosine(), marginal, parameterization)
     z, output, other, _ = draw()
     logsnr = jnp.asarray(LOGSNR)
@@ -67,7 +67,7 @@ def test_guidance_is_the_same_in_x_and_in_the_output(parameterization, marginal,
     np.testing.assert_allclose(in_output, x_null + weight * (x_cond - x_null), rtol=1e-6, atol=1e-8)
 
 
-def test_a_known_triangle(float64):
+def test_values_at_alpha_0_8_and_sigma_0_6(float64):
     x, eps, logsnr = 0.5 * one(), -one(), 2 * jnp.log(0.8 / 0.6)
     z = Process(Cosine()).diffuse(x, logsnr, eps)
     assert z.item() == pytest.approx(-0.2)
@@ -85,7 +85,7 @@ def test_v_is_the_velocity_along_the_angle(float64):
     np.testing.assert_allclose(v, velocity, rtol=1e-12)
 
 
-def test_velocity_is_noise_minus_data_on_the_straight_path(float64):
+def test_velocity_is_noise_minus_data_on_the_linear_path(float64):
     process = Process(Cosine(), LinearInterpolant(), Velocity())
     x, eps, *_ = draw()
     z = process.diffuse(x, jnp.asarray(LOGSNR), eps)
@@ -117,30 +117,30 @@ def test_edm_is_minus_v_of_the_normalized_problem(sigma_data, marginal, float64)
     x, eps, *_ = draw()
     logsnr = jnp.asarray(LOGSNR)
     edm = Process(Cosine(), marginal, EDM(sigma_data))
-    # x / sigma_data has unit variance and, at the same sigma, another signal-to-noise ratio
+    # x / sigma_data has unit variance and, at the same sigma, another SNR.
     normalized = logsnr + 2 * jnp.log(sigma_data)
     v = Process(Cosine(), VariancePreserving(), V())
     z = v.diffuse(x / sigma_data, normalized, eps)
     output = v.output(x / sigma_data, z, normalized)
     f = edm.output(x, edm.diffuse(x, logsnr, eps), logsnr)
     np.testing.assert_allclose(f, -output, rtol=1e-6, atol=1e-8)
-    seen = edm.input(edm.diffuse(x, logsnr, eps), logsnr)
-    np.testing.assert_allclose(seen, z, rtol=1e-9, atol=1e-12)
+    network_input = edm.input(edm.diffuse(x, logsnr, eps), logsnr)
+    np.testing.assert_allclose(network_input, z, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("variance", [1.0, 0.25])
-def test_losses_of_a_silent_network_and_of_the_best_one(variance, float64):
-    """Second moments of the target, and the error left by E[x | z], for x ~ N(0, variance)."""
+def test_losses_of_the_zero_output_and_of_the_best_one(variance, float64):
+    """The target's second moment, and the error of E[x | z], for x ~ N(0, variance)."""
     logsnr, none = jnp.asarray(0.7), 0 * one()
     alpha, sigma = VariancePreserving().alpha_sigma(logsnr)
     total = alpha**2 * variance + sigma**2
-    silent = {X(): variance, Eps(): 1.0, V(): alpha**2 + sigma**2 * variance}
+    zero = {X(): variance, Eps(): 1.0, V(): alpha**2 + sigma**2 * variance}
     best = {
         X(): variance * sigma**2 / total,
         Eps(): alpha**2 * variance / total,
         V(): variance / total,
     }
-    for parameterization in silent:
+    for parameterization in zero:
         process = Process(Cosine(), VariancePreserving(), parameterization)
 
         def coefficients(x, eps, process=process):
@@ -152,7 +152,7 @@ def test_losses_of_a_silent_network_and_of_the_best_one(variance, float64):
         by_x, by_eps = coefficients(one(), none), coefficients(none, one())
         second_moment = variance * by_x[0] ** 2 + by_eps[0] ** 2
         error = variance * by_x[1] ** 2 + by_eps[1] ** 2
-        assert second_moment == pytest.approx(float(silent[parameterization]), rel=1e-12)
+        assert second_moment == pytest.approx(float(zero[parameterization]), rel=1e-12)
         assert error == pytest.approx(float(best[parameterization]), rel=1e-12)
 
 
@@ -164,6 +164,6 @@ def test_loss_on_v_is_unit_weight_in_float32_at_both_ends(logsnr):
     np.testing.assert_allclose(unit, 1, rtol=1e-6)
 
 
-def test_edm_needs_a_scale():
+def test_edm_needs_a_positive_sigma_data():
     with pytest.raises(ValueError, match="sigma_data=0"):
         EDM(0.0)

@@ -18,7 +18,7 @@ def one():
     return jnp.ones((1,) * 5)
 
 
-X_HATS = [0.01495351, 0.02469063, 0.04087139, 0.0681181]  # two points, logsnr -6, ..., 1
+X_HATS = [0.01495351, 0.02469063, 0.04087139, 0.0681181]  # two points, at logsnr -6, ..., 1
 X_HATS += [0.11559028, 0.20520791, 0.4002499, 0.81001101]
 PAIRS = [(-19.0, -20.0), (-2.0, -7.0), (1.0, 0.9), (20.0, 3.0)]  # logsnr_s, logsnr_t
 
@@ -45,13 +45,13 @@ def test_posterior_is_bayes_rule(logsnr_s, logsnr_t, marginal, float64):
     # q(z_s | z_t, x) is proportional to q(z_t | z_s) q(z_s | x): precisions add
     precision = forward**2 / noise**2 + 1 / sigma_s**2
     np.testing.assert_allclose(std**-2, precision, rtol=1e-9)
-    weighed = forward * z_t / noise**2 + alpha_s * x / sigma_s**2
-    np.testing.assert_allclose(mean, weighed / precision, rtol=1e-9, atol=1e-12)
+    weighted = forward * z_t / noise**2 + alpha_s * x / sigma_s**2
+    np.testing.assert_allclose(mean, weighted / precision, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize(("logsnr_s", "logsnr_t"), PAIRS)
 def test_float32_is_enough(logsnr_s, logsnr_t, marginal):
-    def everything():
+    def all_steps():
         process = Process(Cosine(), marginal)
         z, x = -1.3 * one(), 0.6 * one()
         l_s, l_t = jnp.asarray(logsnr_s), jnp.asarray(logsnr_t)
@@ -61,9 +61,9 @@ def test_float32_is_enough(logsnr_s, logsnr_t, marginal):
             process.ddim(x, z, l_t, l_s),
         )
 
-    single = everything()
+    single = all_steps()
     with jax.enable_x64(True):
-        double = everything()
+        double = all_steps()
     for a, b in zip(single, double, strict=True):
         np.testing.assert_allclose(a, b, rtol=5e-6, atol=1e-6)
 
@@ -97,20 +97,20 @@ def test_ddim_is_euler_for_flow_and_for_edm(float64):
         (VarianceExploding(), lambda alpha, flow: 0.3 / alpha, 0.4146225892),
         (LinearInterpolant(), lambda alpha, flow: 0.3 * flow / alpha, 0.2580856996),
     ],
-    ids=["VariancePreserving", "VarianceExploding", "Flow"],
+    ids=["VariancePreserving", "VarianceExploding", "LinearInterpolant"],
 )
-def test_all_marginals_see_the_same_x_hat(marginal, first, end, float64):
+def test_all_marginals_give_the_same_x_hat(marginal, first, end, float64):
     process = Process(EvenLogSNR(-6.0, 1.0), marginal)
     logsnr = jnp.linspace(-6, 1, 8)
     alpha, _ = VariancePreserving().alpha_sigma(logsnr[0])
     flow, _ = LinearInterpolant().alpha_sigma(logsnr[0])
-    z, seen = video([first(alpha, flow)]), []
+    z, x_hats = video([first(alpha, flow)]), []
     for i in range(8):
-        seen.append(two_points(process)(z, logsnr[i]))
+        x_hats.append(two_points(process)(z, logsnr[i]))
         if i < 7:
-            z = process.ddim(seen[-1], z, logsnr[i], logsnr[i + 1])
+            z = process.ddim(x_hats[-1], z, logsnr[i], logsnr[i + 1])
     np.testing.assert_allclose(
-        np.ravel(seen),
+        np.ravel(x_hats),
         X_HATS,
         atol=5e-9,
     )
@@ -126,7 +126,7 @@ def test_two_point_denoiser_values(float64):
     )
 
 
-def test_a_logsnr_per_frame_treats_every_frame_alone(marginal):
+def test_a_logsnr_per_frame_applies_to_that_frame(marginal):
     process = Process(Cosine(), marginal, diffusion.V())
     x, eps = jax.random.normal(jax.random.key(0), (2, 2, 3, 4, 4, 1))
     logsnr = jnp.asarray([[-3.0, 0.0, 2.0], [5.0, -8.0, 1.0]])
@@ -147,6 +147,6 @@ def test_first_z_has_the_noise_of_time_one(marginal, float64):
     np.testing.assert_allclose(process.prior_sample(one()), float(sigma), rtol=1e-12)
 
 
-def test_a_logsnr_of_the_wrong_length_is_named():
+def test_a_logsnr_of_the_wrong_length_is_rejected():
     with pytest.raises(ValueError, match=r"\(3,\).*\(2, 1, 1, 1, 1\)"):
         Process(Cosine()).eps(jnp.zeros((2, 1, 1, 1, 1)), jnp.zeros((2, 1, 1, 1, 1)), jnp.zeros(3))

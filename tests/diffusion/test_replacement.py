@@ -1,4 +1,4 @@
-"""Known frames: how their noise is drawn, and what comes of replacing them alone."""
+"""Known frames: the law of their noise, and the bias of replacement alone."""
 
 from functools import partial
 
@@ -26,25 +26,25 @@ from vdm_jax.diffusion import (
     replacement,
 )
 
-PATHS = (FixedNoise(), IndependentNoise(), ForwardProcessNoise())
+NOISES = (FixedNoise(), IndependentNoise(), ForwardProcessNoise())
 pytestmark = pytest.mark.usefixtures("float64")
 
 
 def noises(known_noise, logsnrs):
-    """The noise of one pixel at these levels, as coefficients of independent draws."""
+    """One pixel's noise at these levels, as coefficients of independent draws."""
     with probed(1, 1):
         draw = jax.jit(lambda logsnr: known_noise(jnp.asarray(0), logsnr, (1, 1, 1, 1, 2 + NODES)))
-        return np.stack([np.ravel(draw(jnp.asarray(float(one)))) for one in logsnrs])
+        return np.stack([np.ravel(draw(jnp.asarray(float(logsnr)))) for logsnr in logsnrs])
 
 
-def test_posterior_noise_has_the_joint_law_of_the_forward_process():
+def test_forward_process_noise_has_the_joint_law_of_the_forward_process():
     logsnrs = np.array([-20.0, -19.99, -3.2, 0.0, 0.0043, 1.0, 19.7, 20.0])
-    found = noises(ForwardProcessNoise(), logsnrs)
+    eps = noises(ForwardProcessNoise(), logsnrs)
     law = np.exp(-np.abs(np.subtract.outer(logsnrs, logsnrs)) / 2)
-    np.testing.assert_allclose(found @ found.T, law, atol=1e-12)
+    np.testing.assert_allclose(eps @ eps.T, law, atol=1e-12)
 
 
-def test_posterior_noise_is_what_a_chain_of_forward_steps_leaves():
+def test_forward_process_noise_correlates_as_the_transition_says():
     """q(z_t | z_s) has mean (alpha_t / alpha_s) z_s: the coefficient of eps_s in eps_t."""
     s, t = jnp.asarray(1.3), jnp.asarray(-2.1)
     (alpha_s, sigma_s), (alpha_t, sigma_t) = PROCESS.alpha_sigma(s), PROCESS.alpha_sigma(t)
@@ -52,8 +52,8 @@ def test_posterior_noise_is_what_a_chain_of_forward_steps_leaves():
     np.testing.assert_allclose(at_s @ at_t, alpha_t / alpha_s * sigma_s / sigma_t, rtol=1e-12)
 
 
-@pytest.mark.parametrize("known_noise", PATHS, ids=str)
-def test_noise_is_standard_normal_and_the_same_when_asked_again(known_noise):
+@pytest.mark.parametrize("known_noise", NOISES, ids=str)
+def test_noise_is_standard_normal_and_reproducible(known_noise):
     keys, shape = jax.random.split(jax.random.key(0), 2), (2, 4, 8, 8, 3)
     draw = jax.jit(lambda keys, logsnr: known_noise(keys, logsnr, shape))
     one, again = draw(keys, jnp.asarray(0.7)), draw(keys, jnp.asarray(0.7))
@@ -64,7 +64,7 @@ def test_noise_is_standard_normal_and_the_same_when_asked_again(known_noise):
     np.testing.assert_array_equal(draw(keys[::-1], jnp.asarray(0.7))[1], one[0])
 
 
-def test_levels_apart_share_what_the_path_says():
+def test_noises_of_two_levels_have_the_stated_correlation():
     keys, shape = jax.random.split(jax.random.key(0), 64), (64, 1, 4, 4, 1)
     for known_noise, law in (
         (FixedNoise(), 1.0),
@@ -72,8 +72,10 @@ def test_levels_apart_share_what_the_path_says():
         (ForwardProcessNoise(), np.exp(-0.5)),
     ):
         draw = jax.jit(lambda logsnr, known_noise=known_noise: known_noise(keys, logsnr, shape))
-        found = np.corrcoef(np.ravel(draw(jnp.asarray(2.0))), np.ravel(draw(jnp.asarray(3.0))))
-        assert found[0, 1] == pytest.approx(law, abs=5 / np.sqrt(1024))
+        correlation = np.corrcoef(
+            np.ravel(draw(jnp.asarray(2.0))), np.ravel(draw(jnp.asarray(3.0)))
+        )
+        assert correlation[0, 1] == pytest.approx(law, abs=5 / np.sqrt(1024))
 
 
 @pytest.mark.parametrize(
@@ -91,7 +93,7 @@ def test_levels_apart_share_what_the_path_says():
     ids=str,
 )
 def test_replacement_is_biased_and_more_steps_do_not_help(sampler, known_noise, mean, variance):
-    """Two frames of correlation .9, the first known to be 1: exact would be .9 and .19."""
+    """Two frames of correlation .9, the first known to be 1: exact are .9 and .19."""
     means, variances = moments(sampler, 1, None, known_noise, ar1(2, 0.9))
     assert means[1] == pytest.approx(mean, abs=6e-5)
     assert variance is None or variances[1] == pytest.approx(variance, abs=6e-5)
@@ -129,7 +131,7 @@ def clip(seed=0):
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda sampler: type(sampler).__name__)
-def test_known_frames_come_back_bit_for_bit_and_a_sampler_cannot_touch_them(sampler):
+def test_known_frames_come_back_bit_for_bit_from_any_sampler(sampler):
     known = clip()
     denoiser = reconstruction(
         gaussian(ar1(4, 0.8), 1), [known], ReconstructionGuidance(2.0), PROCESS
@@ -143,8 +145,8 @@ def test_known_frames_come_back_bit_for_bit_and_a_sampler_cannot_touch_them(samp
     np.testing.assert_array_equal(sample(jax.random.key(2), z=known.put(z)), x)
 
 
-def test_ddim_and_held_noise_are_ddim_from_the_noisy_frames():
-    """DDIM's own steps towards x^a keep eps^a, which is what `FixedNoise` says."""
+def test_ddim_with_fixed_noise_is_ddim_from_the_noisy_frames():
+    """DDIM's own steps towards x^a leave eps^a unchanged, as `FixedNoise` does."""
     known = clip()
     key, logsnr = jax.random.key(1), PROCESS.schedule(jnp.ones(()))
     z = jax.random.normal(jax.random.key(0), known.x.shape)
@@ -160,15 +162,15 @@ def test_ddim_and_held_noise_are_ddim_from_the_noisy_frames():
 @pytest.mark.parametrize(
     "correction", [ReconstructionGuidance(3.0), PseudoInverseGuidance(2)], ids=str
 )
-def test_rows_do_not_see_each_other(correction, threshold=DynamicThreshold()):
-    """One row alone, with its own key, is that row in any batch."""
+def test_batch_elements_are_independent(correction, threshold=DynamicThreshold()):
+    """A batch element sampled alone, with its own key, is the same as in any batch."""
     known, keys = clip(), jax.random.split(jax.random.key(1), 2)
 
     def sample(rows):
-        part = KnownPixels(known.x[rows], known.mask[rows])
-        denoiser = reconstruction(gaussian(ar1(4, 0.8), 1), [part], correction, PROCESS)
+        some = KnownPixels(known.x[rows], known.mask[rows])
+        denoiser = reconstruction(gaussian(ar1(4, 0.8), 1), [some], correction, PROCESS)
         denoiser = threshold(
-            replacement(denoiser, part, ForwardProcessNoise(), keys[rows], PROCESS)
+            replacement(denoiser, some, ForwardProcessNoise(), keys[rows], PROCESS)
         )
         z = jax.random.normal(jax.random.key(0), known.x.shape)[rows]
         return jax.jit(partial(Ancestral(2), denoiser=denoiser, process=PROCESS))(keys[rows], z=z)
@@ -182,9 +184,9 @@ def test_bad_masks_and_levels_are_named():
     replaced = replacement(
         gaussian(ar1(4, 0.8), 1), clip(), FixedNoise(), jax.random.key(0), PROCESS
     )
-    with pytest.raises(ValueError, match=r"one noise level, not at \(2,\)"):
+    with pytest.raises(ValueError, match=r"logsnr of shape \(\), not \(2,\)"):
         replaced(clip().x, jnp.zeros(2))
 
 
-def test_first_known_is_what_it_says():
+def test_first_known_masks_the_first_frames():
     np.testing.assert_array_equal(np.ravel(first_known(2, 3).value), [1, 1, 0])

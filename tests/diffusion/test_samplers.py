@@ -1,4 +1,4 @@
-"""Samplers on data whose exact denoiser is known. Clips are one pixel; channels are probes."""
+"""Samplers on data with a known exact denoiser. Clips are one pixel; channels are probes."""
 
 import jax
 import jax.numpy as jnp
@@ -41,8 +41,8 @@ def variance(coefficients):
     return float(jnp.sum(coefficients**2))
 
 
-def first(process, std=1.0):
-    """`std` in units of a variance-preserving z_1, in those of this process."""
+def initial_std(process, std=1.0):
+    """The std of this process's z_1 that corresponds to `std` of a variance-preserving z_1."""
     logsnr = process.schedule(jnp.ones(()))
     return std * process.alpha_sigma(logsnr)[0] / VariancePreserving().alpha_sigma(logsnr)[0]
 
@@ -60,7 +60,7 @@ def first(process, std=1.0):
 def test_ddim_standard_deviation(steps, unit, half, marginal):
     process = Process(Cosine(), marginal)
     denoiser = gaussian(process, 0.0, video([1.0, 0.25]))
-    out = np.ravel(run(DDIM(steps), denoiser, first(process) * video([1.0, 1.0]), process))
+    out = np.ravel(run(DDIM(steps), denoiser, initial_std(process) * video([1.0, 1.0]), process))
     assert out[0] == pytest.approx(unit, abs=5e-9)
     assert half is None or out[1] == pytest.approx(half, abs=5e-9)
 
@@ -83,7 +83,7 @@ def test_ddim_transports_the_mean_exactly(schedule, marginal):
 
 
 @pytest.mark.parametrize("sampler", [DDIM(3), Ancestral(3), PredictorCorrector(3), Stochastic(3)])
-def test_a_point_mass_is_hit_from_anywhere(sampler, marginal, basis_noise):
+def test_samples_of_a_point_mass_are_the_point(sampler, marginal, basis_noise):
     process = Process(Cosine(), marginal)
     out = run(sampler, gaussian(process, 0.7, 0.0), video([-2.0, 5.0]), process)
     np.testing.assert_allclose(out.ravel(), 0.7, rtol=1e-14)
@@ -97,7 +97,7 @@ def test_ddim_resumes_where_it_stopped(marginal):
     np.testing.assert_allclose(resumed, run(DDIM(8), denoiser, z, process), rtol=1e-12)
 
 
-def test_a_loop_is_its_steps_one_by_one():
+def test_n_steps_equal_n_single_steps():
     z, denoiser, key = video([0.3, -1.2]), two_points(VP), jax.random.key(0)
     stepped = z
     for i in range(4):
@@ -105,7 +105,7 @@ def test_a_loop_is_its_steps_one_by_one():
     np.testing.assert_allclose(DDIM(4)(key, denoiser, z, VP), stepped, rtol=1e-12)
 
 
-def test_down_then_up_is_the_identity(marginal):
+def test_sampling_then_inversion_is_the_identity(marginal):
     process, z = Process(Cosine(), marginal), video([0.4, -1.1])
 
     def error(denoiser, steps):
@@ -147,9 +147,9 @@ def test_ancestral_variance_of_data_of_variance_a_quarter(gamma, value, basis_no
     assert variance(out) == pytest.approx(value, abs=6e-7)
 
 
-def test_small_variance_is_the_same_sampler_for_every_marginal(marginal, basis_noise):
+def test_small_variance_gives_equal_samples_for_every_marginal(marginal, basis_noise):
     process = Process(Cosine(), marginal)
-    z = first(process) * basis(65)
+    z = initial_std(process) * basis(65)
     out = run(Ancestral(64), gaussian(process, 0.0, 0.25), z, process)
     assert variance(out) == pytest.approx(0.224622, abs=6e-7)
 
@@ -187,8 +187,8 @@ def test_predictor_corrector_variance(gamma, steps, unit, basis_noise):
 @pytest.mark.parametrize(("logsnr", "value"), [(-40.0, 1.0256410256), (0.0, 1.0126582278)])
 def test_stationary_variance_of_langevin_steps(logsnr, value, basis_noise):
     out = langevin(jnp.asarray(0), gaussian(VP, 0.0, 1.0), basis(2), VP, jnp.asarray(logsnr), 0.1)
-    kept, drawn = np.ravel(out)
-    assert drawn**2 / (1 - kept**2) == pytest.approx(value, rel=1e-9)
+    of_z, of_noise = np.ravel(out)
+    assert of_noise**2 / (1 - of_z**2) == pytest.approx(value, rel=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def test_ddim_is_of_first_order(steps, error):
 
 
 def calls(sampler, process=VP):
-    """How often a sampler runs its denoiser."""
+    """The number of denoiser calls of a sampler."""
     count = []
     denoiser = gaussian(process, 0.0, 1.0)
 
@@ -263,7 +263,7 @@ def calls(sampler, process=VP):
     [(DDIM(5), 5), (Ancestral(5), 5), (Stochastic(5), 5), (PredictorCorrector(5), 9)],
     ids=str,
 )
-def test_cost_in_calls(sampler, number):
+def test_number_of_denoiser_calls(sampler, number):
     assert calls(sampler) == number
 
 
@@ -282,12 +282,12 @@ def test_float32_stays_float32_and_follows_the_key(sampler):
 
 
 @pytest.mark.parametrize("sampler", [Ancestral(4), PredictorCorrector(4), Stochastic(4)], ids=str)
-def test_random_samplers_do_not_run_upwards(sampler):
-    with pytest.raises(ValueError, match=r"start=0.1 and stop=0.9.*DDIM"):
+def test_random_samplers_reject_inversion(sampler):
+    with pytest.raises(ValueError, match=r"stop=0.9 must be below start=0.1.*DDIM"):
         sampler(jax.random.key(0), two_points(VP), video([1.0]), VP, start=0.1, stop=0.9)
 
 
-def test_gamma_is_a_fraction():
+def test_gamma_outside_0_to_1_is_rejected():
     with pytest.raises(ValueError, match=r"Ancestral: gamma=1.5"):
         Ancestral(4, 1.5)
     with pytest.raises(ValueError, match=r"PredictorCorrector: gamma=-1"):

@@ -39,7 +39,7 @@ def test_decreases_and_inverts(schedule, float64):
 
 
 @each
-def test_float32_is_as_good_as_float64(schedule):
+def test_float32_agrees_with_float64(schedule):
     t = np.linspace(0, 1, 513)  # exact in float32
     single = jax.jit(schedule)(jnp.asarray(t, jnp.float32))
     with jax.enable_x64(True):
@@ -84,7 +84,7 @@ def test_symmetric_bounds_give_an_odd_schedule_exactly(schedule):
     ("resolution", "shift"),
     [(32, 1.386294), (64, 0), (128, -1.386294), (320, -3.218876), (1280, -5.991465)],
 )
-def test_shifted_cosine_moves_every_logsnr_alike(resolution, shift, float64):
+def test_shifted_cosine_shifts_every_logsnr_equally(resolution, shift, float64):
     t = jnp.linspace(0, 1, 11)
     np.testing.assert_allclose(ShiftedCosine(resolution)(t) - Cosine()(t), shift, atol=5e-7)
 
@@ -101,27 +101,27 @@ def test_linear_beta_values(float64):
     )
 
 
-def test_straight_values(float64):
+def test_rectified_flow_values(float64):
     wide = RectifiedFlow(-60.0, 60.0)
     np.testing.assert_allclose(wide(jnp.asarray([0.1, 0.25])), [4.394449, 2.197225], atol=5e-7)
 
 
-def test_shifting_logsnr_is_shifting_the_time_of_the_straight_path(float64):
+def test_shifting_logsnr_is_shifting_the_time_of_rectified_flow(float64):
     t, s = jnp.linspace(0.05, 0.95, 19), 3.0
-    moved = s * t / (1 + (s - 1) * t)
+    shifted = s * t / (1 + (s - 1) * t)
     np.testing.assert_allclose(
-        RectifiedFlow(-60.0, 60.0, shift=s)(t), RectifiedFlow(-60.0, 60.0)(moved), atol=1e-9
+        RectifiedFlow(-60.0, 60.0, shift=s)(t), RectifiedFlow(-60.0, 60.0)(shifted), atol=1e-9
     )
 
 
-def test_straight_is_the_straight_path(float64):
+def test_rectified_flow_is_uniform_time_on_the_linear_path(float64):
     t = jnp.linspace(0.05, 0.95, 19)
     alpha, sigma = diffusion.LinearInterpolant().alpha_sigma(RectifiedFlow(-60.0, 60.0)(t))
     np.testing.assert_allclose(alpha, 1 - t, atol=1e-12)
     np.testing.assert_allclose(sigma, t, atol=1e-12)
 
 
-def test_table_values(float64):
+def test_discrete_betas_values(float64):
     logsnr = DiscreteBetas()(jnp.asarray([1, 500, 1000]) / 1000)  # steps 0, 499 and 999
     np.testing.assert_allclose(logsnr[jnp.asarray([0, 2])], [9.210240, -10.117673], atol=5e-7)
     abar = jax.nn.sigmoid(logsnr)
@@ -129,14 +129,14 @@ def test_table_values(float64):
 
 
 @pytest.mark.parametrize(("power", "last"), [(1.0, 1.5790e-3), (2.0, 4.6601e-3)])
-def test_table_of_stable_diffusion_and_of_animatediff(power, last, float64):
+def test_discrete_betas_of_stable_diffusion_and_of_animatediff(power, last, float64):
     logsnr = DiscreteBetas(0.00085, 0.012, power=power)(jnp.ones(()))
     np.testing.assert_allclose(jax.nn.sigmoid(logsnr), last, atol=6e-8)
 
 
-def test_table_knows_its_own_step_numbers(float64):
-    table, k = DiscreteBetas(0.00085, 0.012, power=2.0), jnp.asarray([0, 1, 20, 981, 999])
-    np.testing.assert_allclose(table.index(table((k + 1) / 1000)), k, atol=1e-9)
+def test_index_gives_the_step_numbers_of_discrete_betas(float64):
+    schedule, k = DiscreteBetas(0.00085, 0.012, power=2.0), jnp.asarray([0, 1, 20, 981, 999])
+    np.testing.assert_allclose(schedule.index(schedule((k + 1) / 1000)), k, atol=1e-9)
 
 
 def test_karras_sigmas(float64):
@@ -178,6 +178,6 @@ def test_karras_sigmas(float64):
         (lambda: ShiftedCosine(-1), "resolution=-1"),
     ],
 )
-def test_impossible_schedules_are_refused_by_name(make, message):
+def test_invalid_schedules_are_rejected(make, message):
     with pytest.raises(ValueError, match=message):
         make()

@@ -1,4 +1,4 @@
-"""Second-order samplers on data whose exact denoiser is known."""
+"""Second-order samplers on data with a known exact denoiser."""
 
 import jax
 import jax.numpy as jnp
@@ -89,7 +89,7 @@ def test_heun_on_the_karras_grid(steps, quarter, unit, marginal):
 
 
 @pytest.mark.parametrize("solver", [DPMSolver(7), Heun(7), Heun(7, churn=5.0)], ids=str)
-def test_the_mean_is_transported_exactly_and_a_point_is_hit(solver, marginal, basis_noise):
+def test_the_mean_and_a_point_mass_are_transported_exactly(solver, marginal, basis_noise):
     process = Process(Karras(), marginal)
     alpha, _ = process.alpha_sigma(process.schedule(jnp.ones(())))
     point = run(solver, gaussian(process, 0.7, 0.0), video([-2.0, 5.0]), process)
@@ -125,7 +125,7 @@ def test_churn_keeps_the_variance(basis_noise):
     z = process.prior_sample(basis(steps + 1))
     out = run(Heun(steps, churn=20.0), gaussian(process, 0.0, data), z, process)
     assert float(jnp.sum(out**2)) == pytest.approx(data, rel=0.01)
-    assert float(jnp.sum(out[..., 1:] ** 2)) > 0.1  # and new noise has replaced the old
+    assert float(jnp.sum(out[..., 1:] ** 2)) > 0.1  # new noise replaced the old
 
 
 def test_churn_acts_between_its_bounds_only():
@@ -143,7 +143,7 @@ def test_churn_acts_between_its_bounds_only():
 
 
 @pytest.mark.parametrize(("solver", "number"), [(DPMSolver(5), 5), (Heun(5), 9)], ids=str)
-def test_cost_in_calls(solver, number):
+def test_number_of_denoiser_calls(solver, number):
     count, process = [], Process(Karras())
 
     def counted(z, logsnr):

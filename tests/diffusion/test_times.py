@@ -22,7 +22,7 @@ def test_uniform_in_t():
     assert stats.kstest(np.asarray(t, np.float64), "uniform").pvalue > 1e-3
 
 
-def test_stratified_visits_every_stratum_once():
+def test_stratified_draws_every_stratum_once():
     t = Cosine().inverse(Stratified()(KEY, (16, 3), Cosine()))
     assert t.shape == (16, 3)
     for column in np.asarray(t).T:
@@ -31,14 +31,14 @@ def test_stratified_visits_every_stratum_once():
     assert len(set(np.round(offsets, 4))) == 3
 
 
-def test_stratified_is_uniform_at_each_place():
+def test_stratified_is_uniform_for_each_batch_element():
     draw = jax.vmap(lambda key: Stratified()(key, (4,), Cosine()))
     t = Cosine().inverse(draw(jax.random.split(KEY, 4000)))
-    for place in np.asarray(t, np.float64).T:
-        assert stats.kstest(place, "uniform").pvalue > 1e-3
+    for element in np.asarray(t, np.float64).T:
+        assert stats.kstest(element, "uniform").pvalue > 1e-3
 
 
-def test_discrete_visits_what_a_sampler_visits():
+def test_discrete_draws_the_times_of_a_sampler():
     t = Cosine().inverse(Discrete(4)(KEY, (400,), Cosine()))
     assert set(np.round(np.asarray(t), 5)) == {0.25, 0.5, 0.75, 1.0}
 
@@ -49,7 +49,7 @@ def test_log_normal_is_normal_in_logsnr_for_any_schedule():
     assert stats.kstest(np.asarray(logsnr, np.float64), stats.norm(-2.0, 3.2).cdf).pvalue > 1e-3
 
 
-def test_logit_normal_is_normal_in_logsnr_on_the_straight_path():
+def test_logit_normal_is_normal_in_logsnr_on_the_linear_path():
     logsnr = LogitNormal(0.5, 0.8)(KEY, (20000,), RectifiedFlow(-40.0, 40.0))
     assert stats.kstest(np.asarray(logsnr, np.float64), stats.norm(-1.0, 1.6).cdf).pvalue > 1e-3
 
@@ -57,13 +57,13 @@ def test_logit_normal_is_normal_in_logsnr_on_the_straight_path():
 @pytest.mark.parametrize(
     "times", [Uniform(), Stratified(), Discrete(8), LogNormal(), LogitNormal()], ids=str
 )
-def test_draws_are_finite_float32_of_the_shape_asked_for(times):
+def test_draws_are_finite_float32_of_the_given_shape(times):
     logsnr = times(KEY, (8, 5), Cosine())
     assert logsnr.shape == (8, 5) and logsnr.dtype == jnp.float32
     assert np.all(np.isfinite(logsnr))
 
 
-def test_refusals():
+def test_invalid_times_are_rejected():
     with pytest.raises(ValueError, match=r"shape=\(\)"):
         Stratified()(KEY, (), Cosine())
     with pytest.raises(ValueError, match="steps=0"):

@@ -77,7 +77,9 @@ def test_min_snr_on_the_error_of_v(float64):
     ],
     ids=str,
 )
-def test_plain_error_of_an_output_is_a_weight_of_x(marginal, parameterization, weight, float64):
+def test_the_mean_squared_error_of_an_output_is_a_weight_of_x(
+    marginal, parameterization, weight, float64
+):
     process, logsnr = Process(Cosine(), marginal, parameterization), jnp.linspace(-20, 20, 9)
     np.testing.assert_allclose(
         Output()(logsnr, process), weight(logsnr, process), rtol=1e-9, err_msg=str(weight)
@@ -110,7 +112,7 @@ def test_best_losses_on_white_noise(weight, value, float64):
 
 @pytest.mark.parametrize(("variance", "information"), [(1.0, 10.0), (0.25, 9.306853)])
 def test_loss_of_eps_against_logsnr_is_information(variance, information, float64):
-    """I-MMSE: half the best eps loss, over logsnr, is the information that z holds of x."""
+    """I-MMSE: half the best eps loss, integrated over logsnr, is the information of z about x."""
 
     def half_eps_per_logsnr(logsnr, process):
         return -slope(process.schedule, process.schedule.inverse(logsnr)) * jnp.exp(logsnr) / 2
@@ -121,7 +123,7 @@ def test_loss_of_eps_against_logsnr_is_information(variance, information, float6
 def test_sigmoid_loss_does_not_depend_on_the_schedule(float64):
     shifted = Process(ShiftedCosine(128), VariancePreserving(), V())
     losses = [best_loss(Sigmoid(-1.0), process, 1.0) for process in (PROCESS, shifted)]
-    # The shifted schedule ends sooner, and extrapolates beyond: only its reach may differ.
+    # The shifted schedule ends sooner and extrapolates beyond: only its ends may differ.
     assert losses[0] == pytest.approx(losses[1], abs=1e-4)
 
 
@@ -130,13 +132,13 @@ def test_sigmoid_loss_does_not_depend_on_the_schedule(float64):
     [SNR(), TruncatedSNR(), SNRPlusOne(), MinSNR(), P2(), Sigmoid(), EDMWeight(), Output()],
     ids=str,
 )
-def test_finite_in_float32_to_the_ends(weight):
+def test_weights_are_finite_in_float32_at_both_ends(weight):
     logsnr = Cosine()(jnp.asarray([[0.0, 1e-3], [0.999, 1.0]]))
     values = weight(logsnr, PROCESS)
     assert values.shape == (2, 2) and np.all(np.isfinite(values))
 
 
-def test_eps_with_truncated_snr_is_refused():
+def test_eps_with_truncated_snr_is_rejected():
     with pytest.raises(ValueError, match=r"Eps\(\).*TruncatedSNR\(\).*V\(\).*SNR\(\)"):
         check(Eps(), TruncatedSNR())
     check(V(), TruncatedSNR())

@@ -1,4 +1,4 @@
-"""Geometry decides true clips rightly, noise by chance, and mirrored clips mirrored."""
+"""The oracle is right on true clips, at chance on noise, and equivariant under mirroring."""
 
 from dataclasses import dataclass, replace
 
@@ -10,7 +10,7 @@ from vdm_jax import data
 from vdm_jax.evaluation import MovingShapesOracle, decide
 from vdm_jax.evaluation.oracle import decide_all
 
-ATTRIBUTES = ("colour", "motion", "shape", "size")
+ATTRIBUTES = ("color", "motion", "shape", "size")
 EVERYTHING = data.MovingShapes(
     shapes=("circle", "square", "triangle", "diamond", "ring", "cross"),
     motions=("left", "right", "up", "down", "still", "bounce", "grow"),
@@ -20,7 +20,7 @@ EVERYTHING = data.MovingShapes(
 
 
 def truth(source, count):
-    """Held-out clips and what they show."""
+    """Held-out clips and their attributes."""
     clips = source.clips("held_out")
     chosen = [clips[i] for i in range(count)]
     shown = [source.attributes(int(element["label"]))[0] for element in chosen]
@@ -37,7 +37,7 @@ def fractions(decisions, shown) -> dict[str, float]:
 
 @pytest.mark.parametrize("noise", [0.0, 0.1])
 @pytest.mark.parametrize("size", [16, 24, 32])
-def test_true_clips_are_decided_rightly_also_under_noise(size, noise):
+def test_true_clips_are_recognized_even_with_noise(size, noise):
     source = data.MovingShapes(size=size)
     videos, shown = truth(source, 300)
     noisy = videos + 255 * noise * np.random.default_rng(0).normal(size=videos.shape)
@@ -46,26 +46,26 @@ def test_true_clips_are_decided_rightly_also_under_noise(size, noise):
     assert np.mean([decision.clean for decision in decisions]) >= 0.99
 
 
-def test_every_shape_and_motion_on_every_background():
+def test_all_shapes_and_motions_are_recognized_on_all_backgrounds():
     videos, shown = truth(EVERYTHING, 300)
     decisions = decide_all(videos, EVERYTHING)
     assert min(fractions(decisions, shown).values()) >= 0.99
     assert np.mean([decision.clean for decision in decisions]) >= 0.99
 
 
-def test_noise_is_decided_by_chance_and_never_clean():
+def test_noise_scores_at_chance_and_is_never_clean():
     source = data.MovingShapes()
     _, shown = truth(source, 600)
     noise = np.random.default_rng(0).integers(0, 256, (600, 8, 16, 16, 3), dtype=np.uint8)
     decisions = decide_all(noise, source)
-    found = fractions(decisions, shown)
+    result = fractions(decisions, shown)
     for name, values in zip(ATTRIBUTES, (7, 5, 3, 2), strict=True):
         chance = 1 / values
-        assert abs(found[name] - chance) < 4 * np.sqrt(chance * (1 - chance) / 600), name
+        assert abs(result[name] - chance) < 4 * np.sqrt(chance * (1 - chance) / 600), name
     assert not any(decision.clean for decision in decisions)
 
 
-def test_mirrored_and_reversed_clips_move_the_other_way():
+def test_mirroring_and_reversing_change_only_the_motion():
     source = data.MovingShapes(shapes=("circle", "square"))
     videos, _ = truth(source, 40)
     before = decide_all(videos, source)
@@ -92,12 +92,12 @@ def test_frozen_clips_are_still_and_swapped_channels_swap_colors():
         assert new.color == swaps.get(old.color, old.color)
 
 
-def test_what_is_not_one_whole_bright_shape_is_not_clean():
+def test_clips_without_one_whole_bright_shape_are_not_clean():
     source = data.MovingShapes(size=32, motions=("still",), sizes=("small",), colors=("white",))
     left, right = (source.template("circle", 0.16, 32, (x, 0.5)) for x in (0.2, 0.8))
 
-    def clip(picture):
-        return np.rint(255 * picture[None, :, :, None] * np.ones((8, 1, 1, 3))).astype(np.uint8)
+    def clip(frame):
+        return np.rint(255 * frame[None, :, :, None] * np.ones((8, 1, 1, 3))).astype(np.uint8)
 
     assert decide(clip(left), source).clean
     assert not decide(clip(left + right), source).clean
@@ -106,7 +106,7 @@ def test_what_is_not_one_whole_bright_shape_is_not_clean():
     assert not decide(clip(0 * left + 1), source).clean
 
 
-def test_clips_of_another_size_and_length_are_measured_in_widths():
+def test_clips_may_have_another_size_and_length():
     source = data.MovingShapes(size=16, frames=8)
     videos, shown = truth(replace(source, size=24, frames=5), 50)
     assert min(fractions(decide_all(videos, source), shown).values()) == 1
@@ -114,7 +114,7 @@ def test_clips_of_another_size_and_length_are_measured_in_widths():
 
 @dataclass(frozen=True)
 class Painter:
-    """A subject that draws what each label says, but all in one `paint` if it has one."""
+    """A model that renders each label, all in the color `paint` if there is one."""
 
     data: data.MovingShapes
     paint: str | None = None
@@ -138,19 +138,19 @@ def test_scores_of_a_perfect_and_of_a_one_colored_model():
     perfect = {"colour": 1, "motion": 1, "shape": 1, "size": 1, "clean": 1, "samples": 64}
     assert oracle(key, Painter(source)) == perfect
     painted = [oracle(key, Painter(source, paint=color)) for color in source.colors]
-    assert sum(scores["colour"] for scores in painted) == 1  # every prompt asks for one of them
+    assert sum(scores["colour"] for scores in painted) == 1  # each prompt has one of the colors
     assert all(scores | {"colour": 1} == perfect for scores in painted)
 
 
-def test_what_the_oracle_cannot_decide_is_refused():
+def test_invalid_clips_and_sources_are_refused():
     source, clip = data.MovingShapes(), np.zeros((8, 16, 16, 3), np.uint8)
-    with pytest.raises(ValueError, match="one object, this source draws 2"):
+    with pytest.raises(ValueError, match="one object, not MovingShapes"):
         decide(clip, data.MovingShapes(objects=2, travel=(0.3, 0.38)))
-    with pytest.raises(ValueError, match="MovingShapes only"):
+    with pytest.raises(ValueError, match="needs MovingShapes, not object"):
         decide(clip, object())
     with pytest.raises(ValueError, match="uint8"):
         decide(clip.astype(np.float32), source)
     with pytest.raises(ValueError, match="square"):
         decide(clip[:, :12], source)
-    with pytest.raises(ValueError, match=r"holds 4 clips, .* asks for 128"):
+    with pytest.raises(ValueError, match=r"has 4 clips and the evaluation needs 128"):
         MovingShapesOracle()(jax.random.key(0), Painter(data.MovingShapes(held_out=4)))

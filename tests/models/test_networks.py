@@ -1,4 +1,4 @@
-"""Small networks: shapes, what they start as, and the errors they raise."""
+"""Small networks: shapes, outputs at initialisation, and errors."""
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ from vdm_jax.nn import (
     Embedding,
     LogSNR,
     PooledText,
+    RematLevel,
     SpatialAttention,
     TemporalAttention,
     TextAttention,
@@ -47,7 +48,7 @@ def test_the_output_is_shaped_like_the_input(network, size):
     )
 
 
-def test_a_new_network_says_zero():
+def test_a_new_network_gives_zero():
     network = Patched(unet(Level(1, (space, time), blocks=1)), patch=2)
 
     @jax.jit
@@ -57,7 +58,7 @@ def test_a_new_network_says_zero():
     np.testing.assert_array_equal(init_and_apply(jax.random.key(0)), 0.0)
 
 
-def test_a_layer_put_between_others_renames_nothing():
+def test_inserting_a_layer_renames_no_parameter():
     def names(*mixers):
         tree = shapes(unet(Level(1, mixers), Level(2, mixers)), normal(2, 2, 4, 4, 3))
         leaves = jax.tree_util.tree_leaves_with_path(tree)
@@ -69,7 +70,7 @@ def test_a_layer_put_between_others_renames_nothing():
 
 
 def test_patches_are_channels():
-    """A patched network is the network on the patches, with the same parameters."""
+    """A patched network has the parameters of the network on the patches."""
     inner = unet(Level(1, blocks=1))
     z = normal(2, 1, 4, 4, 3)
     assert shapes(Patched(inner, patch=2), z) == {
@@ -77,26 +78,26 @@ def test_patches_are_channels():
     }
 
 
-def test_projected_text_is_text_to_all_that_read():
-    """The network is called as ever, with the caption's tokens times one matrix."""
+def test_projected_text_is_projected_once_for_all_layers():
+    """Equal to the inner network on the projected tokens."""
     embedding = Embedding(width=8, layers=1, inputs=(LogSNR(), PooledText()))
     inner = UNet(4, (Level(1, (TextAttention(head_dim=4),), blocks=1),), embedding)
     network, z, text = ProjectedText(inner, features=6), normal(2, 1, 4, 4, 3), normal(2, 3, 10)
     cond = Conditioning(text=text)
     variables = parameters(network, z, logsnr, cond)
-    mine, theirs = variables["params"]["text"], {"params": variables["params"]["network"]}
-    projected = Conditioning(
-        text=jnp.einsum("b l d, d c -> b l c", text, mine["kernel"]) + mine["bias"][None, None]
-    )
+    params = variables["params"]
+    kernel, bias = params["text"]["kernel"], params["text"]["bias"][None, None]
+    projected = Conditioning(text=jnp.einsum("b l d, d c -> b l c", text, kernel) + bias)
 
     @jax.jit
     def both(z):
-        return network.apply(variables, z, logsnr, cond), inner.apply(theirs, z, logsnr, projected)
+        ours = network.apply(variables, z, logsnr, cond)
+        return ours, inner.apply({"params": params["network"]}, z, logsnr, projected)
 
     np.testing.assert_allclose(*both(z), atol=ROUNDING)
 
 
-def test_words_have_places():
+def test_word_embeddings_depend_on_the_position():
     encoder, tokens = WordEncoder(vocabulary=5, features=6), jnp.array([[2, 2, 4]])
     variables = parameters(encoder, tokens, None)
     words = encoder.apply(variables, tokens, None)
@@ -106,14 +107,14 @@ def test_words_have_places():
     np.testing.assert_array_equal(packed[:, 0], words)
 
 
-def test_indivisible_frames_are_named():
+def test_indivisible_sizes_raise():
     with pytest.raises(ValueError, match=r"\(3, 5, 8\).*stride \(1, 2, 2\)"):
         shapes(unet(Level(1), Level(1)), normal(2, 3, 5, 8, 3))
-    with pytest.raises(ValueError, match="5x8 frame has no 2-pixel patches"):
+    with pytest.raises(ValueError, match="5x8 pixels does not divide into patches of 2x2"):
         shapes(Patched(unet(Level(1)), patch=2), normal(2, 3, 5, 8, 3))
 
 
-def test_half_precision_stays_near():
+def test_bfloat16_is_close_to_float32():
     network = unet(Level(1, (space, time), blocks=1))
     z, cond = normal(2, 3, 4, 4, 3), Conditioning()
     variables = parameters(network, z, logsnr)
@@ -125,7 +126,7 @@ def test_half_precision_stays_near():
     assert float(error) < 3e-2
 
 
-def test_computing_again_gives_the_same_gradient():
+def test_remat_gives_the_same_gradient():
     z = normal(2, 2, 4, 4, 3)
 
     def gradient(remat):
@@ -134,8 +135,8 @@ def test_computing_again_gives_the_same_gradient():
         loss = jax.jit(jax.grad(lambda v: jnp.square(network.apply(v, z, logsnr)).sum()))
         return loss(variables)
 
-    kept, again = gradient(False), gradient(True)
-    assert jax.tree.structure(kept) == jax.tree.structure(again)
+    stored, recomputed = gradient(None), gradient(RematLevel())
+    assert jax.tree.structure(stored) == jax.tree.structure(recomputed)
     norm = jax.jit(optax.global_norm)
-    difference = jax.tree.map(np.subtract, *jax.device_get((kept, again)))
-    assert float(norm(difference)) < 1e-5 * float(norm(kept))
+    difference = jax.tree.map(np.subtract, *jax.device_get((stored, recomputed)))
+    assert float(norm(difference)) < 1e-5 * float(norm(stored))

@@ -27,39 +27,39 @@ def embed(module, cond, logsnr=logsnr, variables=None, frames=F):
     return apply(module, variables, logsnr, cond, frames)
 
 
-def test_sinusoids_of_half_the_way():
+def test_known_sinusoids():
     known = [-0.46777181, 0.04997917, -0.88384927, 0.99875026]
     np.testing.assert_allclose(sinusoids(jnp.array(500.0), 4), known, atol=2e-5)
 
 
-def test_inverse_cosine_is_the_time():
-    found = inverse_cosine(jnp.array([0.0, 20.0, -20.0, 99.0]))
-    np.testing.assert_allclose(found, [0.5, 2.8903e-5, 1 - 2.8903e-5, 2.8903e-5], rtol=1e-4)
+def test_inverse_cosine_at_known_times():
+    time = inverse_cosine(jnp.array([0.0, 20.0, -20.0, 99.0]))
+    np.testing.assert_allclose(time, [0.5, 2.8903e-5, 1 - 2.8903e-5, 2.8903e-5], rtol=1e-4)
 
 
-def test_positions_start_again_in_every_clip():
+def test_positions_count_from_0_in_every_clip():
     np.testing.assert_array_equal(frame_positions(F, segments)[0], [0, 1, 2, 0, 0])
     np.testing.assert_array_equal(frame_positions(F, None)[0], np.arange(F))
 
 
-def test_frames_read_the_vector_of_their_clip():
+def test_per_frame_selects_the_vector_of_the_clip():
     vectors = normal(B, 3, 4)
     np.testing.assert_array_equal(per_frame(vectors, segments), vectors[:, [0, 0, 0, 1, 2]])
     np.testing.assert_array_equal(per_frame(vectors[:, :1], None), vectors[:, :1])
 
 
-def test_log_snrs_per_frame():
+def test_one_log_snr_per_frame_or_per_batch_element():
     shared = embed(LogSNR(), Conditioning())
     assert shared.shape == (B, 1, WIDTH)
     frames = embed(LogSNR(), Conditioning(), jnp.repeat(logsnr[:, None], F, axis=1))
     np.testing.assert_allclose(frames, jnp.repeat(shared, F, axis=1), atol=1e-6)
 
 
-def test_no_label_is_zero():
+def test_no_label_is_the_zero_vector():
     variables = parameters(Label(3), logsnr, Conditioning(label=jnp.array([0, 1])), F, WIDTH)
     rows = variables["params"]["Dense_0"]["kernel"]
-    found = embed(Label(3), Conditioning(label=jnp.array([2, -1])), variables=variables)
-    np.testing.assert_array_equal(found[:, 0], jnp.stack([rows[2], 0 * rows[2]]))
+    embedded = embed(Label(3), Conditioning(label=jnp.array([2, -1])), variables=variables)
+    np.testing.assert_array_equal(embedded[:, 0], jnp.stack([rows[2], 0 * rows[2]]))
     np.testing.assert_array_equal(embed(Label(3), Conditioning(), variables=variables), 0)
 
 
@@ -69,45 +69,46 @@ def test_masked_tokens_have_no_effect(module):
     np.testing.assert_array_equal(embed(module, captions), embed(module, other))
 
 
-def test_no_text_is_zero():
+def test_no_text_is_the_zero_vector():
     cond = Conditioning(text=text, text_mask=mask.at[1].set(False))
-    found = embed(PooledText(), cond)
-    np.testing.assert_array_equal(found[1], 0)
-    np.testing.assert_array_equal(found[0], embed(PooledText(), captions)[0])
+    embedded = embed(PooledText(), cond)
+    np.testing.assert_array_equal(embedded[1], 0)
+    np.testing.assert_array_equal(embedded[0], embed(PooledText(), captions)[0])
 
 
-def test_a_caption_says_something_else_of_every_frame():
-    found = embed(TextByFrame(), captions)
-    assert found.shape == (B, F, WIDTH)
-    apart = abs(found[:, :, None] - found[:, None]).max(axis=-1) + jnp.eye(F)[None]
-    assert float(apart.min()) > 1e-3
+def test_text_by_frame_differs_between_frames():
+    embedded = embed(TextByFrame(), captions)
+    assert embedded.shape == (B, F, WIDTH)
+    distances = abs(embedded[:, :, None] - embedded[:, None]).max(axis=-1) + jnp.eye(F)[None]
+    assert float(distances.min()) > 1e-3
 
 
-def test_all_missing_captions_are_alike():
-    silent = Conditioning(text=text, text_mask=jnp.zeros_like(mask))
-    found = embed(TextByFrame(), silent)
-    np.testing.assert_allclose(found[0], found[1], atol=1e-6)
+def test_all_missing_captions_give_one_vector():
+    empty = Conditioning(text=text, text_mask=jnp.zeros_like(mask))
+    embedded = embed(TextByFrame(), empty)
+    np.testing.assert_allclose(embedded[0], embedded[1], atol=1e-6)
 
 
 @pytest.mark.parametrize("module", [PooledText(), TextByFrame()], ids=lambda m: type(m).__name__)
-def test_clips_of_a_row_have_their_own_captions(module):
-    captions_of_row = normal(1, 3, L, 4, seed=1)
+def test_packed_clips_have_their_own_captions(module):
+    packed_captions = normal(1, 3, L, 4, seed=1)
     real = jnp.ones((1, 3, L), bool)
-    packed = Conditioning(text=captions_of_row, text_mask=real, segments=segments[:1])
+    packed = Conditioning(text=packed_captions, text_mask=real, segments=segments[:1])
     together = embed(module, packed, logsnr[:1])
-    apart = Conditioning(text=captions_of_row[0], text_mask=real[0])
+    separate = Conditioning(text=packed_captions[0], text_mask=real[0])
     for clip, (first, frames) in enumerate([(0, 3), (3, 1), (4, 1)]):
-        alone = jnp.broadcast_to(embed(module, apart, jnp.zeros(3), frames=frames), (3, frames, 6))
-        found = together[0, first : first + frames]
-        np.testing.assert_allclose(found, alone[clip], atol=1e-5)
+        alone = embed(module, separate, jnp.zeros(3), frames=frames)
+        alone = jnp.broadcast_to(alone, (3, frames, 6))
+        embedded = together[0, first : first + frames]
+        np.testing.assert_allclose(embedded, alone[clip], atol=1e-5)
 
 
-def test_missing_text_is_named():
+def test_missing_text_raises():
     with pytest.raises(ValueError, match=r"PooledText needs cond.text"):
         embed(PooledText(), Conditioning())
 
 
-def test_inputs_of_an_embedding_are_numbered_by_kind():
+def test_inputs_of_an_embedding_are_numbered_by_class():
     module = Embedding(WIDTH, layers=2, inputs=(LogSNR(), Label(3), LogSNR()))
     cond = Conditioning(label=jnp.array([0, 1]))
     names = jax.eval_shape(lambda k: module.init(k, logsnr, cond, F), jax.random.key(0))["params"]

@@ -1,4 +1,4 @@
-"""Transformers in a level, and the blocks and convolutions of latent levels."""
+"""Transformers, and the residual blocks and convolutions of `LatentLevel`."""
 
 import jax
 import jax.numpy as jnp
@@ -30,7 +30,7 @@ def mix(module, h, cond=cond, emb=emb):
     return apply(module, parameters(module, h, emb, cond), h, emb, cond)
 
 
-def test_a_new_transformer_changes_nothing():
+def test_a_new_transformer_is_the_identity():
     module = Transformer(layers)
     new = jax.jit(lambda key: module.init_with_output(key, h, emb, cond)[0])(jax.random.key(0))
     np.testing.assert_array_equal(new, h)
@@ -38,7 +38,7 @@ def test_a_new_transformer_changes_nothing():
 
 
 @pytest.mark.parametrize("module", [*layers, Transformer(layers)], ids=lambda m: type(m).__name__)
-def test_frames_are_a_batch(module):
+def test_frames_are_independent(module):
     order = np.array([2, 0, 1])
     np.testing.assert_allclose(mix(module, h)[:, order], mix(module, h[:, order]), atol=1e-5)
     other = h.at[:, 1:].set(7.0)
@@ -46,46 +46,48 @@ def test_frames_are_a_batch(module):
 
 
 @pytest.mark.parametrize("module", [*layers, Transformer(layers)], ids=lambda m: type(m).__name__)
-def test_images_of_a_row_are_each_image_alone(module):
-    words = normal(B, F, 3, 6, seed=1)
+def test_a_pack_of_images_equals_single_images(module):
+    text_of_images = normal(B, F, 3, 6, seed=1)
     real = jnp.broadcast_to(mask[:, None], (B, F, 3))
     segments = jnp.broadcast_to(jnp.arange(F)[None], (B, F))
-    packed = mix(module, h, Conditioning(text=words, text_mask=real, segments=segments))
-    rows = Conditioning(text=words.reshape(B * F, 3, 6), text_mask=real.reshape(B * F, 3))
-    every = jnp.repeat(emb, F, axis=0)
-    alone = mix(module, h.reshape(B * F, 1, H, W, C), rows, every)
+    packed = mix(module, h, Conditioning(text=text_of_images, text_mask=real, segments=segments))
+    one_by_one = Conditioning(
+        text=text_of_images.reshape(B * F, 3, 6), text_mask=real.reshape(B * F, 3)
+    )
+    embs = jnp.repeat(emb, F, axis=0)
+    alone = mix(module, h.reshape(B * F, 1, H, W, C), one_by_one, embs)
     np.testing.assert_allclose(packed, alone.reshape(h.shape), atol=1e-5)
 
 
-def test_words_that_are_masked_are_not_read():
-    reader = CrossAttention(head_dim=4)
+def test_masked_tokens_have_no_effect():
+    layer = CrossAttention(head_dim=4)
     other = Conditioning(text=jnp.where(mask[..., None], text, 9.0), text_mask=mask)
-    np.testing.assert_array_equal(mix(reader, h), mix(reader, h, other))
-    silent = mix(reader, h, Conditioning(text=text, text_mask=mask & False))
-    bias = parameters(reader, h, emb, cond)["params"]["out"]["bias"]
-    np.testing.assert_allclose(silent - h, jnp.broadcast_to(bias, h.shape), atol=1e-6)
+    np.testing.assert_array_equal(mix(layer, h), mix(layer, h, other))
+    empty = mix(layer, h, Conditioning(text=text, text_mask=mask & False))
+    bias = parameters(layer, h, emb, cond)["params"]["out"]["bias"]
+    np.testing.assert_allclose(empty - h, jnp.broadcast_to(bias, h.shape), atol=1e-6)
 
 
 def center(module, h):
-    """Parameters with which a convolution reads the middle of its window, and nothing else."""
+    """Parameters of a convolution that returns the middle of its window."""
     (name,) = jax.eval_shape(module.init, jax.random.key(0), h)["params"]
     kernel = jnp.zeros((3, 3, C, C)).at[1, 1].set(jnp.eye(C))
     return {"params": {name: {"kernel": kernel, "bias": jnp.zeros(C)}}}
 
 
-def test_where_halving_and_doubling_read():
+def test_alignment_of_downsampling_and_upsampling_convolutions():
     for before in (0, 1):
-        halving = DownsampleConv(before)
-        out = halving.apply(center(halving, h), h)
+        downsample = DownsampleConv(before)
+        out = downsample.apply(center(downsample, h), h)
         np.testing.assert_array_equal(out, h[:, :, 1 - before :: 2, 1 - before :: 2])
-    doubling = UpsampleConv()
-    out = doubling.apply(center(doubling, h), h)
+    upsample = UpsampleConv()
+    out = upsample.apply(center(upsample, h), h)
     np.testing.assert_array_equal(out, nearest_upsample(h, (1, 2, 2)))
     with pytest.raises(ValueError, match="feature map of 2x3 cannot be halved"):
         parameters(DownsampleConv(), h[:, :, :, :3])
 
 
-def test_a_new_block_is_its_skip():
+def test_a_new_block_is_the_identity():
     def new(key):
         return AdditiveBlock(C).init_with_output(key, h, emb)[0]
 
@@ -93,8 +95,9 @@ def test_a_new_block_is_its_skip():
     assert AdditiveBlock(12).apply(parameters(AdditiveBlock(12), h), h).shape == (B, F, H, W, 12)
 
 
-def test_the_embedding_of_a_frame_changes_that_frame():
-    block, frames = AdditiveBlock(64), normal(B, F, 6)  # one channel a group would lose a shift
+def test_the_embedding_of_a_frame_affects_only_that_frame():
+    # With one channel per group, the norm would remove a shift.
+    block, frames = AdditiveBlock(64), normal(B, F, 6)
     variables = parameters(block, h, frames)
     after = block.apply(variables, h, frames.at[:, 1].set(0.0))
     changed = abs(after - block.apply(variables, h, frames)).max(axis=(0, 2, 3, 4))

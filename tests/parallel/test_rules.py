@@ -1,4 +1,4 @@
-"""The table of rules: what is split over which axis, and which rows a process loads."""
+"""Sharding rules: which axes are sharded, and which batch elements a process loads."""
 
 import dataclasses
 
@@ -31,43 +31,43 @@ pytestmark = pytest.mark.usefixtures("eight_devices")
             (8, 3, 3, 64, 96),
             P(None, None, None, "fsdp", "tensor"),
         ),
-        ("mu/down_1/Loop_0/ResBlock_0/norm_0/scale", (8, 1024), P()),  # of one block small
+        ("mu/down_1/Loop_0/ResBlock_0/norm_0/scale", (8, 1024), P()),  # one block is small
     ],
 )
 def test_parameters(path, shape, spec):
     sizes = {"data": 2, "fsdp": 4, "frames": 1, "tensor": 2}
-    found = parallel.parameter_spec(path, shape, sizes)
-    assert tuple(found)[: len(spec)] == tuple(spec)
-    assert not any(tuple(found)[len(spec) :])
+    result = tuple(parallel.parameter_spec(path, shape, sizes))
+    assert result[: len(spec)] == tuple(spec)
+    assert not any(result[len(spec) :])
 
 
-def test_the_paths_of_a_tree_are_those_of_the_table():
+def test_shardings_of_a_tree_follow_its_paths():
     mesh = parallel.Mesh(data=1, fsdp=2, tensor=4).build()
     tree = {"params": [{"qkv": {"kernel": jax.ShapeDtypeStruct((64, 192), np.float32)}}]}
-    (found,) = jax.tree.leaves(parallel.shardings(tree, mesh))
-    assert found.spec == P("fsdp", "tensor")
+    (sharding,) = jax.tree.leaves(parallel.shardings(tree, mesh))
+    assert sharding.spec == P("fsdp", "tensor")
 
 
 @pytest.mark.parametrize(
-    ("axes", "shape", "parts"),
+    ("axes", "shape", "counts"),
     [
         ("b f h w c", (4, 8, 6, 6, 3), (2, 2, 1, 1, 1)),
         ("b f h w c", (4, 7, 6, 6, 3), (2, 1, 2, 1, 1)),  # frames do not divide
-        ("b f h w c", (1, 1, 1, 1, 3), (1, 1, 1, 1, 1)),  # nothing does
+        ("b f h w c", (1, 1, 1, 1, 3), (1, 1, 1, 1, 1)),  # no axis divides
         ("b f p c", (4, 8, 36, 3), (2, 1, 2, 1)),
         ("b f k n _", (4, 8, 2, 36, 8), (2, 2, 2, 1, 1)),
         ("b p k _ _", (4, 36, 3, 8, 8), (2, 2, 1, 1, 1)),  # three heads
         ("c e", (16, 64), (1, 2)),
     ],
 )
-def test_activations(axes, shape, parts):
-    places = parallel.MeshRules(parallel.Mesh(data=2, frames=2, tensor=2).build())
-    assert places.shard_counts(shape, axes.split()) == parts
+def test_activations(axes, shape, counts):
+    rules = parallel.MeshRules(parallel.Mesh(data=2, frames=2, tensor=2).build())
+    assert rules.shard_counts(shape, axes.split()) == counts
 
 
 @dataclasses.dataclass(frozen=True)
 class Chip:
-    """A device of some process and slice."""
+    """A device of a process and a slice."""
 
     id: int
     process_index: int
@@ -87,24 +87,24 @@ def chips(count, per_process):
 
 
 @pytest.mark.parametrize(
-    ("sizes", "per_process", "shares"),
+    ("sizes", "per_process", "shards"),
     [
         ((8, 1, 1, 1), 2, [(0, 4), (1, 4), (2, 4), (3, 4)]),
         ((2, 1, 4, 1), 4, [(0, 2), (1, 2)]),
-        ((2, 1, 2, 2), 2, [(0, 2), (0, 2), (1, 2), (1, 2)]),  # two processes share videos
+        ((2, 1, 2, 2), 2, [(0, 2), (0, 2), (1, 2), (1, 2)]),  # two processes per video
         ((1, 1, 8, 1), 2, [(0, 1)] * 4),
     ],
 )
-def test_processes_that_share_videos_load_the_same(sizes, per_process, shares, monkeypatch):
+def test_processes_of_the_same_videos_load_the_same_shard(sizes, per_process, shards, monkeypatch):
     grid = np.array(chips(8, per_process), dtype=object).reshape(sizes)
     mesh = type("Grid", (), {"devices": grid, "shape": dict(
         zip(("data", "fsdp", "frames", "tensor"), sizes, strict=True))})()  # fmt: skip
-    for process, expected in enumerate(shares):
+    for process, expected in enumerate(shards):
         monkeypatch.setattr(jax, "process_index", lambda process=process: process)
         assert parallel.host_shard(mesh) == expected
 
 
-def test_rows_that_processes_share_by_halves_are_refused():
+def test_batch_shards_that_processes_share_in_part_are_rejected():
     grid = np.array(chips(12, 4), dtype=object).reshape(2, 1, 6, 1)
     sizes = {"data": 2, "fsdp": 1, "frames": 6, "tensor": 1}
     with pytest.raises(ValueError, match=r"divisor or a multiple of the devices of a process"):
@@ -112,21 +112,21 @@ def test_rows_that_processes_share_by_halves_are_refused():
 
 
 @pytest.mark.parametrize(("sizes", "across"), [((4, 2, 1, 1), 0), ((1, 8, 1, 1), 1)])
-def test_slices_share_the_axes_that_talk_least(sizes, across):
-    """Along every other axis the neighbours are of one slice."""
+def test_slices_divide_the_axes_that_communicate_least(sizes, across):
+    """Along every other axis, neighbors are in one slice."""
     devices = [Chip(n % 4, n // 4, slice_index=n // 4) for n in range(8)]
     slices = np.vectorize(lambda chip: chip.slice_index)(_grid(devices, sizes))
     for axis in range(4):
         assert (np.ptp(slices, axis=axis).max() > 0) == (axis == across)
 
 
-def test_slices_that_no_axis_can_share_are_refused():
+def test_slices_that_divide_no_axis_are_rejected():
     devices = [Chip(n % 4, n // 4, slice_index=n // 4) for n in range(12)]
-    with pytest.raises(ValueError, match=r"3 slices cannot share a mesh of data=1 and fsdp=2"):
+    with pytest.raises(ValueError, match=r"3 slices do not divide a mesh of data=1, fsdp=2"):
         _grid(devices, (1, 2, 6, 1))
 
 
-def test_a_mesh_that_does_not_fit_says_so():
+def test_a_mesh_that_does_not_fit_the_devices_is_rejected():
     with pytest.raises(ValueError, match=r"data=1, fsdp=1, frames=3, tensor=1 does not fit 8"):
         parallel.Mesh(data=1, frames=3).build()
     with pytest.raises(ValueError, match="only one axis can be -1"):

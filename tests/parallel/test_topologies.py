@@ -1,38 +1,32 @@
-"""A run goes on on any number of devices: the same bits, wherever they lie."""
+"""Topologies: notation, meshes without a compiler, and messages where it is missing."""
 
-import dataclasses
+import importlib.util
 
-import jax
 import pytest
-import tiny
-from training.test_loop import same
 
 from vdm_jax import parallel
-from vdm_jax.checkpoints import Store
-from vdm_jax.training import loop
-
-pytestmark = pytest.mark.usefixtures("eight_devices")
-
-ROUTE = (
-    (8, parallel.Mesh(data=1, fsdp=4, tensor=2)),
-    (2, parallel.Mesh(data=1, fsdp=2)),
-    (1, parallel.Mesh()),
-    (8, parallel.Mesh(data=2, fsdp=2, frames=2)),
-)
+from vdm_jax.parallel.topologies import Topology, Unavailable
 
 
-def test_a_state_restored_on_8_2_1_and_8_devices_is_the_same_bits(tmp_path):
-    experiment = tiny.experiment(data=dataclasses.replace(tiny.experiment().data, size=16))
-    first = None
-    for number, (devices, mesh) in enumerate(ROUTE):
-        grid, store = mesh.build(jax.devices()[:devices]), Store(tmp_path)
-        state, _, batch = loop.start(experiment, grid, store, None)
-        first = first or jax.device_get(state)
-        assert same(first, state)
-        weights = state.params["layer"]["weights"]
-        assert len(weights.sharding.device_set) == devices
-        assert weights.addressable_shards[0].data.size == weights.size // mesh.fsdp
-        if number:
-            assert batch == number
-        store.save(number + 1, loop.as_trees(state), {"next_batch": number + 1})
-        store.close()
+def test_topologies_are_parsed_and_errors_list_the_chips():
+    topology = Topology.parse("v5p:4x4x8")
+    assert (topology.chips, topology.devices, str(topology)) == (128, 128, "v5p:4x4x8")
+    assert Topology.parse("tpu7x:2x2x1").devices == 8  # two per chip
+    for wrong in ("v5p", "v5q:2x2", "v5p:2xx1", "v5p:0x1x1"):
+        with pytest.raises(ValueError, match="v5e"):
+            Topology.parse(wrong)
+
+
+def test_the_mesh_of_a_topology_needs_no_compiler():
+    shape = Topology.parse("v5p:4x4x4").shape(parallel.Mesh(fsdp=16))
+    assert (shape["data"], shape["fsdp"]) == (4, 16)
+    with pytest.raises(ValueError, match="64 devices"):
+        Topology.parse("v5p:4x4x4").shape(parallel.Mesh(data=3))
+
+
+def test_the_error_without_a_compiler_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(Unavailable, match=r"needs libtpu.*pip install"):
+        Topology.parse("v5e:2x2").build(parallel.Mesh())
+    with pytest.raises(Unavailable, match=r"needs JAX's CUDA plugin.*pip install"):
+        Topology.parse("h100:8").build(parallel.Mesh())

@@ -1,12 +1,12 @@
-"""Tiny networks of the ecosystem with every parameter drawn at random, and their files' tensors."""
+"""Small networks of torch libraries with random parameters, and the tensors of their files."""
 
 import numpy as np
 import torch
 from safetensors.numpy import load_file
 
 
-def randomise(network, seed: int = 0):
-    """No zeros, no ones: whatever is mapped wrongly shows."""
+def randomize(network, seed: int = 0):
+    """Random parameters, none of them 0 or 1, so that every wrong mapping changes the output."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in network.named_parameters():
@@ -16,15 +16,15 @@ def randomise(network, seed: int = 0):
     return network.eval()
 
 
-def saved(network, folder) -> dict[str, np.ndarray]:
-    """The tensors of the file that the library itself writes."""
+def saved_tensors(network, folder) -> dict[str, np.ndarray]:
+    """The tensors of the file that the library writes."""
     network.save_pretrained(folder)
     (file,) = folder.glob("*.safetensors")
     return load_file(file)
 
 
-def same_bytes(foreign, tensors) -> None:
-    """Every tensor is accounted for, and exported as it was imported."""
+def assert_same_bytes(foreign, tensors) -> None:
+    """Asserts that the exported tensors have the names, shapes and bytes of the imported ones."""
     assert set(foreign) == set(tensors)
     for name, tensor in tensors.items():
         assert foreign[name].tobytes() == tensor.tobytes(), name

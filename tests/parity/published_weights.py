@@ -1,12 +1,12 @@
-"""Tests of known answers of published weights wait until these are at hand."""
+"""Published weights for tests with known outputs, which are skipped without the files."""
 
 import pytest
 
 from vdm_jax.checkpoints import PUBLISHED, CheckpointError, Published
 
 
-def at_hand(name: str) -> Published:
-    """The weights of this name, or the test is skipped and says which file is missing."""
+def published_or_skip(name: str) -> Published:
+    """The weights of this name; skips the test, naming the missing file, without them."""
     published = PUBLISHED[name]
     try:
         published.path()

@@ -1,4 +1,4 @@
-"""C3D against PyTorch with the same random weights, from each kind of file."""
+"""C3D against PyTorch with the same random weights, from every kind of file."""
 
 import dataclasses
 import functools
@@ -10,11 +10,11 @@ import pytest
 
 from vdm_jax import models
 from vdm_jax.checkpoints import PUBLISHED, CheckpointError, layouts, read_weights
-from vdm_jax.evaluation import SubtractMeanClip, presets
-from vdm_jax.evaluation.inception_score import probabilities
+from vdm_jax.metrics import SubtractMeanClip, presets
+from vdm_jax.metrics.inception_score import probabilities
 
 torch = pytest.importorskip("torch")
-from foreign import same_bytes  # noqa: E402
+from foreign import assert_same_bytes  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
 CLIP = (1, 16, 112, 112, 3)
@@ -25,7 +25,7 @@ NETWORK = models.C3D(width=4, hidden=24)
 
 
 class C3D(torch.nn.Module):
-    """Of small widths; pools with windows that are not whole, as Chainer's are by default."""
+    """C3D of small widths; pools include incomplete windows, Chainer's default."""
 
     def __init__(self):
         super().__init__()
@@ -51,9 +51,9 @@ def theirs():
 
 
 def chainer() -> dict[str, np.ndarray]:
-    """The same in Chainer's names."""
-    found = {n: t.numpy() for n, t in theirs().state_dict().items()}
-    return {n.replace(".weight", "/W").replace(".bias", "/b"): a for n, a in found.items()}
+    """The same tensors under Chainer's names."""
+    tensors = {n: t.numpy() for n, t in theirs().state_dict().items()}
+    return {n.replace(".weight", "/W").replace(".bias", "/b"): a for n, a in tensors.items()}
 
 
 def like():
@@ -61,29 +61,29 @@ def like():
     return jax.eval_shape(NETWORK.init, jax.random.key(0), clip)["params"]
 
 
-def test_features_are_those_of_torch(tmp_path):
+def test_features_equal_those_of_torch(tmp_path):
     np.savez(tmp_path / "c3d.npz", **chainer())
     torch.jit.trace(theirs(), torch.zeros(1, 3, 16, 112, 112)).save(str(tmp_path / "c3d.pt"))
-    found = []
+    trees = []
     for file, layout in (("c3d.npz", layouts.C3D_CHAINER), ("c3d.pt", layouts.C3D_TORCH)):
         tensors = read_weights(tmp_path / file)
-        assert layouts.recognise(tensors, tensors.shape) == (layout, 1.0)
+        assert layouts.recognize(tensors, tensors.shape) == (layout, 1.0)
         params = layout.to_params(tensors, like())
-        own = {n: tensors[n] for n in tensors if not layout.is_beside(n)}
-        same_bytes(layout.to_foreign(params), own)
-        found.append(params)
-    jax.tree.map(np.testing.assert_array_equal, *found)
+        own = {n: tensors[n] for n in tensors if not layout.is_ignored(n)}
+        assert_same_bytes(layout.to_foreign(params), own)
+        trees.append(params)
+    jax.tree.map(np.testing.assert_array_equal, *trees)
     clip = np.random.default_rng(0).uniform(-100, 100, CLIP).astype(np.float32)
     with torch.no_grad():
         expected = theirs()(torch.tensor(clip).permute(0, 4, 1, 2, 3))
-    outputs = jax.jit(NETWORK.apply)({"params": found[0]}, clip)
+    outputs = jax.jit(NETWORK.apply)({"params": trees[0]}, clip)
     for ours, other in zip((outputs.fc7, outputs.logits), expected, strict=True):
         size = np.abs(other.numpy()).max()
         np.testing.assert_allclose(ours / size, other.numpy() / size, atol=1e-4)
 
 
-class Whole(torch.nn.Module):
-    """As StyleGAN-V's file is described: 8-bit clips of any size to probabilities."""
+class WithPreprocessing(torch.nn.Module):
+    """StyleGAN-V's file, from its description: 8-bit clips of any size to probabilities."""
 
     def __init__(self, mean):
         super().__init__()
@@ -103,13 +103,13 @@ class Whole(torch.nn.Module):
         return torch.softmax(C3D.forward(self, x)[1], dim=1)
 
 
-def test_a_whole_torchscript_gives_the_probabilities_of_our_steps(tmp_path):
+def test_preprocessing_of_the_torchscript_equals_ours(tmp_path):
     rng = np.random.default_rng(1)
     mean = rng.uniform(80, 120, (3, 16, 128, 171)).astype(np.float32)
     np.savez(tmp_path / "mean2.npz", mean=mean)
-    whole, clip = Whole(mean).eval(), rng.integers(0, 256, (2, 16, 30, 40, 3), np.uint8)
-    seen = torch.tensor(clip).permute(0, 4, 1, 2, 3)
-    torch.jit.trace(whole, seen).save(str(tmp_path / "c3d_ucf101.pt"))
+    whole, clip = WithPreprocessing(mean).eval(), rng.integers(0, 256, (2, 16, 30, 40, 3), np.uint8)
+    video = torch.tensor(clip).permute(0, 4, 1, 2, 3)
+    torch.jit.trace(whole, video).save(str(tmp_path / "c3d_ucf101.pt"))
     tensors = read_weights(tmp_path / "c3d_ucf101.pt")
     assert {"pre.weight", "mean"} < set(tensors)
     published = dataclasses.replace(PUBLISHED["c3d_ucf101_torchscript"], network=NETWORK)
@@ -122,30 +122,30 @@ def test_a_whole_torchscript_gives_the_probabilities_of_our_steps(tmp_path):
     )  # fmt: skip
     ours = dataclasses.replace(given, network=NETWORK, pixels=pixels)
     with torch.no_grad():
-        expected = whole(seen).numpy()
+        expected = whole(video).numpy()
     found = probabilities(jax.jit(ours.forward)(params, clip))
     np.testing.assert_allclose(found, expected, atol=1e-4 * expected.max())
 
 
-def test_other_clips_and_files_are_refused(tmp_path):
+def test_wrong_clips_and_files_raise(tmp_path):
     with pytest.raises(ValueError, match="16 frames of 112 x 112 pixels, not 15 of 112 x 112"):
         jax.eval_shape(NETWORK.init, jax.random.key(0), jnp.zeros((1, 15, 112, 112, 3)))
     published = PUBLISHED["c3d_ucf101"]
-    assert published.like()["fc6"]["kernel"].shape == (8192, 4096)
+    assert published.abstract_params()["fc6"]["kernel"].shape == (8192, 4096)
     small = dataclasses.replace(published, network=NETWORK)
     file = tmp_path / "c3d.npz"
 
-    def refused(one, *reasons):
+    def assert_refused(weights, *reasons):
         with pytest.raises(CheckpointError) as error:
-            one.check(file)
+            weights.check(file)
         assert all(reason in str(error.value) for reason in reasons), str(error.value)
 
     np.savez(file, **chainer())
     small.check(file)
-    refused(published, "is not c3d_ucf101", "of a network of another size")
-    refused(PUBLISHED["c3d_ucf101_torchscript"], "no tensor conv1a.")
+    assert_refused(published, "is not c3d_ucf101", "of a network of another size")
+    assert_refused(PUBLISHED["c3d_ucf101_torchscript"], "no tensor conv1a.")
     np.savez(file, **{n: a for n, a in chainer().items() if n != "fc7/b"})
-    refused(small, "no tensor fc7/b")
+    assert_refused(small, "no tensor fc7/b")
     np.savez(file, **chainer())
     file.write_bytes(file.read_bytes()[:-500])
-    refused(small, "not a whole .npz file")
+    assert_refused(small, "not a valid .npz file")

@@ -1,4 +1,4 @@
-"""CLIP's image encoder and VideoMAE against transformers: vectors to 1e-5, every tensor."""
+"""CLIP's image encoder and VideoMAE against transformers: vectors to 1e-5, all tensors."""
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from vdm_jax.nn import GELU, QuickGELU
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
-from foreign import randomise, same_bytes, saved  # noqa: E402
+from foreign import assert_same_bytes, randomize, saved_tensors  # noqa: E402
 
 
 def like(network, *shape):
@@ -34,23 +34,23 @@ TEXT = {"hidden_size": 16, "intermediate_size": 64, "num_hidden_layers": 1,
 @pytest.mark.parametrize(
     ("act", "activation"), [("quick_gelu", QuickGELU()), ("gelu", GELU())], ids=["quick", "erf"]
 )
-def test_clips_images(tmp_path, act, activation):
+def test_clip_image_encoder(tmp_path, act, activation):
     vision = {**VISION, "hidden_act": act}
     config = transformers.CLIPConfig(text_config=TEXT, vision_config=vision, projection_dim=10)
-    theirs = randomise(transformers.CLIPModel(config))
+    theirs = randomize(transformers.CLIPModel(config))
     torch.save(theirs.state_dict(), tmp_path / "pytorch_model.bin")
     tensors = read_weights(tmp_path / "pytorch_model.bin")
     network = models.ClipImage(24, 3, 2, patch=4, projection=10, activation=activation, size=12)
     layout = layouts.CLIP_IMAGE
-    assert layout.matches(tensors) == 1.0
+    assert layout.match_score(tensors) == 1.0
     params = layout.to_params(tensors, like(network, 1, 12, 12, 3))
     images = {n: tensors[n] for n in tensors if n.startswith("vis") and "position_ids" not in n}
-    same_bytes(layout.to_foreign(params), images)
+    assert_same_bytes(layout.to_foreign(params), images)
     frames = normal(2, 3, 12, 12, 3)
     with torch.no_grad():
         pixels = torch.tensor(np.asarray(frames).reshape(-1, 12, 12, 3).transpose(0, 3, 1, 2))
-        seen = theirs.vision_model(pixels).pooler_output
-        expected = theirs.visual_projection(seen).numpy().reshape(2, 3, 10)
+        pooled = theirs.vision_model(pixels).pooler_output
+        expected = theirs.visual_projection(pooled).numpy().reshape(2, 3, 10)
     np.testing.assert_allclose(run(network, params, frames), expected, atol=1e-5)
     words = {n: tensors[n] for n in tensors if n.startswith("text")}
     with pytest.raises(CheckpointError, match=r"there is no tensor vision_model\."):
@@ -70,7 +70,7 @@ SIZES = {
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_clips_images_at_every_published_size(size):
+def test_clip_image_encoder_at_every_published_size(size):
     network, values, projection, count = SIZES[size]
     keys = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
             "patch_size")  # fmt: skip
@@ -90,8 +90,8 @@ VIDEO = {"hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 3,
          "num_attention_heads": 2, "image_size": 16, "patch_size": 8, "num_frames": 6}  # fmt: skip
 
 
-def as_authors_name(tensors):
-    """Hugging Face's names turned into those of VideoMAE's own files."""
+def to_authors_names(tensors):
+    """Tensors under the names of VideoMAE's own files instead of Hugging Face's."""
     qkv = "attention.attention"
     plain = (
         ("videomae.embeddings.patch_embeddings.projection", "patch_embed.proj"),
@@ -104,8 +104,8 @@ def as_authors_name(tensors):
     renamed = {}
     for name, tensor in tensors.items():
         if f"{qkv}.query.weight" in name:
-            parts = [tensors[name.replace("query", x)] for x in ("query", "key", "value")]
-            name, tensor = name.replace(f"{qkv}.query", "attn.qkv"), np.concatenate(parts)
+            qkv_tensors = [tensors[name.replace("query", x)] for x in ("query", "key", "value")]
+            name, tensor = name.replace(f"{qkv}.query", "attn.qkv"), np.concatenate(qkv_tensors)
         elif name.endswith(("key.weight", "value.weight")):
             continue
         for theirs, authors in plain:
@@ -117,8 +117,8 @@ def as_authors_name(tensors):
 @pytest.fixture(scope="module")
 def video_mae(tmp_path_factory):
     config = transformers.VideoMAEConfig(**VIDEO, layer_norm_eps=1e-6, num_labels=5)
-    theirs = randomise(transformers.VideoMAEForVideoClassification(config))
-    return theirs, saved(theirs, tmp_path_factory.mktemp("video_mae"))
+    theirs = randomize(transformers.VideoMAEForVideoClassification(config))
+    return theirs, saved_tensors(theirs, tmp_path_factory.mktemp("video_mae"))
 
 
 NETWORK = models.VideoMAE(24, 3, 2, inner=40, patch=8, frames=6, size=16)
@@ -127,11 +127,11 @@ NETWORK = models.VideoMAE(24, 3, 2, inner=40, patch=8, frames=6, size=16)
 def test_video_mae(video_mae, tmp_path):
     theirs, tensors = video_mae
     shapes = like(NETWORK, 1, 6, 16, 16, 3)
-    found, fit = layouts.recognise(tensors)
-    assert (found, fit) == (layouts.VIDEO_MAE_HUGGING_FACE, 1.0)
-    params = found.to_params(tensors, shapes)
+    layout, fit = layouts.recognize(tensors)
+    assert (layout, fit) == (layouts.VIDEO_MAE_HUGGING_FACE, 1.0)
+    params = layout.to_params(tensors, shapes)
     own = {n: t for n, t in tensors.items() if not n.startswith("classifier")}
-    same_bytes(found.to_foreign(params), own)
+    assert_same_bytes(layout.to_foreign(params), own)
     video = normal(2, 6, 16, 16, 3)
     with torch.no_grad():
         pixels = torch.tensor(np.asarray(video).transpose(0, 1, 4, 2, 3))
@@ -139,10 +139,10 @@ def test_video_mae(video_mae, tmp_path):
         expected = theirs.fc_norm(theirs.videomae(pixels)[0].mean(1)).numpy()
     np.testing.assert_allclose(run(NETWORK, params, video), expected, atol=1e-5)
 
-    authors = {n: torch.tensor(t) for n, t in as_authors_name(tensors).items()}
+    authors = {n: torch.tensor(t) for n, t in to_authors_names(tensors).items()}
     torch.save({"module": authors, "epoch": 49}, tmp_path / "ssv2.pth")
     file = read_weights(tmp_path / "ssv2.pth")
-    assert layouts.recognise(file, file.shape) == (layouts.VIDEO_MAE, 1.0)
+    assert layouts.recognize(file, file.shape) == (layouts.VIDEO_MAE, 1.0)
     again = layouts.VIDEO_MAE.to_params(file, shapes)
     jax.tree.map(np.testing.assert_array_equal, again, params)
     with pytest.raises(ValueError, match=r"6 frames of 16 x 16 pixels, not .* \(8, 16, 16\)"):
@@ -159,7 +159,7 @@ VIDEO_SIZES = {
 @pytest.mark.parametrize("size", VIDEO_SIZES)
 def test_video_mae_at_every_published_size(size, monkeypatch):
     sines = "transformers.models.videomae.modeling_videomae.get_sinusoid_encoding_table"
-    monkeypatch.setattr(sines, lambda *size: torch.zeros(1, *size))  # seconds, and in no file
+    monkeypatch.setattr(sines, lambda *size: torch.zeros(1, *size))  # slow, and not in the file
     keys = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
             "patch_size")  # fmt: skip
     with torch.device("meta"):
@@ -167,7 +167,7 @@ def test_video_mae_at_every_published_size(size, monkeypatch):
         theirs = transformers.VideoMAEForVideoClassification(config)
     shapes = like(getattr(models.VideoMAE, size)(), 1, 16, 224, 224, 3)
     foreign = layouts.VIDEO_MAE_HUGGING_FACE.to_foreign(shapes)
-    written = {  # transformers 5 has other names in memory than in files
+    written = {  # transformers 5 uses other names in memory than in files
         name.replace("query.bias", "q_bias").replace("value.bias", "v_bias"): tuple(t.shape)
         for name, t in theirs.state_dict().items()
         if not name.startswith("classifier")
@@ -175,10 +175,10 @@ def test_video_mae_at_every_published_size(size, monkeypatch):
     assert {n: foreign.shape(n) for n in foreign} == written
 
 
-def test_files_that_are_not_these_networks_are_refused(video_mae):
+def test_files_of_other_networks_raise(video_mae):
     _, tensors = video_mae
     shapes = like(NETWORK, 1, 6, 16, 16, 3)
-    authors = as_authors_name(tensors)
+    authors = to_authors_names(tensors)
     without = {n: t for n, t in authors.items() if n != "blocks.1.attn.q_bias"}
     with pytest.raises(CheckpointError, match=r"no tensor blocks\.1\.attn\.q_bias"):
         layouts.VIDEO_MAE.to_params(without, shapes)

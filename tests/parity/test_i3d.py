@@ -1,4 +1,4 @@
-"""I3D layer by layer against PyTorch with the same random weights, from each kind of file."""
+"""I3D layer by layer against PyTorch with the same random weights, from every kind of file."""
 
 import dataclasses
 import functools
@@ -19,7 +19,7 @@ from vdm_jax.nn import BatchNorm
 
 torch = pytest.importorskip("torch")
 import torch_i3d  # noqa: E402
-from foreign import same_bytes  # noqa: E402
+from foreign import assert_same_bytes  # noqa: E402
 
 sys.path.append(str(Path(__file__).parents[1] / "checkpoints"))
 import bundle_format  # noqa: E402
@@ -27,7 +27,7 @@ import bundle_format  # noqa: E402
 
 @functools.cache
 def theirs(scales: bool):
-    """The network with random weights; without scales, as TensorFlow's was."""
+    """The network with random weights; scales of batch norms are 1 without `scales`."""
     torch.manual_seed(0)
     network = torch_i3d.I3D().eval()
     with torch.no_grad():
@@ -42,22 +42,22 @@ def theirs(scales: bool):
 
 
 def state(scales: bool) -> dict[str, np.ndarray]:
-    found = {n: t.numpy() for n, t in theirs(scales).state_dict().items()}
-    return {n: a for n, a in found.items() if "tracked" not in n}
+    tensors = {n: t.numpy() for n, t in theirs(scales).state_dict().items()}
+    return {n: a for n, a in tensors.items() if "tracked" not in n}
 
 
 def tensorflow(hub: bool = False) -> dict[str, np.ndarray]:
-    """The tensors of a checkpoint from scratch."""
-    found = {}
+    """The tensors of a TensorFlow checkpoint; `hub`: of TensorFlow Hub's."""
+    tensors = {}
     for name, array in state(False).items():
         if name.endswith("bn.weight"):
             continue
         array = np.moveaxis(array, (0, 1), (-1, -2)) if array.ndim == 5 else array
         wide = hub and ".bn." in name
-        found[torch_i3d.tensorflow(name)] = np.ascontiguousarray(
+        tensors[torch_i3d.tensorflow(name)] = np.ascontiguousarray(
             array.reshape(1, 1, 1, 1, -1) if wide else array
         )
-    return found
+    return tensors
 
 
 @functools.cache
@@ -66,12 +66,12 @@ def like(network):
     return jax.eval_shape(network.init, jax.random.key(0), clip)["params"]
 
 
-def close(ours, expected):
+def assert_close(ours, expected):
     size = np.abs(expected).max()
     np.testing.assert_allclose(np.asarray(ours) / size, expected / size, atol=1e-4)
 
 
-def test_every_layer_is_that_of_torch():
+def test_every_layer_equals_that_of_torch():
     network = models.I3D(size=64, norm=BatchNorm(1e-3))
     params = layouts.I3D_PIERGIAJ.to_params(state(True), like(network))
     clip = np.random.default_rng(0).uniform(-1, 1, (2, 11, 64, 64, 3)).astype(np.float32)
@@ -83,15 +83,15 @@ def test_every_layer_is_that_of_torch():
     def run(params, clip):
         return network.apply({"params": params}, clip, capture_intermediates=True)
 
-    logits, found = run(params, clip)
-    close(logits, expected)
+    logits, captured = run(params, clip)
+    assert_close(logits, expected)
     for name, step in steps.items():
-        (ours,) = found["intermediates"][name]["__call__"]
-        close(ours, step.permute(0, 2, 3, 4, 1).numpy())
+        (ours,) = captured["intermediates"][name]["__call__"]
+        assert_close(ours, step.permute(0, 2, 3, 4, 1).numpy())
 
 
 @pytest.mark.parametrize(("side", "stride", "frames"), [(7, 2, 9), (3, 1, 4), (3, 2, 5), (1, 1, 3)])
-def test_folded_convolutions_are_those_over_space_and_time(side, stride, frames):
+def test_folded_convolutions_and_pools_equal_3d_ones(side, stride, frames):
     random = np.random.default_rng(0)
     x = random.normal(size=(2, frames, 6, 7, 3)).astype(np.float32)
     kernel = random.normal(size=(side, side, side, 3, 4)).astype(np.float32)
@@ -105,7 +105,7 @@ def test_folded_convolutions_are_those_over_space_and_time(side, stride, frames)
     np.testing.assert_array_equal(pooled, edge)
 
 
-def test_short_and_small_clips_are_refused_by_name():
+def test_clips_of_wrong_length_or_size_raise():
     network = models.I3D()
     for shape, reason in (((1, 8, 224, 224, 3), "at least 9 frames, not 8"),
                           ((1, 16, 256, 224, 3), "224 x 224 pixels, not 256 x 224")):  # fmt: skip
@@ -114,29 +114,29 @@ def test_short_and_small_clips_are_refused_by_name():
 
 
 @pytest.mark.parametrize(("frames", "steps"), [(9, 1), (16, 1), (17, 2), (40, 4)])
-def test_logits_have_a_step_for_every_eight_frames_but_one(frames, steps):
+def test_logits_have_ceil_of_an_eighth_of_the_frames_minus_1_steps(frames, steps):
     clip = jax.ShapeDtypeStruct((1, frames, 32, 32, 3), jnp.float32)
 
     def run(key, clip):
         network = models.I3D(classes=5, size=32)
         return network.init_with_output(key, clip, capture_intermediates=True)[1]
 
-    found = jax.eval_shape(run, jax.random.key(0), clip)["intermediates"]["logits"]
-    assert found["__call__"][0].shape == (1, steps, 1, 1, 5)
+    logits = jax.eval_shape(run, jax.random.key(0), clip)["intermediates"]["logits"]
+    assert logits["__call__"][0].shape == (1, steps, 1, 1, 5)
 
 
-def test_parameters_are_as_many_as_published():
+def test_the_number_of_parameters_is_the_published_one():
     leaves = jax.tree.leaves(like(models.I3D()))
     assert sum(np.prod(leaf.shape) for leaf in leaves) == 12_704_544
 
 
 @pytest.mark.parametrize("hub", [False, True])
-def test_checkpoints_of_tensorflow(tmp_path, hub):
+def test_tensorflow_checkpoints_load(tmp_path, hub):
     layout = layouts.I3D_TENSORFLOW_HUB if hub else layouts.I3D_TENSORFLOW
     tensors = read_weights(bundle_format.write(tmp_path / "model.ckpt", tensorflow(hub)))
-    assert layouts.recognise(tensors, tensors.shape) == (layout, 1.0)
+    assert layouts.recognize(tensors, tensors.shape) == (layout, 1.0)
     params = layout.to_params(tensors, like(models.I3D()))
-    same_bytes(layout.to_foreign(params), dict(tensors))
+    assert_same_bytes(layout.to_foreign(params), dict(tensors))
     ported = layouts.I3D_PIERGIAJ.to_params(state(False), like(models.I3D.ported()))
     unit = params["mixed_5b"]["branch_2b"]
     for name in ("mean", "variance", "bias"):
@@ -145,25 +145,25 @@ def test_checkpoints_of_tensorflow(tmp_path, hub):
     np.testing.assert_array_equal(unit["kernel"], ported["mixed_5b"]["branch_2b"]["kernel"])
 
 
-def test_the_published_indices_have_these_tensors(real_clips):
+def test_the_published_indices_list_these_tensors(real_clips):
     folder = real_clips.parent / "fixtures" / "i3d"
     for file, name in (("rgb_scratch.model.ckpt", "i3d_kinetics400"),
                        ("rgb_imagenet.model.ckpt", "i3d_rgb_imagenet"),
                        ("variables", "i3d_kinetics400_hub")):  # fmt: skip
         published, index = PUBLISHED[name], folder / f"{file}.index"
         _, entries = read_index(index)
-        expected = published.layout.to_foreign(published.like())
+        expected = published.layout.to_foreign(published.abstract_params())
         assert {n: e.shape for n, e in entries.items()} == {n: expected.shape(n) for n in expected}
         assert published.crc32c == tuple((n, entries[n].crc32c) for n, _ in published.crc32c)
         assert hashlib.sha256(index.read_bytes()).hexdigest() == published.sha256
         assert index.stat().st_size == published.size
 
 
-def test_files_of_the_ports(tmp_path):
+def test_files_of_the_pytorch_ports_load(tmp_path):
     torch.save(theirs(True).state_dict(), tmp_path / "i3d_pretrained_400.pt")
 
     class Nested(torch.nn.Module):
-        """A module whose parameters have given names."""
+        """A module for tensors under any name."""
 
         def forward(self, x):
             return x
@@ -171,50 +171,52 @@ def test_files_of_the_ports(tmp_path):
     archive = Nested()
     for name, array in state(True).items():
         *path, last = torch_i3d.hassony2(name).split(".")
-        place = archive
-        for part in path:
-            if not hasattr(place, part):
-                place.add_module(part, Nested())
-            place = getattr(place, part)
-        place.register_buffer(last, torch.tensor(array))
+        module = archive
+        for scope in path:
+            if not hasattr(module, scope):
+                module.add_module(scope, Nested())
+            module = getattr(module, scope)
+        module.register_buffer(last, torch.tensor(array))
     torch.jit.script(archive).save(str(tmp_path / "i3d_torchscript.pt"))
-    like_ported, found = like(models.I3D.ported()), []
+    like_ported, trees = like(models.I3D.ported()), []
     for file, layout in (("i3d_pretrained_400.pt", layouts.I3D_PIERGIAJ),
                          ("i3d_torchscript.pt", layouts.I3D_HASSONY2)):  # fmt: skip
         tensors = read_weights(tmp_path / file)
-        assert layouts.recognise(tensors, tensors.shape) == (layout, 1.0)
+        assert layouts.recognize(tensors, tensors.shape) == (layout, 1.0)
         params = layout.to_params(tensors, like_ported)
-        own = {n: tensors[n] for n in tensors if not layout.is_beside(n)}
-        same_bytes(layout.to_foreign(params), own)
-        found.append(params)
-    jax.tree.map(np.testing.assert_array_equal, *found)
+        own = {n: tensors[n] for n in tensors if not layout.is_ignored(n)}
+        assert_same_bytes(layout.to_foreign(params), own)
+        trees.append(params)
+    jax.tree.map(np.testing.assert_array_equal, *trees)
 
 
-def test_wrong_files_are_refused_with_the_reason(tmp_path):
+def test_wrong_files_raise_with_the_reason(tmp_path):
     tensors = tensorflow()
     index = bundle_format.write(tmp_path / "model.ckpt", tensors)
     published, entries = PUBLISHED["i3d_kinetics400"], read_weights(index).entries
     crc = tuple((name, entries[name].crc32c) for name, _ in published.crc32c)
-    made = dataclasses.replace(published, crc32c=crc, sha256=None, size=None)
-    made.check(index)
+    written = dataclasses.replace(published, crc32c=crc, sha256=None, size=None)
+    written.check(index)
 
-    def refused(one, path, *reasons):
+    def assert_refused(weights, path, *reasons):
         with pytest.raises(CheckpointError) as error:
-            one.check(path)
+            weights.check(path)
         assert all(reason in str(error.value) for reason in reasons), str(error.value)
 
-    # The right names and shapes with other numbers, such as rgb_imagenet for rgb_scratch.
+    # The right names and shapes with other values, such as rgb_imagenet instead of rgb_scratch.
     unsized = dataclasses.replace(published, sha256=None, size=None)
-    refused(unsized, index, "another variant than i3d_kinetics400", "Logits", "expected 2968598036")
-    refused(published, index, f"{index.stat().st_size:,} bytes", "10,953")
+    assert_refused(
+        unsized, index, "another variant than i3d_kinetics400", "Logits", "expected 2968598036"
+    )
+    assert_refused(published, index, f"{index.stat().st_size:,} bytes", "10,953")
     hub = bundle_format.write(tmp_path / "hub" / "variables", tensorflow(hub=True))
-    refused(made, hub, "is (1, 1, 1, 1, 64), expected (64,)")
+    assert_refused(written, hub, "is (1, 1, 1, 1, 64), expected (64,)")
     missing = {n: a for n, a in tensors.items() if "Mixed_4d/Branch_3" not in n}
     lacking = bundle_format.write(tmp_path / "lacking" / "model.ckpt", missing)
-    refused(made, lacking, "no tensor", "Mixed_4d/Branch_3/Conv3d_0b_1x1")
+    assert_refused(written, lacking, "no tensor", "Mixed_4d/Branch_3/Conv3d_0b_1x1")
     data = tmp_path / "model.ckpt.data-00000-of-00001"
     whole = data.read_bytes()
     data.write_bytes(whole[: len(whole) // 2])
-    refused(made, index, "not all there")
+    assert_refused(written, index, "is truncated")
     data.write_bytes(whole[:-4] + bytes(4))
-    refused(made, index, "is damaged")
+    assert_refused(written, index, "is damaged")

@@ -12,7 +12,7 @@ from vdm_jax.checkpoints import PUBLISHED, CheckpointError, layouts, read_weight
 
 torch = pytest.importorskip("torch")
 import torch_inception  # noqa: E402
-from foreign import same_bytes  # noqa: E402
+from foreign import assert_same_bytes  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -35,13 +35,13 @@ def file(theirs, tmp_path_factory):
     return path
 
 
-def test_every_layer_is_that_of_torch(theirs, file):
+def test_every_layer_equals_that_of_torch(theirs, file):
     network = models.Inception(size=107)
     tensors = read_weights(file)
-    assert layouts.recognise(tensors, tensors.shape) == (layouts.INCEPTION, 1.0)
-    params = layouts.INCEPTION.to_params(tensors, PUBLISHED["inception_fid"].like())
+    assert layouts.recognize(tensors, tensors.shape) == (layouts.INCEPTION, 1.0)
+    params = layouts.INCEPTION.to_params(tensors, PUBLISHED["inception_fid"].abstract_params())
     own = {n: tensors[n] for n in tensors if "num_batches_tracked" not in n}
-    same_bytes(layouts.INCEPTION.to_foreign(params), own)
+    assert_same_bytes(layouts.INCEPTION.to_foreign(params), own)
     frames = np.random.default_rng(0).uniform(-1, 1, (1, 2, 107, 107, 3)).astype(np.float32)
     steps = {}
     with torch.no_grad():
@@ -51,11 +51,11 @@ def test_every_layer_is_that_of_torch(theirs, file):
     def run(params, frames):
         return network.apply({"params": params}, frames, capture_intermediates=True)
 
-    outputs, found = run(params, frames)
+    outputs, captured = run(params, frames)
     assert outputs.pool.shape == (1, 2, 2048)
     pairs = [(outputs.pool[0], pool), (outputs.logits[0], logits)]
     for name, step in steps.items():
-        (ours,) = found["intermediates"][name]["__call__"]
+        (ours,) = captured["intermediates"][name]["__call__"]
         pairs.append((ours, step.permute(0, 2, 3, 1)))
     assert len(pairs) == 18
     for ours, step in pairs:
@@ -63,22 +63,22 @@ def test_every_layer_is_that_of_torch(theirs, file):
         np.testing.assert_allclose(ours / size, step.numpy() / size, atol=1e-4)
 
 
-def test_other_frames_and_files_are_refused(file):
+def test_wrong_frames_and_files_raise(file):
     with pytest.raises(ValueError, match="299 x 299 pixels, not 299 x 224"):
         jax.eval_shape(models.Inception().init, jax.random.key(0), jnp.zeros((1, 299, 224, 3)))
     published = PUBLISHED["inception_fid"]
-    with pytest.raises(CheckpointError, match=r"bytes; .* of inception_fid is 95,628,359"):
+    with pytest.raises(CheckpointError, match=r"bytes, but .* of inception_fid is 95,628,359"):
         published.check(file)
     with pytest.raises(CheckpointError, match="SHA-256"):
         dataclasses.replace(published, size=None).check(file)
-    one = dataclasses.replace(published, size=None, sha256=None)
+    unsized = dataclasses.replace(published, size=None, sha256=None)
     state = dict(torch.load(file, weights_only=True))
     del state["Mixed_6c.branch7x7dbl_4.bn.running_mean"]
     torch.save(state, file)
     with pytest.raises(
         CheckpointError, match=r"no tensor Mixed_6c\.branch7x7dbl_4\.bn\.running_mean"
     ):
-        one.check(file)
+        unsized.check(file)
     file.write_bytes(file.read_bytes()[:-1000])
-    with pytest.raises(CheckpointError, match="not a whole torch file"):
-        one.check(file)
+    with pytest.raises(CheckpointError, match="not a valid PyTorch file"):
+        unsized.check(file)

@@ -1,4 +1,4 @@
-"""Text encoders against transformers: hidden states to 1e-5, every tensor accounted for."""
+"""Text encoders against transformers: hidden states to 1e-5, all tensors."""
 
 import shutil
 
@@ -14,17 +14,17 @@ from vdm_jax.nn import GELU, QuickGELU
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
-from foreign import randomise, same_bytes, saved  # noqa: E402
+from foreign import assert_same_bytes, randomize, saved_tensors  # noqa: E402
 
 TOKENS = np.array([[5, 17, 3, 90, 1, 0, 0], [8, 2, 44, 6, 7, 9, 1], [1, 0, 0, 0, 0, 0, 0]])
 MASK = np.cumsum(TOKENS == 1, axis=1) - (TOKENS == 1) == 0
 
 
-def imported(network, layout, tensors):
+def import_weights(network, layout, tensors):
     like = jax.eval_shape(network.init, jax.random.key(0), jnp.zeros((1, 7), jnp.int32))["params"]
-    assert layouts.recognise(tensors) == (layout, 1.0)
+    assert layouts.recognize(tensors) == (layout, 1.0)
     params = layout.to_params(tensors, like)
-    same_bytes(layout.to_foreign(params), tensors)
+    assert_same_bytes(layout.to_foreign(params), tensors)
     return params
 
 
@@ -46,7 +46,7 @@ T5 = {"vocab_size": 100, "d_model": 24, "d_kv": 8, "d_ff": 40, "num_layers": 3, 
 )
 def test_t5(tmp_path, act, network, layout):
     theirs = transformers.T5EncoderModel(transformers.T5Config(**T5, feed_forward_proj=act))
-    params = imported(network, layout, saved(randomise(theirs), tmp_path))
+    params = import_weights(network, layout, saved_tensors(randomize(theirs), tmp_path))
     for mask in (MASK, None):
         ids, real = torch.tensor(TOKENS), None if mask is None else torch.tensor(mask)
         with torch.no_grad():
@@ -54,7 +54,7 @@ def test_t5(tmp_path, act, network, layout):
         np.testing.assert_allclose(run(network, params, TOKENS, mask), expected, atol=1e-5)
 
 
-def test_t5s_positions_at_every_distance():
+def test_t5_position_buckets_at_every_distance():
     from transformers.models.t5.modeling_t5 import T5Attention
 
     from vdm_jax.nn.positions import relative_position_bucket
@@ -64,16 +64,16 @@ def test_t5s_positions_at_every_distance():
     np.testing.assert_array_equal(relative_position_bucket(distance), expected)
 
 
-def test_the_whole_t5_is_a_file_of_its_encoder(tmp_path):
+def test_a_file_with_t5s_decoder_loads(tmp_path):
     config = transformers.T5Config(**T5, feed_forward_proj="gated-gelu", tie_word_embeddings=False)
-    theirs = randomise(transformers.T5ForConditionalGeneration(config))
+    theirs = randomize(transformers.T5ForConditionalGeneration(config))
     tensors = {n: t.numpy() for n, t in theirs.state_dict().items()}
     assert "decoder.block.0.layer.0.SelfAttention.q.weight" in tensors
     network = models.T5(24, 3, 2, models.GatedFeedForward(40), 8, 100)
     like = jax.eval_shape(network.init, jax.random.key(0), jnp.zeros((1, 7), jnp.int32))["params"]
     exported = layouts.T5_V1_1.to_foreign(layouts.T5_V1_1.to_params(tensors, like))
-    beside = {n for n in tensors if n.startswith(("decoder", "lm_head", "encoder.embed_tokens"))}
-    same_bytes(exported, {n: t for n, t in tensors.items() if n not in beside})
+    ignored = {n for n in tensors if n.startswith(("decoder", "lm_head", "encoder.embed_tokens"))}
+    assert_same_bytes(exported, {n: t for n, t in tensors.items() if n not in ignored})
 
 
 CLIP = {
@@ -97,51 +97,51 @@ CLIP_MASK = np.array([[1, 1, 1, 1, 1, 0, 0], [1] * 7], bool)
 )
 def test_clip(tmp_path, act, activation):
     config = transformers.CLIPTextConfig(**CLIP, hidden_act=act)
-    theirs = randomise(transformers.CLIPTextModelWithProjection(config))
+    theirs = randomize(transformers.CLIPTextModelWithProjection(config))
     network = models.ClipText(24, 3, 2, activation, projection=10, vocabulary=100, length=9)
-    params = imported(network, layouts.CLIP_TEXT_PROJECTED, saved(theirs, tmp_path))
+    params = import_weights(network, layouts.CLIP_TEXT_PROJECTED, saved_tensors(theirs, tmp_path))
     for mask in (CLIP_MASK, None):
         ids, real = torch.tensor(CLIP_TOKENS), None if mask is None else torch.tensor(mask)
         with torch.no_grad():
             out = theirs(ids, attention_mask=real, output_hidden_states=True)
-            before = theirs.text_model.final_layer_norm(out.hidden_states[-2]).numpy()
+            skipped = theirs.text_model.final_layer_norm(out.hidden_states[-2]).numpy()
         text, pooled = run(network, params, CLIP_TOKENS, mask, "encode")
         np.testing.assert_allclose(text, out.last_hidden_state.numpy(), atol=1e-5)
         np.testing.assert_allclose(pooled, out.text_embeds.numpy(), atol=1e-5)
-        penultimate = run(network.clone(unread=1), params, CLIP_TOKENS, mask)
-        np.testing.assert_allclose(penultimate, before, atol=1e-5)
+        penultimate = run(network.clone(clip_skip=1), params, CLIP_TOKENS, mask)
+        np.testing.assert_allclose(penultimate, skipped, atol=1e-5)
 
 
-def test_clip_as_stable_diffusion_has_it(tmp_path):
-    theirs = randomise(transformers.CLIPTextModel(transformers.CLIPTextConfig(**CLIP)))
+def test_clip_of_stable_diffusion(tmp_path):
+    theirs = randomize(transformers.CLIPTextModel(transformers.CLIPTextConfig(**CLIP)))
     network = models.ClipText(24, 3, 2, vocabulary=100, length=9)
-    tensors = saved(theirs, tmp_path)
-    params = imported(network, layouts.CLIP_TEXT_5, tensors)
+    tensors = saved_tensors(theirs, tmp_path)
+    params = import_weights(network, layouts.CLIP_TEXT_5, tensors)
     published = {f"text_model.{name}": tensor for name, tensor in tensors.items()}
-    again = imported(network, layouts.CLIP_TEXT, published)
+    again = import_weights(network, layouts.CLIP_TEXT, published)
     jax.tree.map(np.testing.assert_array_equal, again, params)
     with torch.no_grad():
         out = theirs(torch.tensor(CLIP_TOKENS))
     text, pooled = run(network, params, CLIP_TOKENS, None, "encode")
     np.testing.assert_allclose(text, out.last_hidden_state.numpy(), atol=1e-5)
     np.testing.assert_allclose(pooled, out.pooler_output.numpy(), atol=1e-5)
-    with pytest.raises(ValueError, match="CLIP reads 9 tokens, not 14"):
+    with pytest.raises(ValueError, match="CLIP takes 9 tokens, not 14"):
         run(network, params, np.tile(CLIP_TOKENS, 2), None)
 
 
-def test_clip_with_its_image_tower_is_a_file_of_its_text_encoder(tmp_path):
+def test_a_file_with_clips_image_encoder_loads(tmp_path):
     vision = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
               "num_attention_heads": 2, "image_size": 8, "patch_size": 4}  # fmt: skip
     config = transformers.CLIPConfig(text_config=CLIP, vision_config=vision, projection_dim=10)
-    tensors = saved(transformers.CLIPModel(config), tmp_path)
+    tensors = saved_tensors(transformers.CLIPModel(config), tmp_path)
     tensors["text_model.embeddings.position_ids"] = np.arange(9)[None]
     network = models.ClipText(24, 3, 2, projection=10, vocabulary=100, length=9)
     like = jax.eval_shape(network.init, jax.random.key(0), jnp.zeros((1, 7), jnp.int32))["params"]
-    layout, fit = layouts.recognise(tensors)
+    layout, fit = layouts.recognize(tensors)
     assert (layout, fit) == (layouts.CLIP_TEXT_PROJECTED, 1.0)
     exported = layout.to_foreign(layout.to_params(tensors, like))
     text = {n for n in tensors if n.startswith("text_") and not n.endswith("position_ids")}
-    same_bytes(exported, {n: tensors[n] for n in text})
+    assert_same_bytes(exported, {n: tensors[n] for n in text})
 
 
 T5_SIZES = {
@@ -160,11 +160,11 @@ T5_SIZES = {
         "xxl": {"d_model": 4096, "d_ff": 10240, "num_layers": 24, "num_heads": 64},
     },
 }
-"""The `config.json` of every published T5."""
+"""Fields of `config.json` of every published T5."""
 
 
 def shapes(network, theirs, layout):
-    """Names and shapes of all tensors of both, at full size."""
+    """(ours, theirs): names and shapes of all tensors at full size."""
     like = jax.eval_shape(network.init, jax.random.key(0), jnp.zeros((1, 7), jnp.int32))["params"]
     foreign = layout.to_foreign(like)
     ours = {name: foreign.shape(name) for name in foreign}
@@ -187,7 +187,7 @@ def test_t5_at_every_published_size(version, size):
         assert sum(map(np.prod, ours.values())) == 4_762_310_656
 
 
-def test_unknown_sizes_are_named():
+def test_unknown_sizes_raise():
     with pytest.raises(ValueError, match="no T5 of size 'xxxl'; did you mean 'xxl'"):
         models.T5.v1_1("xxxl")
 
@@ -219,23 +219,23 @@ def files(real_clips):
 CAPTIONS = ["A cat, playing with 2 balls.", "it's 50% off & naïve café!", "x", "way too long " * 9]
 
 
-def same_tokens(ours, theirs):
-    found = theirs(CAPTIONS, padding="max_length", max_length=16, truncation=True)
+def assert_same_tokens(ours, theirs):
+    expected = theirs(CAPTIONS, padding="max_length", max_length=16, truncation=True)
     batch = ours.batch(CAPTIONS)
-    np.testing.assert_array_equal(batch["tokens"], found["input_ids"])
-    np.testing.assert_array_equal(batch["text_mask"], np.array(found["attention_mask"], bool))
+    np.testing.assert_array_equal(batch["tokens"], expected["input_ids"])
+    np.testing.assert_array_equal(batch["text_mask"], np.array(expected["attention_mask"], bool))
 
 
-def test_t5s_tokens_are_those_of_transformers(files, tmp_path):
+def test_t5_tokens_equal_those_of_transformers(files, tmp_path):
     model = files / "t5_spiece.derived.model"
     shutil.copy(model, tmp_path / "spiece.model")
     theirs = transformers.T5Tokenizer.from_pretrained(tmp_path)
-    same_tokens(data.SentencePiece(str(model), 16), theirs)
+    assert_same_tokens(data.SentencePiece(str(model), 16), theirs)
 
 
-def test_clips_tokens_are_those_of_transformers(files):
+def test_clip_tokens_equal_those_of_transformers(files):
     table = files / "bpe_simple_vocab_16e6.txt.gz"
     pairs = BytePairs.read(table)
     ends = {"<|startoftext|>": pairs.start, "<|endoftext|>": pairs.end}
-    theirs = transformers.CLIPTokenizer(vocab=pairs.numbers | ends, merges=list(pairs.ranks))
-    same_tokens(data.ClipBPE(str(table), 16), theirs)
+    theirs = transformers.CLIPTokenizer(vocab=pairs.ids | ends, merges=list(pairs.ranks))
+    assert_same_tokens(data.ClipBPE(str(table), 16), theirs)

@@ -1,4 +1,4 @@
-"""I3D in PyTorch, as the ports that FVD is computed with have it: written from the paper's figure.
+"""I3D in PyTorch, written from the paper's figure, as in the ports that compute FVD.
 
 Its parameters have the names of piergiaj's port (VideoGPT, TATS) or of hassony2's (StyleGAN-V).
 """
@@ -17,7 +17,7 @@ MIXED = {
 
 
 def same(x, sides, strides):
-    """Zeros around x as TensorFlow's SAME has them: an odd one comes last."""
+    """x with TensorFlow's SAME padding: odd padding at the end."""
     padding = []
     for length, side, stride in zip(x.shape[2:], sides, strides, strict=True):
         total = max((-(-length // stride) - 1) * stride + side - length, 0)
@@ -57,7 +57,7 @@ class Mixed(nn.Module):
 
 
 class I3D(nn.Module):
-    """`[b 3 f h w] -> [b 400]`; `steps` are what each layer makes, by its name."""
+    """`[b 3 f h w] -> [b 400]`; `steps` collects every layer's output by name."""
 
     def __init__(self, epsilon=1e-3):
         super().__init__()
@@ -71,27 +71,27 @@ class I3D(nn.Module):
         self.logits.conv3d = nn.Conv3d(1024, 400, 1)
 
     def forward(self, x, steps=None):
-        def saw(name, x):
+        def record(name, x):
             if steps is not None:
                 steps[name] = x
             return x
 
-        x = saw("convolution_1a", self.Conv3d_1a_7x7(x))
-        x = saw("convolution_2b", self.Conv3d_2b_1x1(pool(x, (1, 3, 3), (1, 2, 2))))
-        x = saw("convolution_2c", self.Conv3d_2c_3x3(x))
+        x = record("convolution_1a", self.Conv3d_1a_7x7(x))
+        x = record("convolution_2b", self.Conv3d_2b_1x1(pool(x, (1, 3, 3), (1, 2, 2))))
+        x = record("convolution_2c", self.Conv3d_2c_3x3(x))
         x = pool(x, (1, 3, 3), (1, 2, 2))
         for name in MIXED:
             if name == "4b":
                 x = pool(x, (3, 3, 3), (2, 2, 2))
             if name == "5b":
                 x = pool(x, (2, 2, 2), (2, 2, 2))
-            x = saw(f"mixed_{name}", getattr(self, f"Mixed_{name}")(x))
+            x = record(f"mixed_{name}", getattr(self, f"Mixed_{name}")(x))
         x = F.avg_pool3d(x, (2, *x.shape[3:]), 1)
-        return saw("logits", self.logits.conv3d(x)).mean((2, 3, 4))
+        return record("logits", self.logits.conv3d(x)).mean((2, 3, 4))
 
 
 def hassony2(name: str) -> str:
-    """The name that hassony2's port has for a parameter of the other."""
+    """The name in hassony2's port for a name in piergiaj's."""
     if name.startswith("logits."):
         return name.replace("logits", "conv3d_0c_1x1")
     places = {"b0": "branch_0", "b1a": "branch_1.0", "b1b": "branch_1.1", "b2a": "branch_2.0",
@@ -102,7 +102,7 @@ def hassony2(name: str) -> str:
 
 
 def tensorflow(name: str) -> str:
-    """The name that DeepMind's checkpoint has for it; there is none for a scale."""
+    """The name in DeepMind's checkpoint for a name in piergiaj's; there is none for a scale."""
     top, *parts = name.split(".")
     if top == "logits":
         return f"RGB/inception_i3d/Logits/Conv3d_0c_1x1/conv_3d/{parts[-1][0]}"

@@ -1,6 +1,6 @@
-"""FID's Inception-v3 in PyTorch, from its published figure and names: torchvision's, changed.
+"""FID's Inception-v3 in PyTorch, from its published figure and names.
 
-Means leave out what pads the border, and the last block takes the greatest where others average.
+Unlike torchvision's, average pools exclude the padding, and the last block has a max pool.
 """
 
 import torch
@@ -23,7 +23,7 @@ ACROSS, DOWN, THREE = (1, 7), (7, 1), (3, 3)
 
 
 class Block(nn.Module):
-    """Units called `branch...`, and how they follow one another."""
+    """Units called `branch...`, and `chain`, which calls some in sequence."""
 
     def __init__(self, **units):
         super().__init__()
@@ -114,7 +114,7 @@ class E(Block):
 
 
 class Inception(nn.Module):
-    """`[b 3 h w]` to (2048 features, 1008 logits); `steps` are what each layer makes."""
+    """`[b 3 h w]` to (2048 features, 1008 logits); `steps` collects every layer's output."""
 
     def __init__(self):
         super().__init__()

@@ -1,4 +1,4 @@
-"""RAFT in torch, with the names of the authors' tensors: what our network is compared with."""
+"""RAFT in torch, with the names of the authors' tensors."""
 
 import torch
 from torch import nn
@@ -52,13 +52,13 @@ class Encoder(nn.Module):
 
 
 class Update(nn.Module):
-    def __init__(self, seen, small):
+    def __init__(self, correlations, small):
         super().__init__()
         h, c = (96, 64) if small else (128, 128)
         self.encoder, self.gru, self.flow_head = nn.Module(), nn.Module(), nn.Module()
         e, sizes = self.encoder, (96, 64, 32, 80) if small else (256, 128, 64, 126)
         e.convc1, e.convf1, e.convf2 = (
-            conv(seen, sizes[0], 1), conv(2, sizes[1], 7), conv(sizes[1], sizes[2], 3)
+            conv(correlations, sizes[0], 1), conv(2, sizes[1], 7), conv(sizes[1], sizes[2], 3)
         )  # fmt: skip
         if not small:
             e.convc2 = conv(256, 192, 3)
@@ -73,17 +73,17 @@ class Update(nn.Module):
         if not small:
             self.mask = nn.Sequential(conv(h, 256, 3), nn.ReLU(), conv(256, 576, 1))
 
-    def forward(self, h, context, seen, flow):
+    def forward(self, h, context, correlation, flow):
         e = self.encoder
-        a = F.relu(e.convc1(seen))
+        a = F.relu(e.convc1(correlation))
         a = F.relu(e.convc2(a)) if hasattr(e, "convc2") else a
         m = F.relu(e.convf2(F.relu(e.convf1(flow))))
         x = torch.cat([context, F.relu(e.conv(torch.cat([a, m], 1))), flow], 1)
         for name in self.passes:
             z, r, q = (getattr(self.gru, f"conv{gate}{name}") for gate in "zrq")
             both = torch.cat([h, x], 1)
-            keep = z(both).sigmoid()
-            h = (1 - keep) * h + keep * q(torch.cat([r(both).sigmoid() * h, x], 1)).tanh()
+            update = z(both).sigmoid()
+            h = (1 - update) * h + update * q(torch.cat([r(both).sigmoid() * h, x], 1)).tanh()
         return h, self.flow_head.conv2(F.relu(self.flow_head.conv1(h)))
 
 
@@ -110,29 +110,29 @@ class RAFT(nn.Module):
         start = torch.stack([x, y]).float().expand(b, 2, i, j)
         flow = torch.zeros_like(start)
         for _ in range(iterations):
-            h, step = self.update_block(h, context, self.look(pyramid, start + flow), flow)
+            h, step = self.update_block(h, context, self.lookup(pyramid, start + flow), flow)
             flow = flow + step
-        return self.enlarge(flow, h)
+        return self.upsample(flow, h)
 
-    def look(self, pyramid, places):
-        b, _, i, j = places.shape
+    def lookup(self, pyramid, targets):
+        b, _, i, j = targets.shape
         reach = torch.arange(-self.radius, self.radius + 1.0)
         dx, dy = torch.meshgrid(reach, reach, indexing="ij")  # columns first
-        found = []
+        correlation = []
         for level, volume in enumerate(pyramid):
-            at = places.permute(0, 2, 3, 1).reshape(-1, 1, 1, 2) / 2**level
+            at = targets.permute(0, 2, 3, 1).reshape(-1, 1, 1, 2) / 2**level
             at = at + torch.stack([dx, dy], -1)
             size = torch.tensor(volume.shape[:1:-1])
-            seen = F.grid_sample(volume, 2 * at / (size - 1) - 1, align_corners=True)
-            found.append(seen.reshape(b, i, j, -1).permute(0, 3, 1, 2))
-        return torch.cat(found, 1)
+            window = F.grid_sample(volume, 2 * at / (size - 1) - 1, align_corners=True)
+            correlation.append(window.reshape(b, i, j, -1).permute(0, 3, 1, 2))
+        return torch.cat(correlation, 1)
 
-    def enlarge(self, flow, h):
+    def upsample(self, flow, h):
         b, _, i, j = flow.shape
         if not hasattr(self.update_block, "mask"):
             size = (8 * i, 8 * j)
             return 8 * F.interpolate(flow, size=size, mode="bilinear", align_corners=True)
-        shares = 0.25 * self.update_block.mask(h)
-        shares = shares.reshape(b, 1, 9, 8, 8, i, j).softmax(2)
+        weights = 0.25 * self.update_block.mask(h)
+        weights = weights.reshape(b, 1, 9, 8, 8, i, j).softmax(2)
         near = F.unfold(8 * flow, 3, padding=1).reshape(b, 2, 9, 1, 1, i, j)
-        return (shares * near).sum(2).permute(0, 1, 4, 2, 5, 3).reshape(b, 2, 8 * i, 8 * j)
+        return (weights * near).sum(2).permute(0, 1, 4, 2, 5, 3).reshape(b, 2, 8 * i, 8 * j)

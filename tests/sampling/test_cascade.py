@@ -1,10 +1,9 @@
-"""A cascade of tiny models: one seed one video, stage after stage, stopped and gone on with."""
+"""A cascade of tiny models: seeds, stages one by one or all loaded, and resuming."""
 
 import dataclasses
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 import tiny
@@ -18,7 +17,7 @@ CAPTIONS, LABELS = ["red", "blue"], [-1, -1]
 
 
 def experiment(frames, size, lowres=None, **changes) -> training.Experiment:
-    """A base model, or one of super-resolution; every parameter is to be random."""
+    """A base model or, with `lowres`, a super-resolution model."""
     inputs = (nn.LogSNR(), nn.PooledText())
     network = tiny.network(
         channels=8,
@@ -43,11 +42,8 @@ def experiment(frames, size, lowres=None, **changes) -> training.Experiment:
 
 
 def run(folder: Path, experiment: training.Experiment) -> Stage:
-    """A run of one checkpoint, of random parameters."""
-    batch = {
-        k: jnp.zeros((1, *s.shape[1:]), s.dtype)
-        for k, s in experiment.loader.shapes(experiment.data).items()
-    }
+    """A run of one checkpoint, with random parameters."""
+    batch = experiment.loader.zeros(experiment.data)
     params, _ = jax.eval_shape(experiment.task.init, jax.random.key(0), batch)
     random = np.random.default_rng(0)
     params = jax.tree.map(lambda x: 0.3 * random.standard_normal(x.shape, np.float32), params)
@@ -71,26 +67,26 @@ def cascade(tmp_path_factory) -> Cascade:
 
 
 @pytest.fixture(scope="module")
-def together(cascade):
-    return cascade.together()
+def all_loaded(cascade):
+    return cascade.load_all()
 
 
 @pytest.fixture(scope="module")
-def video(cascade, together):
-    return cascade.make(KEY, CAPTIONS, LABELS, models=together)
+def video(cascade, all_loaded):
+    return cascade.generate(KEY, CAPTIONS, LABELS, load=all_loaded)
 
 
-def test_one_seed_is_one_video(cascade, together, video):
+def test_one_seed_is_one_video(cascade, all_loaded, video):
     assert video.shape == (2, 4, 8, 8, 3) and video.dtype == np.uint8
     assert cascade.check() == [(2, 4, 4), (4, 4, 4), (4, 8, 8)]
-    np.testing.assert_array_equal(cascade.make(KEY, CAPTIONS, LABELS, models=together), video)
-    other = cascade.make(jax.random.key(8), CAPTIONS, LABELS, models=together)
+    np.testing.assert_array_equal(cascade.generate(KEY, CAPTIONS, LABELS, load=all_loaded), video)
+    other = cascade.generate(jax.random.key(8), CAPTIONS, LABELS, load=all_loaded)
     assert np.abs(other.astype(int) - video).mean() > 1
 
 
-def test_models_loaded_one_by_one_make_the_same_videos(cascade, together, video):
-    assert together(cascade.stages[1]) is together(cascade.stages[1])
-    np.testing.assert_array_equal(cascade.make(KEY, CAPTIONS, LABELS), video)
+def test_models_loaded_one_by_one_give_the_same_videos(cascade, all_loaded, video):
+    assert all_loaded(cascade.stages[1]) is all_loaded(cascade.stages[1])
+    np.testing.assert_array_equal(cascade.generate(KEY, CAPTIONS, LABELS), video)
 
 
 def test_a_sample_depends_on_its_number_not_on_the_batch(cascade):
@@ -98,34 +94,34 @@ def test_a_sample_depends_on_its_number_not_on_the_batch(cascade):
     low = np.random.default_rng(0).integers(0, 256, (3, 4, 4, 4, 3)).astype(np.uint8)
     cond = trained.encode(["red", "blue", "red"], [-1] * 3)
     key = jax.random.key(1)
-    three = trained.sampled(lowres_snr=3.0, batch=3).enlarge(key, cond, low)
-    one = trained.sampled(lowres_snr=3.0, batch=1).enlarge(key, cond, low)
+    three = trained.with_sampling(lowres_snr=3.0, batch=3).upsample(key, cond, low)
+    one = trained.with_sampling(lowres_snr=3.0, batch=1).upsample(key, cond, low)
     assert np.abs(three.astype(int) - one).max() <= 1
-    quiet = trained.enlarge(key, cond, low)
-    assert np.abs(three.astype(int) - quiet).mean() > 1  # augmentation was heard
+    quiet = trained.upsample(key, cond, low)
+    assert np.abs(three.astype(int) - quiet).mean() > 1  # the network sees the augmentation
 
 
-def test_devices_share_a_video(cascade, request):
-    """Eight devices have the frames or the rows of one video between them, as one has it all."""
+def test_a_video_sharded_over_devices_equals_one_on_one_device(cascade, request):
+    """The eight devices shard its frames or its rows."""
     low = np.random.default_rng(0).integers(0, 256, (1, 4, 4, 4, 3)).astype(np.uint8)
-    found = []
+    videos = []
     for devices in (1, 8):
         trained = cascade.stages[2].load()
-        found.append(trained.enlarge(KEY, trained.encode(["red"], [-1]), low).astype(int))
+        videos.append(trained.upsample(KEY, trained.encode(["red"], [-1]), low).astype(int))
         assert {len(x.sharding.device_set) for x in jax.tree.leaves(trained.params)} == {devices}
         request.getfixturevalue("eight_devices")
-    assert np.abs(found[1] - found[0]).max() <= 1
+    assert np.abs(videos[1] - videos[0]).max() <= 1
 
 
-def test_a_stage_enlarges_a_users_own_video(cascade, video):
-    alone = cascade.part(3, 3)
-    given = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 4, 3)).astype(np.uint8)
-    assert alone.make(KEY, CAPTIONS, LABELS, given).shape == video.shape
-    prefix = cascade.part(1, 2)
-    assert prefix.make(KEY, CAPTIONS, LABELS).shape == (2, 4, 4, 4, 3)
+def test_the_last_stage_alone_upsamples_a_given_video(cascade, video):
+    alone = cascade.select_stages(3, 3)
+    low = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 4, 3)).astype(np.uint8)
+    assert alone.generate(KEY, CAPTIONS, LABELS, low).shape == video.shape
+    prefix = cascade.select_stages(1, 2)
+    assert prefix.generate(KEY, CAPTIONS, LABELS).shape == (2, 4, 4, 4, 3)
 
 
-def test_what_was_stopped_goes_on(cascade, video, tmp_path):
+def test_an_interrupted_cascade_resumes_after_the_last_complete_stage(cascade, video, tmp_path):
     loaded = []
 
     def stopping(stage):
@@ -134,26 +130,26 @@ def test_what_was_stopped_goes_on(cascade, video, tmp_path):
             raise KeyboardInterrupt
         return stage.load()
 
-    how = {"folder": tmp_path, "keep": True, "models": stopping}
+    how = {"folder": tmp_path, "keep_stages": True, "load": stopping}
     with pytest.raises(KeyboardInterrupt):
-        cascade.make(KEY, CAPTIONS, LABELS, **how)
+        cascade.generate(KEY, CAPTIONS, LABELS, **how)
     assert sorted(p.name for p in tmp_path.glob("*.npy")) == ["stage_1.npy", "stage_2.npy"]
-    result = cascade.make(KEY, CAPTIONS, LABELS, **how)
+    result = cascade.generate(KEY, CAPTIONS, LABELS, **how)
     assert loaded == ["base", "tsr", "ssr", "ssr"]
     np.testing.assert_array_equal(result, video)
     assert np.load(tmp_path / "stage_1.npy").shape == (2, 2, 4, 4, 3)
-    np.testing.assert_array_equal(cascade.make(KEY, CAPTIONS, LABELS, **how), video)
-    assert len(loaded) == 4  # it was all there
+    np.testing.assert_array_equal(cascade.generate(KEY, CAPTIONS, LABELS, **how), video)
+    assert len(loaded) == 4  # all stages were complete
     with pytest.raises(ValueError, match="of another cascade, seed or prompt"):
-        cascade.make(jax.random.key(1), CAPTIONS, LABELS, folder=tmp_path)
+        cascade.generate(jax.random.key(1), CAPTIONS, LABELS, folder=tmp_path)
 
 
-def test_only_the_newest_stays_unless_asked(cascade, tmp_path):
-    cascade.part(1, 2).make(KEY, CAPTIONS, LABELS, folder=tmp_path)
+def test_only_the_newest_stage_is_kept_by_default(cascade, tmp_path):
+    cascade.select_stages(1, 2).generate(KEY, CAPTIONS, LABELS, folder=tmp_path)
     assert [p.name for p in tmp_path.glob("*.npy")] == ["stage_2.npy"]
 
 
-def test_all_that_is_missing_is_told_at_once(cascade, tmp_path):
+def test_the_error_lists_all_missing_stages(cascade, tmp_path):
     _, tsr, ssr = cascade.stages
     with pytest.raises(checkpoints.CheckpointError) as error:
         Cascade((Stage(str(tmp_path / "nowhere")), tsr, dataclasses.replace(ssr, step=9))).check()
@@ -164,25 +160,27 @@ def test_all_that_is_missing_is_told_at_once(cascade, tmp_path):
 
 def test_stages_that_do_not_fit_are_named(cascade):
     base, tsr, ssr = cascade.stages
-    for stages, given, match in (
-        ((base, ssr), None, r"stage 2 \(ssr\): it enlarges videos \(4, 4, 4\).* not \(2, 4, 4\)"),
-        ((tsr,), None, r"stage 1 \(tsr\): it enlarges videos, to 2 times the frames .* given none"),
-        ((base,), (2, 4, 4), r"makes videos \(2, 4, 4\) of nothing, and is given"),
+    for stages, low, match in (
+        ((base, ssr), None, r"stage 2 \(ssr\): it upsamples videos \(4, 4, 4\).* not \(2, 4, 4\)"),
+        ((tsr,), None, r"stage 1 \(tsr\): it upsamples videos, to 2 times the frames .* has none"),
+        ((base,), (2, 4, 4), r"base model of videos \(2, 4, 4\) and cannot upsample"),
     ):
         with pytest.raises(checkpoints.CheckpointError, match=match):
-            Cascade(stages).check(given)
-    with pytest.raises(config.ConfigError, match=r"stages 2 .. 4 .* has 1 .. 3"):
-        cascade.part(2, 4)
-    with pytest.raises(ValueError, match="has to be given videos: use `enlarge`"):
+            Cascade(stages).check(low)
+    with pytest.raises(
+        config.ConfigError, match=r"no stages 2 .. 4: the cascade has stages 1 .. 3"
+    ):
+        cascade.select_stages(2, 4)
+    with pytest.raises(ValueError, match="needs low-resolution videos: use `upsample`"):
         trained = ssr.load()
         trained.generate(KEY, trained.encode(["red"], [-1]), 1)
-    with pytest.raises(ValueError, match="it enlarges none"):
+    with pytest.raises(ValueError, match="no super-resolution model"):
         base.load().downsample(np.zeros((1, 2, 4, 4, 3), np.uint8))
-    with pytest.raises(ValueError, match=r"snr is -1"):
+    with pytest.raises(ValueError, match=r"lowres_snr=-1"):
         Generator(lowres_snr=-1.0)
 
 
-def test_a_cascade_is_a_tree_like_an_experiment(cascade):
+def test_a_cascade_is_written_as_json_and_overridden(cascade):
     tree = config.to_json(cascade)
     assert config.from_json(tree) == cascade
     changed = config.override(cascade, "stages.1.step=3")

@@ -1,4 +1,4 @@
-"""The page is one file, shows what it was given, and trusts no text."""
+"""The gallery is one file, contains its videos, and escapes all text."""
 
 import base64
 import io
@@ -55,7 +55,7 @@ def write(path, entries, title="Samples", notes=None, **options) -> Page:
     return page
 
 
-def test_small_clips_are_inside_exactly_and_enlarged_by_a_whole_number(tmp_path):
+def test_small_clips_are_lossless_gifs_upscaled_by_a_whole_factor(tmp_path):
     page = write(tmp_path, [Entry("a red circle", {"": clip()})], fps=8)
     (image,) = page.all("img")
     assert int(image["width"]) % 16 == 0
@@ -70,9 +70,9 @@ def test_small_clips_are_inside_exactly_and_enlarged_by_a_whole_number(tmp_path)
 
 def test_large_clips_are_mp4(tmp_path):
     page = write(tmp_path, [Entry("x", {"": clip(size=128)})])
-    (film,) = page.all("video")
-    assert {"autoplay", "loop", "muted", "playsinline"} <= film.keys()
-    with av.open(load(film["src"], "video/mp4")) as container:
+    (element,) = page.all("video")
+    assert {"autoplay", "loop", "muted", "playsinline"} <= element.keys()
+    with av.open(load(element["src"], "video/mp4")) as container:
         assert sum(1 for _ in container.decode(video=0)) == 4
 
 
@@ -92,19 +92,19 @@ def test_all_text_is_escaped(tmp_path):
         assert page.text[tag] == [evil], tag
 
 
-def test_braces_in_captions_are_only_text(tmp_path):
+def test_braces_in_captions_are_literal(tmp_path):
     page = write(tmp_path, [Entry("{title} {0}", {"": clip()})], title="{style}")
     assert page.text["figcaption"] == ["{title} {0}"]
     assert page.text["h1"] == ["{style}"]
 
 
-def test_notes_are_facts_at_the_head(tmp_path):
+def test_notes_are_shown_at_the_head(tmp_path):
     page = write(tmp_path, [], notes={"step": 4600, "guidance": 2.0})
     assert page.text["dt"] == ["step", "guidance"]
     assert page.text["dd"] == ["4600", "2.0"]
 
 
-def test_nothing_comes_from_elsewhere(tmp_path):
+def test_no_resource_is_loaded_from_elsewhere(tmp_path):
     page = write(tmp_path, [Entry("a", {"": clip(), "b": clip(size=128)})])
     assert not page.all("link") and not page.all("script")
     for _, attributes in page.tags:

@@ -1,4 +1,4 @@
-"""Long videos: blocks on a canvas, and a model that completes what is known."""
+"""Long videos: blocks on a canvas, and a model that completes partly known clips."""
 
 import dataclasses
 import tracemalloc
@@ -12,28 +12,28 @@ import several
 
 from vdm_jax import data, diffusion, parallel, sampling
 from vdm_jax.models import Conditioning
-from vdm_jax.sampling import generate
+from vdm_jax.sampling import trained_model
 
 KEY = jax.random.key(3)
 
 
-def count_up(key, cond, known, small=None):
-    """A model whose every pixel is one more than in the frame before; it begins with 7."""
+def count_up(key, cond, known, lowres=None):
+    """A model whose pixels are 7 in the first frame, and one more in every next frame."""
     x, mask = np.round((known.x + 1) * 127.5), np.asarray(known.mask[0])
     if not mask.any():
         return np.broadcast_to(7 + np.arange(x.shape[1]).reshape(1, -1, 1, 1, 1), x.shape)
-    seen = int(np.flatnonzero(mask)[0])
-    made = x[:, seen : seen + 1] + np.arange(-seen, x.shape[1] - seen).reshape(1, -1, 1, 1, 1)
-    return np.where(mask.reshape(1, -1, 1, 1, 1), x, made).astype(np.uint8)
+    first = int(np.flatnonzero(mask)[0])
+    frames = x[:, first : first + 1] + np.arange(-first, x.shape[1] - first).reshape(1, -1, 1, 1, 1)
+    return np.where(mask.reshape(1, -1, 1, 1, 1), x, frames).astype(np.uint8)
 
 
-def test_every_block_goes_on_from_what_it_looks_at():
+def test_every_block_continues_its_known_frames():
     canvas = sampling.Canvas.blank((2, 23, 1, 1, 1))
     sampling.rollout(count_up, sampling.extension(23, 8, 3), canvas, KEY, Conditioning())
     np.testing.assert_array_equal(np.ravel(canvas.frames[1]), 7 + np.arange(23))
 
 
-def test_keyframes_and_what_lies_between_share_a_canvas():
+def test_keyframes_and_the_frames_between_share_a_canvas():
     coarse, fine = sampling.hierarchical(17, 5, 4, 1)
     canvas = sampling.Canvas.blank((1, 17, 1, 1, 1))
     sampling.rollout(count_up, coarse, canvas, KEY, Conditioning())
@@ -48,21 +48,21 @@ class Stopped(Exception):
     pass
 
 
-def random(key, cond, known, small=None):
-    """A model that makes noise by its key, and keeps what is known."""
+def random(key, cond, known, lowres=None):
+    """A model that keeps the known frames and fills the others with noise of its key."""
     noise = np.asarray(jax.random.randint(key, known.x.shape, 0, 256)).astype(np.uint8)
-    kept = np.round((known.x + 1) * 127.5).astype(np.uint8)
-    return np.where(known.mask.reshape(*known.mask.shape, 1, 1, 1), kept, noise)
+    video = np.round((known.x + 1) * 127.5).astype(np.uint8)
+    return np.where(known.mask.reshape(*known.mask.shape, 1, 1, 1), video, noise)
 
 
-def test_a_rollout_that_is_stopped_goes_on_with_the_same_frames(tmp_path):
+def test_a_resumed_rollout_equals_an_uninterrupted_one(tmp_path):
     plan, shape = sampling.extension(20, 4, 2), (2, 20, 2, 2, 3)
     whole = sampling.Canvas.blank(shape)
     sampling.rollout(random, plan, whole, KEY, Conditioning())
 
     calls = []
 
-    def stops(*args):
+    def stopping(*args):
         calls.append(1)
         if len(calls) == 4:
             raise Stopped
@@ -70,12 +70,12 @@ def test_a_rollout_that_is_stopped_goes_on_with_the_same_frames(tmp_path):
 
     with pytest.raises(Stopped):
         canvas = sampling.Canvas.open(tmp_path, shape, {"seed": 3})
-        sampling.rollout(stops, plan, canvas, KEY, Conditioning())
+        sampling.rollout(stopping, plan, canvas, KEY, Conditioning())
     canvas = sampling.Canvas.open(tmp_path, shape, {"seed": 3})
     assert canvas.done == 3
     sampling.rollout(random, plan, canvas, KEY, Conditioning())
     np.testing.assert_array_equal(canvas.frames, whole.frames)
-    with pytest.raises(ValueError, match="made in another way"):
+    with pytest.raises(ValueError, match="of another command"):
         sampling.Canvas.open(tmp_path, shape, {"seed": 4})
 
 
@@ -95,29 +95,35 @@ def test_memory_does_not_grow_with_length(tmp_path):
 
 
 def test_a_canvas_of_another_length_is_refused():
-    with pytest.raises(ValueError, match="20 frames on a canvas of 19"):
+    with pytest.raises(ValueError, match="20 frames does not fit a canvas of 19"):
         sampling.rollout(
             random, sampling.extension(20, 4, 2), sampling.Canvas.blank((1, 19, 1, 1, 1)),
             KEY, Conditioning(),
         )  # fmt: skip
 
 
-def test_small_frames_stand_where_they_belong():
+def test_low_resolution_frames_are_masked_by_block():
     video = np.arange(3, dtype=np.uint8).reshape(1, 3, 1, 1, 1) * 100
-    part = sampling.LowResFrames(video, (0, 4, 8)).of((3, 4, 5, 8))
-    assert part.mask.tolist() == [[False, True, False, True]]
+    low = sampling.LowResFrames(video, (0, 4, 8)).of_block((3, 4, 5, 8))
+    assert low.mask.tolist() == [[False, True, False, True]]
     np.testing.assert_allclose(
-        np.ravel(part.value), [0, 100 / 127.5 - 1, 0, 200 / 127.5 - 1], atol=1e-6
+        np.ravel(low.value), [0, 100 / 127.5 - 1, 0, 200 / 127.5 - 1], atol=1e-6
     )
 
 
 @dataclasses.dataclass(frozen=True)
 class Gaussian:
-    """A task whose denoiser is exact: frames of correlation rho^|i - j|, pixels alike in space."""
+    """An exact denoiser of independent pixels whose frames have correlation rho^|i - j|."""
 
     process: diffusion.Process = diffusion.Process(diffusion.Cosine())
     rho: float = 0.9
     lowres: None = None
+
+    def init(self, key, batch):
+        return {}, {}
+
+    def loss(self, params, frozen, key, batch):
+        raise NotImplementedError
 
     def denoiser(self, params, frozen, cond):
         def denoiser(z, logsnr):
@@ -138,7 +144,7 @@ def trained():
         task=Gaussian(), data=data.MovingShapes(frames=4, size=8), mesh=parallel.Mesh()
     )
     generator = sampling.Generator(sampler=diffusion.Ancestral(steps=8), batch=8)
-    return generator.trained(experiment, {}, {})
+    return generator.trained_model(experiment, {}, {})
 
 
 COND = Conditioning(label=jnp.zeros(3, int))
@@ -149,48 +155,48 @@ def clips(count=3, seed=0, frames=4):
     return np.random.default_rng(seed).integers(100, 156, shape, dtype=np.uint8)
 
 
-def test_known_frames_come_back_as_the_same_bytes(trained):
+def test_known_frames_are_bit_identical_in_the_samples(trained):
     video, mask = clips(), np.array([[True, False, True, False], [False] * 4, [True] * 4])
     known = diffusion.KnownPixels(data.to_float(video), mask)
-    made = trained.complete(KEY, COND, known)
-    assert made.dtype == np.uint8
-    np.testing.assert_array_equal(made[mask], video[mask])
-    assert (made[~mask] != video[~mask]).mean() > 0.9
+    samples = trained.complete(KEY, COND, known)
+    assert samples.dtype == np.uint8
+    np.testing.assert_array_equal(samples[mask], video[mask])
+    assert (samples[~mask] != video[~mask]).mean() > 0.9
     plain = trained.generate(KEY, COND, 3)
-    assert np.abs(made[1].astype(int) - plain[1]).max() <= 1, "nothing known is a plain sample"
+    assert np.abs(samples[1].astype(int) - plain[1]).max() <= 1, "nothing known is a plain sample"
 
 
-def test_a_large_video_made_small_is_the_small_one(trained):
-    small = diffusion.LowResolution(
+def test_samples_downsample_to_the_known_low_resolution_frames(trained):
+    lowres = diffusion.LowResolution(
         jnp.full((3, 4, 2, 2, 3), 0.25), jnp.asarray([[True, True, False, True]] * 3)
     )
     nothing = diffusion.KnownPixels(np.zeros((3, 4, 8, 8, 3), np.float32), np.zeros((3, 4), bool))
 
     def distance(correction):
-        made = trained.complete(KEY, COND, nothing, small, correction=correction)
-        return float(jnp.abs(small(data.to_float(made)) - small.value).max())
+        samples = trained.complete(KEY, COND, nothing, lowres, correction=correction)
+        return float(jnp.abs(lowres(data.to_float(samples)) - lowres.value).max())
 
     assert distance(diffusion.PseudoInverseGuidance(8)) < 1 / 127.5 < distance(None)
 
 
-def test_extension_is_blocks_one_after_another_and_one_program(trained):
+def test_extension_completes_block_after_block_with_one_program(trained):
     video = clips()
-    compiled = generate._complete.jitted._cache_size()
+    compiled = trained_model._complete_batch.jitted._cache_size()
     long = trained.extend(KEY, COND, video, 11, 2)
     assert long.shape == (3, 11, 8, 8, 3)
     np.testing.assert_array_equal(long[:, :4], video)
-    assert generate._complete.jitted._cache_size() <= compiled + 1
+    assert trained_model._complete_batch.jitted._cache_size() <= compiled + 1
     ends = np.concatenate([long[:, 2:4], np.zeros_like(video[:, :2])], axis=1)
     known = diffusion.KnownPixels(data.to_float(ends), np.tile([True, True, False, False], (3, 1)))
     again = trained.complete(jax.random.fold_in(KEY, 0), COND, known)
     np.testing.assert_array_equal(again[:, 2:], long[:, 4:6])
 
 
-def test_the_seam_of_an_exact_model_is_no_larger_than_its_steps(trained, monkeypatch):
-    """With an exact correction, the step into the first new frame is one like any other."""
-    shared = generate._complete
-    fast = jax.jit(shared.function, **shared.how, compiler_options=several.FAST)
-    monkeypatch.setattr(generate, "_complete", fast)
+def test_the_seam_of_an_exact_model_is_no_larger_than_other_differences(trained, monkeypatch):
+    """With an exact correction, the first new frame follows the last known one like any other."""
+    shared = trained_model._complete_batch
+    fast = jax.jit(shared.function, **shared.options, compiler_options=several.FAST)
+    monkeypatch.setattr(trained_model, "_complete_batch", fast)
     steps = np.subtract.outer(np.arange(4), np.arange(4))
     root = np.linalg.cholesky(0.05 * 0.9 ** np.abs(steps))
     noise = np.random.default_rng(0).standard_normal((4, 32, 8, 8, 3))

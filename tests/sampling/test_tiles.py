@@ -1,4 +1,4 @@
-"""Tiles put together are the whole, where nothing looks further than their margins."""
+"""Tiled denoising equals denoising of whole frames if the margin holds the receptive field."""
 
 import jax
 import jax.numpy as jnp
@@ -22,11 +22,11 @@ def blur(x):
 
 
 def local(cond):
-    """A denoiser that sees no further than `REACH`, of z and of the enlarged small video."""
+    """A denoiser with a receptive field of `REACH` pixels, in z and in the low-resolution video."""
 
     def denoiser(z, logsnr):
-        large = jnp.repeat(jnp.repeat(cond.lowres, 2, axis=2), 2, axis=3)
-        return blur(jnp.tanh(z) * (2 + logsnr)) + blur(large)
+        upsampled = jnp.repeat(jnp.repeat(cond.lowres, 2, axis=2), 2, axis=3)
+        return blur(jnp.tanh(z) * (2 + logsnr)) + blur(upsampled)
 
     return denoiser
 
@@ -42,18 +42,18 @@ def whole_and_tiled(tiles, make=local):
     Tiles(size=40, overlap=8, margin=3, step=8),
     Tiles(size=64, overlap=8, margin=3, step=8),
 ])  # fmt: skip
-def test_tiles_are_the_whole(tiles):
+def test_tiles_equal_the_whole(tiles):
     whole, tiled = whole_and_tiled(tiles)
     np.testing.assert_allclose(tiled, whole, atol=1e-5)
 
 
-def test_too_small_a_margin_shows():
+def test_a_margin_smaller_than_the_receptive_field_is_not_exact():
     whole, tiled = whole_and_tiled(Tiles(size=16, overlap=8, margin=0, step=4))
     assert float(abs(tiled - whole).max()) > 1e-3
 
 
-def test_what_differs_from_tile_to_tile_leaves_no_seam():
-    """A denoiser that adds its tile's own mean: shares change linearly, and so does the sum."""
+def test_differences_between_tiles_leave_no_seam():
+    """The x_hat of a tile is its mean; the weighted sum is linear between tiles, as the weights."""
 
     def global_(cond):
         def denoiser(z, logsnr):
@@ -70,23 +70,23 @@ def test_what_differs_from_tile_to_tile_leaves_no_seam():
 
 
 @pytest.mark.parametrize("length", [16, 20, 24, 40, 56])
-def test_shares_are_a_partition(length):
+def test_weights_sum_to_one(length):
     tiles = Tiles(size=16, overlap=8, margin=2, step=4)
     total = np.zeros(length)
-    for start, share in zip(tiles.starts(length), tiles.shares(length), strict=True):
-        total[start : start + 16] += share
-        assert (share >= 0).all()
+    for start, weights in zip(tiles.starts(length), tiles.weights(length), strict=True):
+        total[start : start + 16] += weights
+        assert (weights >= 0).all()
         if start > 0:
-            assert not share[:2].any()  # the margin
+            assert not weights[:2].any()  # the margin
     np.testing.assert_allclose(total, 1)
 
 
 def test_impossible_tiles_are_named():
     with pytest.raises(ValueError, match="2 margin < overlap < size"):
         Tiles(size=64, overlap=32, margin=16)
-    with pytest.raises(ValueError, match="multiples of step=16"):
+    with pytest.raises(ValueError, match="must be multiples of step=16"):
         Tiles(size=40, overlap=32, margin=8)
-    with pytest.raises(ValueError, match="42 pixels and tiles of 16"):
+    with pytest.raises(ValueError, match="42 pixels minus tiles of 16"):
         Tiles(size=16, overlap=8, margin=2, step=4).starts(42)
     with pytest.raises(ValueError, match="lowres is None"):
         Tiles()(local, Conditioning())

@@ -1,4 +1,4 @@
-"""Files open elsewhere and hold what was written."""
+"""Video files decode to the frames that were written."""
 
 import io
 import os
@@ -29,13 +29,13 @@ def decode(path) -> tuple[np.ndarray, float]:
 
 
 @pytest.mark.parametrize("height,width", [(32, 48), (33, 47), (16, 16)])
-def test_mp4_holds_the_frames_at_their_rate(tmp_path, height, width):
+def test_mp4_decodes_to_the_frames_at_their_rate(tmp_path, height, width):
     clip = ball(height=height, width=width)
     video.write(tmp_path / "a.mp4", clip, fps=12)
     frames, fps = decode(tmp_path / "a.mp4")
     assert fps == 12
     assert frames.shape == (6, height + height % 2, width + width % 2, 3)
-    # Brightness is stored for every pixel (colour for every second one): 40 dB is invisible loss.
+    # yuv420p stores luma for every pixel and color for every second; 40 dB of luma is invisible.
     luma = np.array([0.2126, 0.7152, 0.0722])
     error = frames[:, :height, :width] @ luma - clip @ luma
     assert np.sqrt(np.mean(error**2)) < 255 * 10 ** (-40 / 20)
@@ -45,7 +45,7 @@ def test_mp4_keeps_colors(tmp_path):
     colors = np.array([(230, 40, 40), (40, 160, 70), (30, 60, 220), (128, 128, 128)], np.uint8)
     clip = np.broadcast_to(colors[:, None, None], (4, 16, 16, 3))
     video.write(tmp_path / "a.mp4", clip, fps=12)
-    # Two roundings lie between them: to limited range and back, at most 1.8 levels for blue.
+    # Rounding to limited range and back changes blue, the worst channel, by at most 1.8 levels.
     np.testing.assert_allclose(decode(tmp_path / "a.mp4")[0], clip.astype(float), atol=3)
 
 
@@ -56,7 +56,7 @@ def test_mp4_keeps_broadcast_rates(tmp_path):
 
 def test_gif_is_exact_for_small_clips_and_loops(tmp_path):
     rng = np.random.default_rng(0)
-    clip = rng.integers(0, 256, (5, 14, 15, 3), dtype=np.uint8)  # 210 colours a frame at most
+    clip = rng.integers(0, 256, (5, 14, 15, 3), dtype=np.uint8)  # at most 210 colors per frame
     video.write(tmp_path / "a.gif", clip, fps=8)
     with Image.open(tmp_path / "a.gif") as image:
         assert image.n_frames == 5
@@ -79,7 +79,7 @@ def test_gif_keeps_time(fps):
 
 
 def test_gif_refuses_rates_that_browsers_slow_down():
-    with pytest.raises(ValueError, match="50 is the most"):
+    with pytest.raises(ValueError, match="at most 50 frames a second"):
         video.gif(ball(), fps=60)
 
 
@@ -122,7 +122,7 @@ def test_unknown_suffix_names_the_known_ones(tmp_path):
         np.zeros((2, 8, 8, 4), np.uint8),
     ],
 )
-def test_what_is_no_video_is_refused_and_leaves_nothing(tmp_path, suffix, broken):
+def test_arrays_that_are_no_videos_are_refused_without_a_file(tmp_path, suffix, broken):
     with pytest.raises(ValueError, match="uint8"):
         video.write(tmp_path / f"a{suffix}", broken)
     assert not list(tmp_path.iterdir())
@@ -133,7 +133,7 @@ def test_fps_must_be_positive():
         video.mp4(ball(), fps=0)
 
 
-def test_a_failed_write_keeps_the_old_file_and_leaves_nothing(tmp_path, monkeypatch):
+def test_a_failed_write_keeps_the_old_file_and_no_partial_one(tmp_path, monkeypatch):
     path = tmp_path / "a.gif"
     video.write(path, ball())
     before = path.read_bytes()

@@ -1,4 +1,4 @@
-"""The cascade as published: sizes, shapes, parameters, one into the other."""
+"""The cascade as published: sizes, shapes, parameter counts, and stages that fit each other."""
 
 import itertools
 from pathlib import Path
@@ -11,7 +11,7 @@ from vdm_jax import data, training
 from vdm_jax.models import Conditioning
 
 FOLDER = Path(__file__).parents[2] / "experiments" / "imagen_video"
-# Ho et al. 2022, figure 6 and section 3.2: billions of parameters, frames a second.
+# Ho et al. 2022, figure 6 and section 3.2: billions of parameters, frames per second.
 STAGES = {
     "base_16x24x40": (5.6, 3),
     "tsr_32x24x40": (1.7, 6),
@@ -25,7 +25,7 @@ SMALLER = {"base_16x24x40_500m": (0.5, 3), "base_16x24x40_1600m": (1.6, 3)}
 
 
 def shape(name: str) -> tuple[int, ...]:
-    """Frames, height, width: the published size is in the name."""
+    """(frames, height, width): the published size, from the name."""
     frames, height, width = name.split("_")[1].split("x")
     return int(frames), int(height), int(width)
 
@@ -35,8 +35,8 @@ def count(tree) -> float:
 
 
 @pytest.mark.parametrize("name", [*STAGES, *SMALLER])
-def test_parameters_are_those_published(name):
-    """At the full size: parameters within 15 %, and an output for every pixel of the video."""
+def test_parameter_counts_are_within_15_percent_of_the_published_ones(name):
+    """At full size, with an output for every pixel of the video."""
     experiment = training.load(FOLDER / f"{name}.py")
     batch = {
         key: jax.ShapeDtypeStruct((1, *s.shape[1:]), s.dtype)
@@ -58,17 +58,19 @@ def test_parameters_are_those_published(name):
     text = {k: batch[k] for k in ("text", "text_mask")}
     cond = {k: jax.ShapeDtypeStruct((1, *s.shape[2:]), s.dtype) for k, s in text.items()}
 
-    def whole(params, z, low, cond):
-        given = {} if lowres is None else {"lowres": low, "lowres_logsnr": jnp.zeros(1)}
-        return experiment.task.denoiser(params, {}, Conditioning(**cond, **given))(z, jnp.zeros(()))
+    def denoise(params, z, low, cond):
+        lowres_cond = {} if lowres is None else {"lowres": low, "lowres_logsnr": jnp.zeros(1)}
+        return experiment.task.denoiser(params, {}, Conditioning(**cond, **lowres_cond))(
+            z, jnp.zeros(())
+        )
 
     z = jax.ShapeDtypeStruct((1, frames, height, width, 3), jnp.float32)
-    small = jax.ShapeDtypeStruct(low, jnp.float32)
-    assert jax.eval_shape(whole, params, z, small, cond).shape == z.shape
+    low = jax.ShapeDtypeStruct(low, jnp.float32)
+    assert jax.eval_shape(denoise, params, z, low, cond).shape == z.shape
 
 
-def test_stages_fit_one_another():
-    """Time x8 and space x32 from the base to the last, 11.65 billion parameters in all."""
+def test_each_stage_upsamples_the_shape_of_the_one_before():
+    """x8 in time and x32 in space over all stages, with 11.65 billion parameters in all."""
     names = list(STAGES)
     for before, name in itertools.pairwise(names):
         lowres = training.load(FOLDER / f"{name}.py").task.lowres
@@ -76,8 +78,8 @@ def test_stages_fit_one_another():
     assert sum(parameters for parameters, _ in STAGES.values()) == pytest.approx(11.65)
 
 
-def test_the_last_stage_has_no_place():
-    """No spatial attention where the paper has none: fully convolutional."""
+def test_the_last_stages_have_no_spatial_attention():
+    """As published, so that the last stage is fully convolutional and trains on crops."""
     for name, spatial in (("ssr_32x192x320", True), ("tsr_64x192x320", False),
                           ("tsr_128x192x320", False), ("ssr_128x768x1280", False)):  # fmt: skip
         levels = training.load(FOLDER / f"{name}.py").task.model.network.network.levels

@@ -1,4 +1,4 @@
-"""What super-resolution models are trained on, and that they learn it."""
+"""The low-resolution input of super-resolution models."""
 
 import jax
 import jax.numpy as jnp
@@ -15,26 +15,26 @@ key = jax.random.key(0)
 x = normal(2, 4, 8, 8, 3)
 
 
-def test_frames_are_skipped_from_the_first_on():
+def test_every_nth_frame_is_kept_from_the_first_on():
     np.testing.assert_array_equal(LowRes(frames=2).downsample(x), x[:, ::2])
     np.testing.assert_array_equal(LowRes().downsample(x), x)
 
 
-def test_small_frames_keep_constants_and_means():
+def test_downsampling_preserves_constants_and_means():
     half = LowRes(size=2)
     flat = jnp.full(x.shape, 0.7)
     np.testing.assert_allclose(half.downsample(flat), 0.7, rtol=1e-6)
-    # away from the borders, where the filter is cut off, every pixel has the same weight in all
+    # Away from the borders, which truncate the filter, all pixels have equal total weight.
     inner = jnp.zeros_like(x).at[:, :, 3:5, 3:5].set(x[:, :, 3:5, 3:5])
     np.testing.assert_allclose(
         half.downsample(inner).mean(axis=(2, 3)), inner.mean(axis=(2, 3)), atol=1e-6
     )
-    # ... antialiased: what only alternates from pixel to pixel leaves nothing behind
+    # Antialiasing: alternating pixels average to zero.
     stripes = jnp.broadcast_to((-1.0) ** jnp.arange(8).reshape(1, 1, 8, 1, 1), x.shape)
     np.testing.assert_allclose(half.downsample(stripes)[:, :, 1:-1], 0, atol=1e-6)
 
 
-def test_a_small_constant_comes_back_by_enlarging():
+def test_upsampling_a_downsampled_constant_restores_it():
     low = LowRes(size=4).downsample(jnp.full(x.shape, -0.3))
     np.testing.assert_allclose(jax.image.resize(low, x.shape, "linear"), -0.3, rtol=1e-6)
 
@@ -43,7 +43,7 @@ def test_a_small_constant_comes_back_by_enlarging():
     ("snr", "alpha", "sigma", "logsnr", "time"),
     [(3.0, 0.866025, 0.5, 1.098612, 1 / 3), (5.0, 0.912871, 0.408248, 1.609438, 0.267720)],
 )
-def test_known_levels_of_augmentation(snr, alpha, sigma, logsnr, time):
+def test_noise_levels_of_known_signal_to_noise_ratios(snr, alpha, sigma, logsnr, time):
     lowres = LowRes()
     level = lowres.logsnr(snr)
     np.testing.assert_allclose(level, logsnr, atol=1e-6)
@@ -51,23 +51,23 @@ def test_known_levels_of_augmentation(snr, alpha, sigma, logsnr, time):
     np.testing.assert_allclose(lowres.augmentation.schedule.inverse(level), time, atol=2e-5)
 
 
-def test_without_a_ratio_next_to_nothing_is_added():
+def test_without_a_ratio_almost_no_noise_is_added():
     lowres = LowRes()
     cond = lowres.condition(key, Conditioning(), x, jnp.full(2, lowres.logsnr(None)))
     np.testing.assert_allclose(cond.lowres, x, atol=3e-4)
 
 
-def test_the_noise_is_as_strong_as_the_model_is_told():
+def test_the_noise_has_the_log_snr_that_the_model_takes():
     lowres = LowRes(size=2, levels=diffusion.Stratified())
     zeros = jnp.zeros((4, 4, 128, 128, 3))
     _, cond = lowres.draw(key, zeros, Conditioning())
     assert cond.lowres.shape == (4, 4, 64, 64, 3) and cond.lowres_logsnr.shape == (4,)
-    found = jnp.square(cond.lowres).mean(axis=(1, 2, 3, 4))
-    np.testing.assert_allclose(found, jax.nn.sigmoid(-cond.lowres_logsnr), rtol=0.05)
-    assert not np.allclose(cond.lowres[:, 0], cond.lowres[:, 1])  # frames have their own
+    variance = jnp.square(cond.lowres).mean(axis=(1, 2, 3, 4))
+    np.testing.assert_allclose(variance, jax.nn.sigmoid(-cond.lowres_logsnr), rtol=0.05)
+    assert not np.allclose(cond.lowres[:, 0], cond.lowres[:, 1])  # each frame has its own noise
 
 
-def test_crops_of_both_videos_show_the_same():
+def test_both_videos_are_cropped_at_the_same_place():
     ramp = jnp.arange(64.0).reshape(1, 1, 64, 1, 1) + 100 * jnp.arange(64.0).reshape(1, 1, 1, 64, 1)
     ramp = jnp.broadcast_to(ramp, (8, 2, 64, 64, 3))
     lowres = LowRes(size=4, crop=16, levels=diffusion.Discrete(1), augmentation=diffusion.Process(
@@ -75,7 +75,7 @@ def test_crops_of_both_videos_show_the_same():
     crop, cond = jax.jit(lowres.draw)(key, ramp, Conditioning())
     crop, lowest = np.asarray(crop), np.asarray(cond.lowres)
     assert crop.shape == (8, 2, 16, 16, 3) and lowest.shape == (8, 2, 4, 4, 3)
-    # in the middle of the clip, where the filter is whole, the mean of a ramp is its own
+    # Inside the clip, where the filter is complete, downsampling a ramp gives its local means.
     means = crop.reshape(8, 2, 4, 4, 4, 4, 3).mean(axis=(3, 5))
     inside = np.abs(means - lowest)[:, :, 1:-1, 1:-1]
     assert inside.max() < 1e-2 * 100 * 64
@@ -84,21 +84,21 @@ def test_crops_of_both_videos_show_the_same():
     assert len(corners) > 4 and all(row % 4 == 0 and col % 4 == 0 for row, col in corners)
 
 
-def test_images_of_a_pack_have_no_frames_before_them():
+def test_packed_images_have_no_low_resolution_frames_in_time():
     segments = jnp.array([[0, 0, 0, 0], [0, 1, 2, 3]])
     lowres = LowRes(frames=2)
 
-    def drawn(lowres):
+    def draw(lowres):
         _, cond = jax.jit(lowres.draw)(key, x, Conditioning(segments=segments))
         return jax.tree.map(np.asarray, cond)
 
-    cond = drawn(lowres)
+    cond = draw(lowres)
     assert cond.lowres.shape == (2, 2, 8, 8, 3) and cond.lowres_logsnr.shape == (2, 4)
     assert np.abs(cond.lowres[0]).min() > 0 and not cond.lowres[1].any()
     assert np.unique(cond.lowres_logsnr[0]).size == 1
     np.testing.assert_allclose(cond.lowres_logsnr[1], lowres.augmentation.schedule(jnp.ones(())))
-    # small pictures are small pictures
-    cond = drawn(LowRes(size=2))
+    # Without a factor in time every image has its own low-resolution image.
+    cond = draw(LowRes(size=2))
     assert np.unique(cond.lowres_logsnr[1]).size == 4 and cond.lowres[1].any()
 
 
@@ -120,7 +120,7 @@ def experiment(lowres: LowRes, **changes) -> training.Experiment:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_a_step_is_finite_and_keeps_log_snrs_exact(dtype):
+def test_loss_and_gradients_are_finite_without_float64(dtype):
     run = experiment(LowRes(frames=2, size=2))
     task = training.Denoising(run.task.model, run.task.process, lowres=run.task.lowres, dtype=dtype)
     batch = {"video": jnp.asarray(np.random.default_rng(0).integers(0, 256, (4, 4, 8, 8, 3)))}
@@ -133,11 +133,11 @@ def test_a_step_is_finite_and_keeps_log_snrs_exact(dtype):
 
 
 def test_impossible_shapes_are_named():
-    with pytest.raises(ValueError, match=r"4 frames of 8x8 pixels has no .* 1/3 of the frames"):
+    with pytest.raises(ValueError, match=r"8x8 pixels cannot be downsampled by frames=3"):
         LowRes(frames=3).downsample(x)
-    with pytest.raises(ValueError, match="crop is 16, and the clips have 8x8 pixels"):
+    with pytest.raises(ValueError, match="crop=16 is larger than the clips, of 8x8 pixels"):
         LowRes(size=2, crop=16).draw(key, x, Conditioning())
-    with pytest.raises(ValueError, match="crop is 10, which does not divide by size=4"):
+    with pytest.raises(ValueError, match="crop=10 must be a multiple of size=4"):
         LowRes(size=4, crop=10)
-    with pytest.raises(ValueError, match="1 or more"):
+    with pytest.raises(ValueError, match="make them 1 or more"):
         LowRes(frames=0)

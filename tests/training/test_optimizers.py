@@ -1,4 +1,4 @@
-"""Learning rates and averages."""
+"""Learning rates, averages, and updates of single arrays."""
 
 import itertools
 
@@ -24,30 +24,30 @@ def test_warm_up_then_decay():
 
 
 def test_the_average_is_bias_corrected():
-    """A constant averages to itself from the first step; weights are a geometric series."""
+    """The average has the weights of a geometric series, which sum to 1 from the first step."""
     adam = training.Adam(ema=0.9)
     values = np.random.default_rng(0).normal(size=12)
     mean = jnp.asarray(123.0)
     for step, value in enumerate(values):
         mean = adam.average(mean, jnp.asarray(value), jnp.asarray(step))
-        share = 0.9 ** np.arange(step, -1, -1)
+        weights = 0.9 ** np.arange(step, -1, -1)
         np.testing.assert_allclose(
-            mean, (share * values[: step + 1]).sum() / share.sum(), rtol=1e-5
+            mean, (weights * values[: step + 1]).sum() / weights.sum(), rtol=1e-5
         )
     last = training.Adam(ema=0.0).average(mean, jnp.asarray(7.0), jnp.asarray(3))
     assert float(last) == 7.0
 
 
 @pytest.mark.parametrize("length", [0.5, 3.0])
-def test_arrays_follow_one_by_one_as_all_at_once(length):
-    """Clipped, by the norm of all, or not; what each shape costs is traced once."""
+def test_leafwise_updates_equal_updates_of_the_whole_tree(length):
+    """With gradients below and above the clipping norm; each shape is traced once."""
     rng = np.random.default_rng(0)
 
-    def drawn():
+    def random_tree():
         shapes = {"a": np.empty((3, 4)), "b": {"c": np.empty(5), "d": np.empty((3, 4))}}
         return jax.tree.map(lambda x: np.float32(rng.normal(size=x.shape)), shapes)
 
-    params, grads = drawn(), drawn()
+    params, grads = random_tree(), random_tree()
     grads = jax.tree.map(lambda g: g * length / optax.global_norm(grads), grads)
     adam = training.Adam(weight_decay=0.1, clip=1.0)
     whole = optax.chain(
@@ -56,15 +56,16 @@ def test_arrays_follow_one_by_one_as_all_at_once(length):
     )
     transform, traced = adam.transform(10, optax.global_norm(grads)), []
 
-    def rule(grad, kept):
+    def rule(grad, values):
         traced.append(grad.shape)
-        update, memory = transform.update(grad, kept[1], kept[0])
-        return optax.apply_updates(kept[0], update), memory
+        params, moments = values
+        update, moments = transform.update(grad, moments, params)
+        return optax.apply_updates(params, update), moments
 
-    ours = theirs = (params, adam.init(params))
+    ours = expected = (params, adam.init(params))
     for _ in range(2):
         ours = leafwise(rule, grads, ours)
-        update, memory = whole.update(grads, theirs[1], theirs[0])
-        theirs = (optax.apply_updates(theirs[0], update), memory)
-    chex.assert_trees_all_close(ours, theirs, rtol=1e-6)
+        update, moments = whole.update(grads, expected[1], expected[0])
+        expected = (optax.apply_updates(expected[0], update), moments)
+    chex.assert_trees_all_close(ours, expected, rtol=1e-6)
     assert traced == [(3, 4), (5,)]

@@ -1,11 +1,11 @@
-"""The soak of tests/benchmarks in short: one of each disturbance."""
+"""A short run of tests/benchmarks/soak.py, with one disturbance of each kind."""
 
 import pytest
 from benchmarks.soak import Soak
 
 
 @pytest.mark.long
-def test_a_run_that_was_stopped_killed_and_damaged_ends_as_one_left_alone(tmp_path):
+def test_a_stopped_killed_and_damaged_run_equals_an_undisturbed_one(tmp_path):
     damages = ("SIGKILL", "corrupted", "full", "SIGTERM")
     soak = Soak(steps=160, every=10, longest=0.1, damages=damages, most=len(damages))
     done = soak.run(tmp_path)

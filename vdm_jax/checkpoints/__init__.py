@@ -1,15 +1,15 @@
-"""Checkpoints: what a run leaves behind and starts again from."""
+"""Checkpoints: saving and restoring runs, exports, and published weights."""
 
 from vdm_jax.checkpoints.catalogue import PUBLISHED
 from vdm_jax.checkpoints.exports import (
     Export,
-    check,
+    check_tensors,
     export_of,
     open_run,
     parameters,
     write_export,
 )
-from vdm_jax.checkpoints.folders import atomic_file, atomic_folder
+from vdm_jax.checkpoints.folders import atomic_folder
 from vdm_jax.checkpoints.layout import Layout
 from vdm_jax.checkpoints.published import Published, weights_folder
 from vdm_jax.checkpoints.rules import Rule
@@ -32,9 +32,8 @@ __all__ = [
     "Rule",
     "Store",
     "Weights",
-    "atomic_file",
     "atomic_folder",
-    "check",
+    "check_tensors",
     "export_of",
     "open_run",
     "parameters",

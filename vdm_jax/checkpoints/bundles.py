@@ -1,8 +1,8 @@
-"""Checkpoints of TensorFlow: `model.ckpt.index` and `model.ckpt.data-00000-of-00001`.
+"""TensorFlow checkpoints: `model.ckpt.index` and `model.ckpt.data-00000-of-00001`.
 
 The index is a sorted table of blocks (leveldb's, doc/table_format.md) from names to protocol
-buffers that say a tensor's type, shape, place and checksum (TensorFlow's tensor_bundle.proto); the
-data are the bytes of all tensors. TensorFlow is not needed, and every checksum is verified.
+buffers with a tensor's type, shape, offset and checksum (TensorFlow's tensor_bundle.proto); the
+data file holds the bytes of all tensors. TensorFlow is not needed, and every checksum is verified.
 """
 
 import os
@@ -18,12 +18,12 @@ from vdm_jax.checkpoints import snappy
 from vdm_jax.checkpoints.crc32c import crc32c, mask
 from vdm_jax.checkpoints.snappy import varint
 from vdm_jax.checkpoints.store import CheckpointError
-from vdm_jax.checkpoints.tensors import one_line, size
+from vdm_jax.checkpoints.tensors import element_count, one_line
 
 MAGIC = (0xDB4775248B80FB57).to_bytes(8, "little")
-FOOTER = 48
-LARGEST = 2**26
-"""Bytes of an index; one of a thousand tensors has about 100 kB."""
+FOOTER_BYTES = 48
+MAX_INDEX_BYTES = 2**26
+"""Limit for an index; one with a thousand tensors has about 100 kB."""
 SUFFIX = ".index"
 DTYPES: dict[int, Any] = dict(
     (
@@ -32,13 +32,19 @@ DTYPES: dict[int, Any] = dict(
         *((14, ml_dtypes.bfloat16), (19, np.float16), (22, np.uint32), (23, np.uint64)),
     )
 )
-"""tensorflow/core/framework/types.proto; a type that is not here, such as text, is passed over."""
+"""tensorflow/core/framework/types.proto; tensors of other types, such as strings, are skipped."""
 DAMAGE = (OSError, ValueError, IndexError, KeyError, OverflowError, TypeError)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What an index says of a tensor: `crc32c` is masked, and of its bytes."""
+    """A tensor in an index.
+
+    dtype, shape: of the tensor.
+    shard: number of its data file.
+    offset, nbytes: its bytes in that file.
+    crc32c: masked checksum of its bytes.
+    """
 
     dtype: np.dtype
     shape: tuple[int, ...]
@@ -49,7 +55,7 @@ class Entry:
 
 
 class Bundle(Mapping[str, np.ndarray]):
-    """The tensors of a checkpoint by name, read when they are asked for."""
+    """The tensors of a checkpoint by name, read on access."""
 
     def __init__(self, index: str | os.PathLike):
         self.path = Path(index)
@@ -60,16 +66,16 @@ class Bundle(Mapping[str, np.ndarray]):
         for file in self.files:
             if not file.is_file():
                 raise CheckpointError(
-                    f"{index} is the index of a TensorFlow checkpoint, whose data are to be beside "
-                    f"it: there is no file {file}"
+                    f"{index} is the index of a TensorFlow checkpoint, but its data file {file} is "
+                    "missing: put it beside the index"
                 )
-        there = [file.stat().st_size for file in self.files]
+        sizes = [file.stat().st_size for file in self.files]
         for name, entry in self.entries.items():
             end = entry.offset + entry.nbytes
-            if end > there[entry.shard]:
+            if end > sizes[entry.shard]:
                 raise CheckpointError(
-                    f"{self.files[entry.shard]} is {there[entry.shard]:,} bytes and {name} ends at "
-                    f"{end:,}: it is not all there; fetch it again"
+                    f"{self.files[entry.shard]} is {sizes[entry.shard]:,} bytes, but {name} ends "
+                    f"at {end:,}: it is truncated; fetch it again"
                 )
 
     def __iter__(self):
@@ -83,11 +89,11 @@ class Bundle(Mapping[str, np.ndarray]):
         with self.files[entry.shard].open("rb") as file:
             file.seek(entry.offset)
             data = file.read(entry.nbytes)
-        found = mask(crc32c(data))
-        if found != entry.crc32c:
+        checksum = mask(crc32c(data))
+        if checksum != entry.crc32c:
             raise CheckpointError(
                 f"{self.files[entry.shard]} is damaged or of another checkpoint: {name} has "
-                f"CRC-32C {found}, and {self.path.name} says {entry.crc32c}"
+                f"CRC-32C {checksum}, but {self.path.name} states {entry.crc32c}"
             )
         return np.frombuffer(bytearray(data), entry.dtype).reshape(entry.shape)
 
@@ -101,84 +107,84 @@ class Bundle(Mapping[str, np.ndarray]):
 
 
 def read_index(path: str | os.PathLike) -> tuple[int, dict[str, Entry]]:
-    """(number of data files, what there is of every tensor) of an index, without its data.
+    """(number of data files, entry of every tensor) of an index, without its data.
 
     Raises:
-      CheckpointError: it is none, or is damaged.
+      CheckpointError: it is no index, or a damaged one.
     """
     path = Path(path)
     try:
-        if path.stat().st_size > LARGEST:
-            raise ValueError(f"it is larger than {LARGEST:,} bytes")
+        if path.stat().st_size > MAX_INDEX_BYTES:
+            raise ValueError(f"it is larger than {MAX_INDEX_BYTES:,} bytes")
         data = path.read_bytes()
-        table = dict(_table(data))
+        table = dict(_read_table(data))
         shards, entries = 1, {}
         for key, value in table.items():
             if key == b"":
-                header, _ = _message(value)
+                header, _ = _parse_message(value)
                 shards = header.get(1, 0)
                 if header.get(2, 0) != 0:
-                    raise ValueError("its numbers are in big-endian order, which is not read")
+                    raise ValueError("its numbers are big-endian, which is not supported")
             else:
-                entry = _entry(value)
+                entry = _parse_entry(value)
                 if entry is not None:
                     entries[key.decode()] = entry
         if not 0 < shards <= 1024 or any(not e.shard < shards for e in entries.values()):
-            raise ValueError(f"it has tensors in other files than the {shards} it says")
+            raise ValueError(f"it has tensors outside its {shards} data files")
     except DAMAGE as error:
         raise CheckpointError(
-            f"{path} is not a whole index of a TensorFlow checkpoint: {one_line(error)}"
+            f"{path} is not a valid index of a TensorFlow checkpoint: {one_line(error)}"
         ) from None
     return shards, entries
 
 
 def is_index(path: Path) -> bool:
-    """Whether a file ends as the index of a checkpoint does."""
+    """Whether a file ends with the magic number of an index."""
     with path.open("rb") as file:
         file.seek(max(path.stat().st_size - len(MAGIC), 0))
         return file.read() == MAGIC
 
 
-def _table(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _read_table(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """The (key, value) pairs of a table, in order."""
-    if len(data) < FOOTER or data[-8:] != MAGIC:
-        raise ValueError("it does not end as one")
-    footer = data[-FOOTER:]
-    _, at = _handle(footer, 0)
-    index, _ = _handle(footer, at)
+    if len(data) < FOOTER_BYTES or data[-8:] != MAGIC:
+        raise ValueError("its magic number is missing")
+    footer = data[-FOOTER_BYTES:]
+    _, at = _block_handle(footer, 0)
+    index, _ = _block_handle(footer, at)
     last: bytes | None = None
-    for _, value in _block(data, *index):
-        place, _ = _handle(value, 0)
-        for key, item in _block(data, *place):
+    for _, value in _read_block(data, *index):
+        place, _ = _block_handle(value, 0)
+        for key, item in _read_block(data, *place):
             if last is not None and key <= last:
-                raise ValueError("its names are not in order")
+                raise ValueError("its names are not sorted")
             yield key, item
             last = key
 
 
-def _handle(data: bytes, at: int) -> tuple[tuple[int, int], int]:
-    """A block's place and size, and where these end."""
+def _block_handle(data: bytes, at: int) -> tuple[tuple[int, int], int]:
+    """A block's (offset, size), and the offset after the handle."""
     offset, at = varint(data, at)
     count, at = varint(data, at)
     return (offset, count), at
 
 
-def _block(data: bytes, offset: int, count: int) -> Iterator[tuple[bytes, bytes]]:
-    """The pairs of a block; a key says how much of the one before it begins with."""
+def _read_block(data: bytes, offset: int, count: int) -> Iterator[tuple[bytes, bytes]]:
+    """The (key, value) pairs of a block; keys share a prefix with the key before."""
     end = offset + count
     if end + 5 > len(data):
-        raise ValueError("it is not all there")
+        raise ValueError("it is truncated")
     if mask(crc32c(data[offset : end + 1])) != int.from_bytes(data[end + 1 : end + 5], "little"):
-        raise ValueError("a block has another checksum than it says")
+        raise ValueError("a block has a wrong checksum")
     block = data[offset:end]
     if data[end] == 1:
         block = snappy.decompress(block)
     elif data[end] != 0:
-        raise ValueError(f"a block is compressed in an unknown way ({data[end]})")
+        raise ValueError(f"a block has an unknown compression ({data[end]})")
     restarts = int.from_bytes(block[-4:], "little")
     stop = len(block) - 4 * (restarts + 1)
     if stop < 0:
-        raise ValueError("a block is smaller than it says")
+        raise ValueError("a block is smaller than it states")
     at, key = 0, b""
     while at < stop:
         shared, at = varint(block, at)
@@ -192,26 +198,26 @@ def _block(data: bytes, offset: int, count: int) -> Iterator[tuple[bytes, bytes]
         at += length
 
 
-def _entry(data: bytes) -> Entry | None:
-    """A BundleEntryProto; None for a tensor of another kind than numbers."""
-    said, parts = _message(data)
-    if said.get(1, 0) not in DTYPES:
+def _parse_entry(data: bytes) -> Entry | None:
+    """A BundleEntryProto; None for a tensor of an unsupported type."""
+    numbers, messages = _parse_message(data)
+    if numbers.get(1, 0) not in DTYPES:
         return None
-    dtype = np.dtype(DTYPES[said[1]])
-    _, shapes = _message(b"".join(parts.get(2, [])))
-    shape = tuple(_message(side)[0].get(1, 0) for side in shapes.get(2, []))
+    dtype = np.dtype(DTYPES[numbers[1]])
+    _, shapes = _parse_message(b"".join(messages.get(2, [])))
+    shape = tuple(_parse_message(side)[0].get(1, 0) for side in shapes.get(2, []))
     if len(shape) > 32 or any(side >= 2**48 for side in shape):
-        raise ValueError("a tensor has a shape that none has")
-    shard, offset, nbytes, crc = (said.get(field, 0) for field in (3, 4, 5, 6))
-    if size(shape) * dtype.itemsize != nbytes or 7 in parts:
+        raise ValueError("a tensor has an impossible shape")
+    shard, offset, nbytes, crc = (numbers.get(field, 0) for field in (3, 4, 5, 6))
+    if element_count(shape) * dtype.itemsize != nbytes or 7 in messages:
         raise ValueError(f"a tensor of {shape} {dtype} has {nbytes:,} bytes, or is in slices")
     return Entry(dtype, shape, shard, offset, nbytes, crc)
 
 
-def _message(data: bytes) -> tuple[dict[int, int], dict[int, list[bytes]]]:
-    """The numbers of a protocol buffer by field, and its parts (protobuf.dev, encoding)."""
+def _parse_message(data: bytes) -> tuple[dict[int, int], dict[int, list[bytes]]]:
+    """The numbers and the byte strings of a message by field (protobuf.dev, encoding)."""
     numbers: dict[int, int] = {}
-    parts: dict[int, list[bytes]] = {}
+    messages: dict[int, list[bytes]] = {}
     at = 0
     while at < len(data):
         tag, at = varint(data, at)
@@ -219,14 +225,14 @@ def _message(data: bytes) -> tuple[dict[int, int], dict[int, list[bytes]]]:
         if kind == 0:
             numbers[field], at = varint(data, at)
             continue
-        length = {1: 8, 5: 4}.get(kind, 0)  # a number of eight bytes, of four
+        length = {1: 8, 5: 4}.get(kind, 0)  # fixed numbers of eight and four bytes
         if kind == 2:
             length, at = varint(data, at)
         value, at = data[at : at + length], at + length
         if at > len(data) or kind not in (1, 2, 5):
-            raise ValueError("a field reaches beyond its message, or is of no kind")
+            raise ValueError("a field extends beyond its message, or has an unknown kind")
         if kind == 2:
-            parts.setdefault(field, []).append(value)
+            messages.setdefault(field, []).append(value)
         else:
             numbers[field] = int.from_bytes(value, "little")
-    return numbers, parts
+    return numbers, messages

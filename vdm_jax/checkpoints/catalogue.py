@@ -1,4 +1,4 @@
-"""Every published file of weights that metrics look through, by name."""
+"""The catalogue of published weights that metrics use, by name."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from vdm_jax.checkpoints.published import Published
 
 _CLIPS = ((1, 9, 224, 224, 3),)
 _TENSOR_BYTES = 50_818_176
-"""Of I3D's 12,704,544 numbers, which are all that there is beside an index."""
+"""The data file of I3D: 12,704,544 parameters."""
 _TENSORS = tuple(
     f"RGB/inception_i3d/{name}"
     for name in (
@@ -20,11 +20,11 @@ _TENSORS = tuple(
         "Conv3d_1a_7x7/conv_3d/w",
     )
 )
-"""Tensors whose checksums tell a variant; the index, whose SHA-256 is known, has those of all."""
+"""Tensors whose checksums identify a variant; the index (of known SHA-256) has all checksums."""
 
 
 def _kinetics_i3d(name: str, variant: str, sha256: str, crc32c: tuple[int, ...]) -> Published:
-    """A checkpoint of DeepMind's repository."""
+    """A checkpoint in DeepMind's repository."""
     folder = f"data/checkpoints/{variant}"
     files = "model.ckpt.index", "model.ckpt.data-00000-of-00001"
     raw = "https://raw.githubusercontent.com/google-deepmind/kinetics-i3d/"
@@ -32,8 +32,8 @@ def _kinetics_i3d(name: str, variant: str, sha256: str, crc32c: tuple[int, ...])
     return Published(
         name=name,
         file=f"kinetics-i3d/{variant}/{files[0]}",
-        beside=files[1:],
-        where=f"https://github.com/google-deepmind/kinetics-i3d, {folder}",
+        companions=files[1:],
+        page=f"https://github.com/google-deepmind/kinetics-i3d, {folder}",
         urls=tuple(f"{raw}{commit}/{folder}/{file}" for file in files),
         layout=layouts.I3D_TENSORFLOW,
         network=models.I3D(),
@@ -64,8 +64,8 @@ CLASSIFIERS = (
     Published(
         name="i3d_kinetics400_hub",
         file="i3d-kinetics-400-1/variables/variables.index",
-        beside=("variables.data-00000-of-00001",),
-        where="https://tfhub.dev/deepmind/i3d-kinetics-400/1",
+        companions=("variables.data-00000-of-00001",),
+        page="https://tfhub.dev/deepmind/i3d-kinetics-400/1",
         layout=layouts.I3D_TENSORFLOW_HUB,
         network=models.I3D(),
         inputs=_CLIPS,
@@ -77,7 +77,7 @@ CLASSIFIERS = (
     Published(
         name="i3d_pretrained_400",
         file="i3d_pretrained_400.pt",
-        where="https://github.com/SongweiGe/TATS, tats/fvd/i3d_pretrained_400.pt",
+        page="https://github.com/SongweiGe/TATS, tats/fvd/i3d_pretrained_400.pt",
         urls=(
             "https://raw.githubusercontent.com/SongweiGe/TATS/"
             "03bbce1daa3da7e9bff8221e9ec433df9484817f/tats/fvd/i3d_pretrained_400.pt",
@@ -90,7 +90,7 @@ CLASSIFIERS = (
     Published(
         name="i3d_torchscript",
         file="i3d_torchscript.pt",
-        where="https://www.dropbox.com/s/ge9e5ujwgetktms/i3d_torchscript.pt",
+        page="https://www.dropbox.com/s/ge9e5ujwgetktms/i3d_torchscript.pt",
         urls=("https://www.dropbox.com/s/ge9e5ujwgetktms/i3d_torchscript.pt?dl=1",),
         layout=layouts.I3D_HASSONY2,
         network=models.I3D.ported(1e-3),
@@ -100,7 +100,7 @@ CLASSIFIERS = (
     Published(
         name="c3d_ucf101",
         file="conv3d_deepnetA_ucf.npz",
-        where="https://github.com/rezoo/tgan2/releases/tag/v1.0",
+        page="https://github.com/rezoo/tgan2/releases/tag/v1.0",
         urls=("https://github.com/rezoo/tgan2/releases/download/v1.0/conv3d_deepnetA_ucf.npz",),
         layout=layouts.C3D_CHAINER,
         network=models.C3D(),
@@ -109,7 +109,7 @@ CLASSIFIERS = (
     Published(
         name="c3d_ucf101_torchscript",
         file="c3d_ucf101.pt",
-        where="https://www.dropbox.com/s/jxpu7avzdc9n97q/c3d_ucf101.pt",
+        page="https://www.dropbox.com/s/jxpu7avzdc9n97q/c3d_ucf101.pt",
         urls=("https://www.dropbox.com/s/jxpu7avzdc9n97q/c3d_ucf101.pt?dl=1",),
         layout=layouts.C3D_TORCH,
         network=models.C3D(),
@@ -118,7 +118,7 @@ CLASSIFIERS = (
     Published(
         name="inception_fid",
         file="pt_inception-2015-12-05-6726825d.pth",
-        where="https://github.com/mseitzer/pytorch-fid/releases/tag/fid_weights",
+        page="https://github.com/mseitzer/pytorch-fid/releases/tag/fid_weights",
         urls=(
             "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
             "pt_inception-2015-12-05-6726825d.pth",
@@ -130,17 +130,17 @@ CLASSIFIERS = (
         size=95_628_359,
     ),
 )
-"""Of networks that tell actions and things: I3D, C3D, Inception."""
+"""Classifiers of actions and images: I3D, C3D, Inception."""
 
 
 def _clip(name: str, image: Any, text: Any, repository: str, file: str) -> tuple[Published, ...]:
-    """The two encoders of one file of Hugging Face's."""
-    where = f"https://huggingface.co/{repository}"
+    """The image and text encoders in one file from Hugging Face."""
+    page = f"https://huggingface.co/{repository}"
     tokens = jax.ShapeDtypeStruct((1, 77), jnp.int32)
     return tuple(
         Published(
-            name=f"{name}_{side}", file=f"{repository}/{file}", where=where, layout=layout,
-            network=network, inputs=inputs, urls=(f"{where}/resolve/main/{file}",),
+            name=f"{name}_{side}", file=f"{repository}/{file}", page=page, layout=layout,
+            network=network, inputs=inputs, urls=(f"{page}/resolve/main/{file}",),
         )
         for side, network, layout, inputs in (
             ("image", image, layouts.CLIP_IMAGE, ((1, 224, 224, 3),)),
@@ -172,21 +172,21 @@ _MAE = "https://huggingface.co/OpenGVLab/InternVideoMAE_models"
 VIDEO_MAE = Published(
     name="video_mae_giant_ssv2",
     file="video_mae/vit_g_hybrid_pt_1200e_ssv2_ft.pth",
-    where=_MAE,
+    page=_MAE,
     layout=layouts.VIDEO_MAE,
     network=models.VideoMAE.giant(),
     inputs=((1, 16, 224, 224, 3),),
     urls=(f"{_MAE}/resolve/main/mae-g/vit_g_hybrid_pt_1200e_ssv2_ft.pth",),
 )
-"""Fine-tuned on Something-Something v2: the network of content-debiased FVD."""
+"""Fine-tuned on Something-Something v2, for content-debiased FVD."""
 
 _RAFT = "https://github.com/princeton-vl/RAFT"
-_OF_TORCHVISION = "https://download.pytorch.org/models"
+_TORCHVISION = "https://download.pytorch.org/models"
 _PAIR = ((1, 64, 64, 3),) * 2
 
 
-def _named(file: str) -> str:
-    """The first eight digits of its SHA-256, which the name of a file of torch's ends with."""
+def _digest_in_name(file: str) -> str:
+    """The first eight digits of the SHA-256, with which the names of torchvision's files end."""
     return file.removesuffix(".pth").rsplit("-", 1)[1]
 
 
@@ -207,7 +207,8 @@ RAFT = (
     *(
         Published(
             f"raft_{size}_torchvision", f"torchvision/{file}", "https://pytorch.org/vision",
-            layout, network, _PAIR, sha256=_named(file), urls=(f"{_OF_TORCHVISION}/{file}",),
+            layout, network, _PAIR, sha256=_digest_in_name(file),
+            urls=(f"{_TORCHVISION}/{file}",),
         )
         for size, network, layout, file in (
             ("small", models.Raft.small(), layouts.RAFT_SMALL_TORCHVISION,
@@ -246,7 +247,7 @@ LPIPS = (
     *(
         Published(
             name, f"torchvision/{file}", "https://pytorch.org/vision", layout, network,
-            ((1, 64, 64, 3),), sha256=_named(file), urls=(f"{_OF_TORCHVISION}/{file}",),
+            ((1, 64, 64, 3),), sha256=_digest_in_name(file), urls=(f"{_TORCHVISION}/{file}",),
         )
         for name, network, layout, file in (
             ("alexnet", models.AlexNet(), layouts.TORCHVISION_TRUNK, "alexnet-owt-7be5be79.pth"),
@@ -256,9 +257,9 @@ LPIPS = (
         )
     ),
 )  # fmt: skip
-"""The weights of the channels, and the trunks."""
+"""The channel weights, and the trunks."""
 
 PUBLISHED: Mapping[str, Published] = {
-    one.name: one for one in (*CLASSIFIERS, *CLIP, VIDEO_MAE, *RAFT, *LPIPS)
+    weights.name: weights for weights in (*CLASSIFIERS, *CLIP, VIDEO_MAE, *RAFT, *LPIPS)
 }
-"""Every file of weights that is known, by name."""
+"""All published weights by name."""

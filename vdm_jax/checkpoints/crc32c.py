@@ -1,18 +1,18 @@
-"""CRC-32C (Castagnoli), the checksum of TensorFlow's files, a hundred megabytes a second in numpy.
+"""CRC-32C (Castagnoli), the checksum of TensorFlow's files, at 100 MB/s in numpy.
 
-The remainder of a message is linear: many lanes of it are divided at once, byte by byte, and their
-remainders put together two by two, the left one moved past the right one (RFC 3720, appendix B.4).
+The remainder is linear in the message: many lanes are divided in parallel, byte by byte, and their
+remainders combined in pairs, the left one shifted past the right one (RFC 3720, appendix B.4).
 """
 
 import numpy as np
 
-POLYNOMIAL = 0x82F63B78  # with the lowest power first
+POLYNOMIAL = 0x82F63B78  # lowest power first
 LANES = 2**14
 MASK = 0xA282EAD8
 
 
 def _table() -> np.ndarray:
-    """What a byte leaves behind."""
+    """The remainder of each byte."""
     table = np.arange(256, dtype=np.uint32)
     for _ in range(8):
         table = (table >> 1) ^ np.where(table & 1, np.uint32(POLYNOMIAL), np.uint32(0))
@@ -34,10 +34,10 @@ def crc32c(data: bytes | memoryview | np.ndarray) -> int:
     states[:1] = state
     for column in np.ascontiguousarray(body.T):
         states = TABLE[(states ^ column) & 0xFF] ^ (states >> 8)
-    past = _powers(length)
+    past = _shift_map(length)
     while len(states) > 1:
-        states = _times(past, states[0::2]) ^ states[1::2]
-        past = _times(past, past)
+        states = _apply(past, states[0::2]) ^ states[1::2]
+        past = _apply(past, past)
     last = int(states[0])
     for byte in left[lanes * length :].tolist():
         last = int(TABLE[(last ^ byte) & 0xFF]) ^ (last >> 8)
@@ -45,24 +45,24 @@ def crc32c(data: bytes | memoryview | np.ndarray) -> int:
 
 
 def mask(crc: int) -> int:
-    """A checksum as it is stored beside what it is of: turned by 15 bits, plus a constant."""
+    """A checksum as TensorFlow stores it: rotated by 15 bits, plus a constant."""
     return (((crc >> 15) | (crc << 17)) + MASK) & 0xFFFFFFFF
 
 
-def _times(matrix: np.ndarray, states: np.ndarray) -> np.ndarray:
-    """A linear map of remainders: `matrix[i]` is what becomes of bit i."""
+def _apply(matrix: np.ndarray, states: np.ndarray) -> np.ndarray:
+    """Applies a linear map to remainders; `matrix[i]` is the image of bit i."""
     bits = (states[:, None] >> np.arange(32, dtype=np.uint32)[None]) & 1
     return np.bitwise_xor.reduce(np.where(bits, matrix[None], np.uint32(0)), axis=1)
 
 
-def _powers(length: int) -> np.ndarray:
-    """The map that moves a remainder past `length` bytes of zeros, by squaring."""
+def _shift_map(length: int) -> np.ndarray:
+    """The map that shifts a remainder past `length` zero bytes, by repeated squaring."""
     one = np.left_shift(np.uint32(1), np.arange(32, dtype=np.uint32))
     byte = TABLE[one & 0xFF] ^ (one >> 8)
     result = one
     while length:
         if length & 1:
-            result = _times(byte, result)
-        byte = _times(byte, byte)
+            result = _apply(byte, result)
+        byte = _apply(byte, byte)
         length >>= 1
     return result

@@ -1,9 +1,9 @@
-"""The pickles of torch files, read as data: a small machine in which nothing can be called.
+"""A safe reader for the pickles of PyTorch files, which executes no code.
 
-A pickle is a program. Of its instructions those that build numbers, strings, lists, tuples and
-dicts are carried out here; a global is its name and nothing more; and of calls there are a few, the
-ones torch writes for tensors, parameters, dicts and the typed lists of TorchScript. An object of
-TorchScript is a dict of its attributes. Anything else is refused by its name.
+A pickle is a program. This reader executes the instructions that build numbers, strings, lists,
+tuples and dicts. A global is only its name. The supported calls are those that torch writes for
+tensors, parameters, dicts and the typed lists of TorchScript. A TorchScript object is a dict of its
+attributes. Everything else is an error with its name.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 TORCHSCRIPT = "__torch__"
-"""The package that everything in a TorchScript archive is of."""
+"""The package of all classes in a TorchScript archive."""
 TYPED = {
     f"torch.jit._pickle.{name}"
     for name in (
@@ -22,18 +22,18 @@ TYPED = {
         "restore_type_tag",
     )
 }
-"""Calls that say of which type a list or a dict is, and return it."""
-LARGEST = 2**22
-"""Instructions of a pickle; a tensor takes about thirty."""
+"""Calls that annotate the type of a list or a dict and return it."""
+MAX_INSTRUCTIONS = 2**22
+"""Limit for the instructions of a pickle; a tensor takes about thirty."""
 
 
-class Refused(ValueError):
-    """A pickle that is damaged, or wants what data do not need."""
+class InvalidTorchFile(ValueError):
+    """A PyTorch file that is damaged, or has instructions that weights do not need."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Global:
-    """The name of something importable. It is never imported."""
+    """The name of an importable object, which is never imported."""
 
     module: str
     name: str
@@ -44,7 +44,12 @@ class Global:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Storage:
-    """A run of `count` elements that the file has elsewhere, under `key`."""
+    """A reference to a storage in the file.
+
+    kind: torch's name of its class.
+    key: its name in the file.
+    count: number of elements.
+    """
 
     kind: str
     key: str
@@ -53,9 +58,12 @@ class Storage:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class View:
-    """A tensor: elements of a storage from `offset` on, at these strides.
+    """A tensor as a view of a storage.
 
-    dtype: None where the storage's kind says it.
+    storage: its elements.
+    offset: index of the first element.
+    shape, strides: in elements.
+    dtype: torch's name; None if the storage's kind implies it.
     """
 
     storage: Storage
@@ -66,43 +74,44 @@ class View:
 
 
 class Module(dict[str, Any]):
-    """The attributes of an object of TorchScript: of its code nothing is known or run."""
+    """The attributes of a TorchScript object; its code is neither read nor run."""
 
 
 class _Mark:
-    """What MARK leaves on the stack; a pickle cannot get hold of it."""
+    """The value that MARK pushes; a pickle cannot use it as a value."""
 
 
 MARK = _Mark()
 
 
 def read(file: io.BytesIO | mmap.mmap, folder: str = "") -> Any:
-    """What the pickle at the position of `file` stands for; the position is then behind it.
+    """The value of the pickle at the position of `file`, which moves to the end of the pickle.
 
-    file: bytes in memory, or mapped: of a file, as much would be allocated as an instruction says.
-    folder: what the keys of its storages begin with.
+    file: in memory or memory-mapped; with an ordinary file, a false length in an instruction would
+      allocate that much memory.
+    folder: prefix of the keys of its storages.
 
-    The result is made of None, bool, int, float, str, bytes, list, tuple, dict, `Module`, `Global`,
+    The value consists of None, bool, int, float, str, bytes, list, tuple, dict, `Module`, `Global`,
     `Storage` and `View`.
 
     Raises:
-      Refused: a damaged pickle, or an instruction that data do not need.
+      InvalidTorchFile: a damaged pickle, or an unsupported instruction.
     """
     try:
         return _run(_instructions(file), folder)
-    except Refused:
+    except InvalidTorchFile:
         raise
     except RecursionError:
-        raise Refused("it is nested too deeply") from None
+        raise InvalidTorchFile("it is nested too deeply") from None
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
-        raise Refused(f"its pickle is damaged ({type(error).__name__})") from None
+        raise InvalidTorchFile(f"its pickle is damaged ({type(error).__name__})") from None
 
 
 def _instructions(file: io.BytesIO | mmap.mmap) -> Iterator[tuple[str, Any]]:
-    found = pickletools.genops(file)  # pyright: ignore[reportArgumentType]: it reads and tells
-    for count, (code, argument, _) in enumerate(found):
-        if count > LARGEST:
-            raise Refused(f"its pickle has more than {LARGEST:,} instructions")
+    operations = pickletools.genops(file)  # pyright: ignore[reportArgumentType]: mmap is file-like
+    for count, (code, argument, _) in enumerate(operations):
+        if count > MAX_INSTRUCTIONS:
+            raise InvalidTorchFile(f"its pickle has more than {MAX_INSTRUCTIONS:,} instructions")
         yield code.name, argument
 
 
@@ -122,7 +131,7 @@ def _run(instructions: Iterator[tuple[str, Any]], folder: str) -> Any:
             stack.append(MARK)
         elif name == "STOP":
             if len(stack) != 1:
-                raise Refused("its pickle is damaged (it ends in the middle)")
+                raise InvalidTorchFile("its pickle is damaged (it stops with several values)")
             return stack[0]
         elif name == "MEMOIZE":
             memo[len(memo)] = _value(stack[-1])
@@ -135,7 +144,7 @@ def _run(instructions: Iterator[tuple[str, Any]], folder: str) -> Any:
         elif name == "STACK_GLOBAL":
             attribute, module = _pop(stack), _pop(stack)
             if type(attribute) is not str or type(module) is not str:
-                raise Refused("its pickle is damaged (a global without a name)")
+                raise InvalidTorchFile("its pickle is damaged (a global without a name)")
             stack.append(Global(module, attribute))
         elif name == "BINPERSID":
             stack.append(_storage(_pop(stack), folder))
@@ -146,39 +155,39 @@ def _run(instructions: Iterator[tuple[str, Any]], folder: str) -> Any:
             stack.append(items[::-1])
         elif name == "APPEND":
             item = _pop(stack)
-            _of(stack[-1], list).append(item)
+            _expect(stack[-1], list).append(item)
         elif name == "APPENDS":
             items = _to_mark(stack)
-            _of(stack[-1], list).extend(items)
+            _expect(stack[-1], list).extend(items)
         elif name == "SETITEM":
             value, key = _pop(stack), _pop(stack)
-            _fill(_of(stack[-1], dict), [key, value])
+            _fill(_expect(stack[-1], dict), [key, value])
         elif name == "SETITEMS":
             items = _to_mark(stack)
-            _fill(_of(stack[-1], dict), items)
+            _fill(_expect(stack[-1], dict), items)
         elif name == "REDUCE":
             arguments, function = _pop(stack), _pop(stack)
-            stack.append(_call(function, _of(arguments, tuple)))
+            stack.append(_call(function, _expect(arguments, tuple)))
         elif name == "NEWOBJ":
             arguments, kind = _pop(stack), _pop(stack)
-            stack.append(_object(kind, _of(arguments, tuple)))
+            stack.append(_object(kind, _expect(arguments, tuple)))
         elif name == "BUILD":
             state = _pop(stack)
             if type(stack[-1]) is Module:
-                _fill(stack[-1], [part for pair in _of(state, dict).items() for part in pair])
-            else:  # what torch hangs on its dicts says nothing of the tensors
-                _of(stack[-1], dict)
+                _fill(stack[-1], [part for pair in _expect(state, dict).items() for part in pair])
+            else:  # attributes of dicts, which do not affect the tensors
+                _expect(stack[-1], dict)
         elif name == "POP":
             stack.pop()
         else:
-            raise Refused(f"its pickle does what data do not need ({name})")
-    raise Refused("its pickle is damaged (it has no end)")
+            raise InvalidTorchFile(f"its pickle has an unsupported instruction ({name})")
+    raise InvalidTorchFile("its pickle is damaged (it has no end)")
 
 
 def _dict(items: list) -> dict:
-    made: dict = {}
-    _fill(made, items)
-    return made
+    result: dict = {}
+    _fill(result, items)
+    return result
 
 
 CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
@@ -195,7 +204,7 @@ TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 def _value(item: Any) -> Any:
     if item is MARK:
-        raise Refused("its pickle is damaged (a mark is no value)")
+        raise InvalidTorchFile("its pickle is damaged (a mark used as a value)")
     return item
 
 
@@ -204,7 +213,7 @@ def _pop(stack: list) -> Any:
 
 
 def _to_mark(stack: list) -> list:
-    """What is on the stack down to the last mark."""
+    """Pops the values above the last mark, and the mark."""
     index = len(stack) - 1
     while stack[index] is not MARK:
         index -= 1
@@ -215,70 +224,80 @@ def _to_mark(stack: list) -> list:
     return items
 
 
-def _of(item: Any, kind: type) -> Any:
+def _expect(item: Any, kind: type) -> Any:
     if type(item) is not kind:
-        raise Refused(f"its pickle is damaged (a {type(item).__name__} for a {kind.__name__})")
+        raise InvalidTorchFile(
+            f"its pickle is damaged (a {type(item).__name__} instead of a {kind.__name__})"
+        )
     return item
 
 
 def _fill(target: dict, items: list) -> None:
     for key, value in zip(items[::2], items[1::2], strict=True):
-        # Keys are compared and hashed, which is work that a nested key could make endless.
+        # Keys are hashed and compared: a nested key could make that take forever.
         if type(key) not in (str, int, float, bool, Global, type(None)):
-            raise Refused(f"its pickle has a {type(key).__name__} as a key")
+            raise InvalidTorchFile(f"its pickle has a key of type {type(key).__name__}")
         target[key] = value
 
 
 def _object(kind: Any, arguments: tuple) -> Module:
     if type(kind) is not Global or kind.module.partition(".")[0] != TORCHSCRIPT or arguments:
-        raise Refused(f"its pickle does what data do not need (NEWOBJ of {str(kind)!r:.100})")
+        raise InvalidTorchFile(f"its pickle creates an unsupported object ({str(kind)!r:.100})")
     return Module()
 
 
 def _storage(item: Any, folder: str) -> Storage:
-    """A persistent id of torch: ("storage", kind, key, device, count), and a view in old files."""
+    """A storage from torch's persistent id: ("storage", kind, key, device, count[, view])."""
     if type(item) is not tuple or len(item) not in (5, 6) or item[0] != "storage":
-        raise Refused("its pickle refers to something that is not a storage")
+        raise InvalidTorchFile("its pickle has a persistent id that is no storage")
     _, kind, key, _, count, *view = item
     if any(part is not None for part in view):
-        raise Refused("it has storages that are parts of others, as torch 0.3 wrote them")
-    if type(kind) is not Global or type(key) is not str or not _natural(count):
-        raise Refused("its pickle is damaged (a storage that is none)")
+        raise InvalidTorchFile(
+            "it has storages that are views of others (torch 0.3), which are not supported"
+        )
+    if type(kind) is not Global or type(key) is not str or not _is_natural(count):
+        raise InvalidTorchFile("its pickle is damaged (an invalid storage)")
     return Storage(str(kind), folder + key, count)
 
 
 def _call(function: Any, arguments: tuple) -> Any:
     if type(function) is not Global:
-        raise Refused("its pickle is damaged (a call of what is no function)")
+        raise InvalidTorchFile("its pickle is damaged (a call of a value)")
     name = str(function)
     if name == "collections.OrderedDict":
-        pairs = _of(arguments[0], list) if arguments else []
-        return _dict([part for pair in pairs for part in _two(pair)])
+        pairs = _expect(arguments[0], list) if arguments else []
+        return _dict([part for pair in pairs for part in _pair(pair)])
     if name in ("torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2"):
         return _view(*arguments[:4])
     if name == "torch._utils._rebuild_tensor_v3":
-        return dataclasses.replace(_view(*arguments[:4]), dtype=str(_of(arguments[6], Global)))
+        return dataclasses.replace(_view(*arguments[:4]), dtype=str(_expect(arguments[6], Global)))
     if name == "torch._utils._rebuild_parameter":
-        return _of(arguments[0], View)
+        return _expect(arguments[0], View)
     if name in TYPED:
         return arguments[0]
     if name == "torch.Size":
-        return tuple(_of(arguments[0], tuple))
-    raise Refused(f"it wants to call {name!r:.100}, and files of weights call nothing")
+        return tuple(_expect(arguments[0], tuple))
+    raise InvalidTorchFile(
+        f"its pickle calls {name!r:.100}, which is not supported: only weights are read"
+    )
 
 
-def _two(pair: Any) -> tuple[Any, Any]:
+def _pair(pair: Any) -> tuple[Any, Any]:
     if type(pair) not in (tuple, list) or len(pair) != 2:
-        raise Refused("its pickle is damaged (a pair that is none)")
+        raise InvalidTorchFile("its pickle is damaged (an invalid pair)")
     return pair[0], pair[1]
 
 
 def _view(storage: Any, offset: Any, shape: Any, strides: Any) -> View:
     good = type(storage) is Storage and type(shape) is tuple and type(strides) is tuple
-    if not good or len(shape) != len(strides) or not all(map(_natural, (offset, *shape, *strides))):
-        raise Refused("its pickle is damaged (a tensor that is none)")
+    if (
+        not good
+        or len(shape) != len(strides)
+        or not all(map(_is_natural, (offset, *shape, *strides)))
+    ):
+        raise InvalidTorchFile("its pickle is damaged (an invalid tensor)")
     return View(storage, offset, shape, strides)
 
 
-def _natural(number: Any) -> bool:
+def _is_natural(number: Any) -> bool:
     return type(number) is int and 0 <= number < 2**63

@@ -1,7 +1,7 @@
-"""Published weights: where the files of pretrained networks are, and whether a file is one of them.
+"""Published weights: location and verification of the files of pretrained networks.
 
-Nothing is shipped and nothing is downloaded here: a file lies in the folder of weights, or it is
-asked for by name.
+This module downloads nothing: files are in the weights folder, or `vdm-jax fetch-weights` fetches
+them.
 """
 
 import functools
@@ -22,50 +22,53 @@ from vdm_jax.storage import local_path
 from vdm_jax.types import Params
 
 WEIGHTS = "VDM_JAX_WEIGHTS"
-CHUNK = 2**20
+CHUNK_BYTES = 2**20
 
 
 def weights_folder() -> Path:
-    """Where weights are kept: $VDM_JAX_WEIGHTS, or .cache/vdm_jax/weights of the user's home."""
-    named = os.environ.get(WEIGHTS)
-    return local_path(named) if named else Path.home() / ".cache" / "vdm_jax" / "weights"
+    """The weights folder: $VDM_JAX_WEIGHTS, or ~/.cache/vdm_jax/weights."""
+    folder = os.environ.get(WEIGHTS)
+    return local_path(folder) if folder else Path.home() / ".cache" / "vdm_jax" / "weights"
 
 
-def at_hand(file: str, missing: str) -> Path:
-    """A file by its path, or by its name in the folder of weights.
+def find_weights(file: str, missing: str) -> Path:
+    """A file by its path, or by its name in the weights folder.
+
+    missing: error message, formatted with the path in the weights folder.
 
     Raises:
-      CheckpointError: it is in neither; `missing` is what to say of the place where it should be.
+      CheckpointError: it is in neither.
     """
-    places = (local_path(file), weights_folder() / file)
-    for place in places:
-        if place.is_file():
-            return place
-    raise CheckpointError(missing.format(places[1]))
+    paths = (local_path(file), weights_folder() / file)
+    for path in paths:
+        if path.is_file():
+            return path
+    raise CheckpointError(missing.format(paths[1]))
 
 
 @dataclass(frozen=True)
 class Published:
     """A file of pretrained weights as its authors published it.
 
-    file: its place in the folder of weights. beside: other files that belong to it, in the same
-      folder, such as the data of a TensorFlow checkpoint, whose `file` is the index.
-    where: the page or address where it is published. urls: an address for each of `files` that
-      gives the file itself, where there is one.
-    layout: the table that makes it parameters. network: what they are parameters of, a linen
-      module; inputs: what it is called with, however small: shapes of arrays of float32, or
-      shapes with types.
-    sha256, size: of `file`, where they are known; of the first its beginning is enough, which
-      torch writes into names of files. blob: its id in a git repository that holds it,
-      the SHA-1 of "blob <size>", a zero and its bytes.
-    bytes: of all files together, where `size` is that of one of several.
-    crc32c: (tensor, checksum) pairs that tell this variant from others: CRC-32C, masked as
-      TensorFlow stores it, of the tensor's little-endian bytes.
+    name: for commands and messages.
+    file: path within the weights folder; for a TensorFlow checkpoint, that of the index.
+    page: page or address where it is published.
+    layout: the table that gives its parameters.
+    network: the linen module of the parameters.
+    inputs: small inputs of the network: shapes of float32 arrays, or shapes with types.
+    sha256: of `file`, or its first digits, which torch writes into file names; None if unknown.
+    size: of `file` in bytes; None if unknown.
+    bytes: of all files together, if there are several.
+    crc32c: (tensor, checksum) pairs that identify this variant: masked CRC-32C, as TensorFlow
+      stores it, of the tensor's little-endian bytes.
+    companions: other files in the same folder, such as the data of a TensorFlow checkpoint.
+    urls: download address of each of `files`; () if there is none.
+    blob: git id of `file`: SHA-1 of "blob <size>", a zero byte and its bytes; None if unknown.
     """
 
     name: str
     file: str
-    where: str
+    page: str
     layout: Layout
     network: Any
     inputs: tuple[tuple[int, ...] | jax.ShapeDtypeStruct, ...]
@@ -73,37 +76,37 @@ class Published:
     size: int | None = None
     bytes: int | None = None
     crc32c: tuple[tuple[str, int], ...] = ()
-    beside: tuple[str, ...] = ()
+    companions: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()
     blob: str | None = None
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Every file, in the folder of weights."""
+        """The paths of all files within the weights folder."""
         folder = Path(self.file).parent
-        return (self.file, *(str(folder / name) for name in self.beside))
+        return (self.file, *(str(folder / name) for name in self.companions))
 
     def path(self) -> Path:
-        """The file in the folder of weights.
+        """The file in the weights folder.
 
         Raises:
-          CheckpointError: it is not there; says where it is published and how to get it.
+          CheckpointError: it is missing; the message says how to fetch it.
         """
         folder = weights_folder()
         for file in self.files:
             if not (folder / file).is_file():
                 raise CheckpointError(
-                    f"the weights {self.name} are not at hand: there is no file {folder / file}; "
-                    f"they are published at {self.where}; get them with "
+                    f"the weights {self.name} are not available: there is no file {folder / file}; "
+                    f"they are published at {self.page}; fetch them with "
                     f"`vdm-jax fetch-weights {self.name}`, or, if you have the file, "
                     f"`vdm-jax fetch-weights {self.name} --from PATH`"
                 )
         return folder / self.file
 
     def check(self, path: str | os.PathLike | None = None) -> Weights:
-        """The tensors of a file, of which all that is known has been checked.
+        """The tensors of a file, after all checks that this record allows.
 
-        path: of the file; without one, that in the folder of weights.
+        path: the file; None is the one in the weights folder.
 
         Raises:
           CheckpointError: another file, one that is truncated or damaged, another variant of the
@@ -114,11 +117,11 @@ class Published:
             raise CheckpointError(f"there is no file {path}")
         self._check_size(path)
         weights = read_weights(path)
-        expected = self.layout.to_foreign(self.like())
+        expected = self.layout.to_foreign(self.abstract_params())
         self._check_names(weights, expected, path)
         self._check_variant(weights, path)
-        if (self.sha256 is None and self.blob is None) or self.beside:
-            for name in weights:  # reading is what finds damage: archives and bundles have sums
+        if (self.sha256 is None and self.blob is None) or self.companions:
+            for name in weights:  # reading verifies the checksums of archives and bundles
                 weights[name]
         self._check_digest(path)
         return weights
@@ -126,44 +129,46 @@ class Published:
     def parameters(
         self, like: Params | None = None, path: str | os.PathLike | None = None
     ) -> Params:
-        """The parameters that a file is, checked first; float32.
+        """The parameters of a file in float32, after `check`.
 
-        like: arrays or shapes, with shardings where parameters are to be put; see
-          `Layout.to_params`.
+        like: arrays or shapes, optionally with shardings; see `Layout.to_params`.
+        path: the file; None is the one in the weights folder.
 
         Raises:
           CheckpointError: as `check`.
         """
         weights = self.check(path)
-        return self.layout.to_params(weights, self.like() if like is None else like, jnp.float32)
+        return self.layout.to_params(
+            weights, self.abstract_params() if like is None else like, jnp.float32
+        )
 
-    def like(self) -> Params:
-        """The shapes of the network's parameters, for which nothing is computed."""
-        return _shapes(self.network, self.inputs)
+    def abstract_params(self) -> Params:
+        """The network's parameters as shapes, without computing them."""
+        return _abstract_params(self.network, self.inputs)
 
     def _check_size(self, path: Path) -> None:
         size = path.stat().st_size
         if self.size is None or size == self.size:
             return
-        why = "it is not all there; fetch it again" if size < self.size else "it is another file"
+        why = "it is truncated; fetch it again" if size < self.size else "it is another file"
         name = f"{Path(self.file).name} of {self.name}"
-        raise CheckpointError(f"{path} is {size:,} bytes; {name} is {self.size:,}: {why}")
+        raise CheckpointError(f"{path} is {size:,} bytes, but {name} is {self.size:,}: {why}")
 
     def _check_names(self, weights: Weights, expected: Any, path: Path) -> None:
-        """Refuses what the layout would, before a tensor is read."""
+        """Raises `CheckpointError` for names and shapes of another network, before reading."""
         try:
-            self.layout.compare(weights, expected)
+            self.layout.check(weights, expected)
         except CheckpointError as error:
             raise CheckpointError(f"{path} is not {self.name}: {error}") from None
 
     def _check_variant(self, weights: Weights, path: Path) -> None:
         for name, crc in self.crc32c:
-            there = weights[name]
-            found = mask(crc32c(there.astype(there.dtype.newbyteorder("<")).tobytes()))
+            tensor = weights[name]
+            found = mask(crc32c(tensor.astype(tensor.dtype.newbyteorder("<")).tobytes()))
             if found != crc:
                 raise CheckpointError(
                     f"{path} is another variant than {self.name}: the tensor {name} has "
-                    f"CRC-32C {found}, expected {crc}; the right one is published at {self.where}"
+                    f"CRC-32C {found}, expected {crc}; the right one is published at {self.page}"
                 )
 
     def _check_digest(self, path: Path) -> None:
@@ -176,7 +181,7 @@ class Published:
             if expected is None:
                 continue
             with path.open("rb") as file:
-                while chunk := file.read(CHUNK):
+                while chunk := file.read(CHUNK_BYTES):
                     digest.update(chunk)
             if not digest.hexdigest().startswith(expected):
                 raise CheckpointError(
@@ -186,6 +191,8 @@ class Published:
 
 
 @functools.cache
-def _shapes(network: Any, inputs: tuple[tuple[int, ...] | jax.ShapeDtypeStruct, ...]) -> Params:
+def _abstract_params(
+    network: Any, inputs: tuple[tuple[int, ...] | jax.ShapeDtypeStruct, ...]
+) -> Params:
     arrays = (jax.ShapeDtypeStruct(x, jnp.float32) if isinstance(x, tuple) else x for x in inputs)
     return jax.eval_shape(network.init, jax.random.key(0), *arrays)["params"]

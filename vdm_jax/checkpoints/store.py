@@ -1,10 +1,10 @@
-"""Checkpoints of a run: orbax arrays by step, and beside them the experiment that they are of."""
+"""Checkpoints of a run: orbax arrays by step, and the experiment in JSON beside them."""
 
 import dataclasses
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
@@ -15,6 +15,8 @@ from etils import epath
 
 import vdm_jax
 from vdm_jax import config
+from vdm_jax.checkpoints.scopes import current_scopes, rename_keys
+from vdm_jax.storage import atomic_file
 
 log = logging.getLogger("vdm_jax.checkpoints")
 
@@ -22,60 +24,64 @@ EXPERIMENT = "experiment.json"
 FOLDER = "checkpoints"
 TREES = ("params", "ema", "optimizer", "counters", "frozen")
 LAYOUT = 1
-"""Of the files of checkpoints and exports; it grows when older releases cannot read newer files."""
-PART = 2**20
-"""Bytes. An array that several devices have is written by all of them, in parts no smaller; by one
-where it is too small for that, for each part of each shape is cut by a program of its own."""
-ARRAYS = ocp.type_handlers.create_type_handler_registry(
+"""Version of the file format; it increases when older releases cannot read newer files."""
+MIN_SLICE_BYTES = 2**20
+"""All devices of a replicated array write slices of it of at least this size. One device writes
+smaller arrays, since every shape of a slice needs a separate compiled program."""
+TYPE_HANDLERS = ocp.type_handlers.create_type_handler_registry(
     (np.ndarray, ocp.type_handlers.NumpyHandler()),
-    (jax.Array, ocp.type_handlers.ArrayHandler(min_slice_bytes_for_replica_parallel=PART)),
+    (
+        jax.Array,
+        ocp.type_handlers.ArrayHandler(min_slice_bytes_for_replica_parallel=MIN_SLICE_BYTES),
+    ),
 )
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that is not there, or is of something else."""
+    """A checkpoint is missing, damaged, or of another model."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Checkpoints:
-    """When to save and what to keep.
+    """When to save checkpoints and which to keep.
 
-    every: steps between checkpoints. keep: how many of the newest stay.
-    keep_every: checkpoints at multiples of this step stay for good.
+    every: steps between checkpoints.
+    keep: number of newest checkpoints to keep.
+    keep_every: checkpoints at multiples of this step are never deleted; None: no others are kept.
     """
 
     every: int = 1000
     keep: int = 3
     keep_every: int | None = None
 
-    def open(self, workdir: str | os.PathLike, stay: Sequence[int] = ()) -> "Store":
-        """The store of a run; what is in it already stays, and of new ones those of `stay`."""
-        return Store(workdir, self, stay)
+    def open(self, workdir: str | os.PathLike, keep_steps: Sequence[int] = ()) -> "Store":
+        """The store of a run, which never deletes the checkpoints of `keep_steps`."""
+        return Store(workdir, self, keep_steps)
 
 
 class Store:
     """The checkpoints of one run: trees of arrays, named as in `TREES`, and one JSON record.
 
-    Saving is asynchronous and atomic: a checkpoint is there whole or not at all.
+    Saving is asynchronous and atomic.
     """
 
     def __init__(
         self,
         workdir: str | os.PathLike,
         policy: Checkpoints = Checkpoints(),
-        stay: Sequence[int] = (),
+        keep_steps: Sequence[int] = (),
     ):
-        self.folder = absolute(workdir) / FOLDER
+        self.folder = absolute_path(workdir) / FOLDER
         policies = ocp.checkpoint_managers.preservation_policy
-        kept = [policies.LatestN(policy.keep), policies.CustomSteps(list(stay))]
+        preserved = [policies.LatestN(policy.keep), policies.CustomSteps(list(keep_steps))]
         if policy.keep_every is not None:
-            kept.append(policies.EveryNSteps(policy.keep_every))
+            preserved.append(policies.EveryNSteps(policy.keep_every))
         options = ocp.CheckpointManagerOptions(
-            preservation_policy=policies.AnyPreservationPolicy(kept), create=True
+            preservation_policy=policies.AnyPreservationPolicy(preserved), create=True
         )
         handlers = {
-            name: ocp.PyTreeCheckpointHandler(type_handler_registry=ARRAYS) for name in TREES
+            name: ocp.PyTreeCheckpointHandler(type_handler_registry=TYPE_HANDLERS) for name in TREES
         }
         self.manager = ocp.CheckpointManager(
             self.folder,
@@ -84,11 +90,11 @@ class Store:
         )
 
     def steps(self) -> list[int]:
-        """The steps that have a checkpoint, in order."""
+        """The steps of the checkpoints, in order."""
         return sorted(self.manager.all_steps())
 
     def save(self, step: int, trees: dict[str, Any], record: dict[str, Any]) -> None:
-        """Starts to write the checkpoint of a step; does nothing if it is there."""
+        """Starts writing the checkpoint of a step; does nothing if it exists."""
         if step in self.manager.all_steps():
             return
         record = {"vdm_jax": vdm_jax.__version__, "layout": LAYOUT, **record}
@@ -100,7 +106,7 @@ class Store:
     def restore(
         self, like: dict[str, Any], step: int | None = None
     ) -> tuple[int, dict[str, Any], dict[str, Any]]:
-        """(step, trees, record) of the newest readable checkpoint, or of the step asked for.
+        """(step, trees, record) of the newest readable checkpoint, or of `step`.
 
         like: trees of arrays or `jax.ShapeDtypeStruct`s; their shardings are those of the result.
 
@@ -109,25 +115,28 @@ class Store:
         """
         steps = self.steps() if step is None else [step]
         if not steps or steps[-1] not in self.steps():
-            there = f"there are steps {self.steps()}" if self.steps() else "there is none"
+            available = f"there are steps {self.steps()}" if self.steps() else "there is none"
             raise CheckpointError(
                 f"no checkpoint{'' if step is None else f' of step {step}'} in {self.folder}; "
-                f"{there}"
+                f"{available}"
             )
         for index, candidate in enumerate(reversed(steps), start=1):
             try:
-                self._compare(candidate, like)
+                old = self._old_scopes(candidate, like)
+                self._check(candidate, like)
                 items = {
                     name: ocp.args.PyTreeRestore(
                         tree, ocp.checkpoint_utils.construct_restore_args(tree)
                     )
-                    for name, tree in like.items()
+                    for name, tree in rename_keys(like, old).items()
                 }
-                found = self.manager.restore(
+                restored = self.manager.restore(
                     candidate, args=ocp.args.Composite(record=ocp.args.JsonRestore(), **items)
                 )
-                check_layout(found["record"], self.folder / str(candidate))
-                return candidate, {name: found[name] for name in like}, found["record"]
+                check_layout(restored["record"], self.folder / str(candidate))
+                current = {name: scope for scope, name in old.items()}
+                trees = rename_keys({name: restored[name] for name in like}, current)
+                return candidate, trees, restored["record"]
             except CheckpointError:
                 raise
             except Exception as error:
@@ -136,53 +145,72 @@ class Store:
                         f"the checkpoint of step {candidate} in {self.folder} cannot be read: "
                         f"{str(error).splitlines()[0]}"
                     ) from error
-                log.warning("checkpoint of step %d cannot be read (%s); trying the one before",
+                log.warning("checkpoint of step %d cannot be read (%s); trying the previous one",
                             candidate, str(error).splitlines()[0])  # fmt: skip
         raise AssertionError("unreachable")
 
-    def forget_after(self, step: int) -> None:
-        """Deletes the checkpoints after a step: a run that goes on there makes them again."""
+    def delete_after(self, step: int) -> None:
+        """Deletes the checkpoints after a step, from which the run resumes."""
         for later in [s for s in self.steps() if s > step]:
             self.manager.delete(later)
 
-    def _compare(self, step: int, like: dict[str, Any]) -> None:
-        """Refuses a checkpoint whose arrays are not those asked for, naming the first."""
+    def _old_scopes(self, step: int, names: Iterable[str]) -> dict[str, str]:
+        """The old scopes in a step's trees, by their current names."""
+        stored = self.manager.item_metadata(step)
+        keys = {
+            _key_name(key)
+            for name in names
+            if stored.get(name) is not None
+            for path, _ in _leaves(stored[name])
+            for key in path
+        }
+        return {current_scopes(key): key for key in keys if current_scopes(key) != key}
+
+    def _check(self, step: int, like: dict[str, Any]) -> None:
+        """Raises `CheckpointError` if the checkpoint's arrays are not those of `like`."""
         stored = self.manager.item_metadata(step)
         for name in like:
             if stored.get(name) is None:
                 raise CheckpointError(f"the checkpoint of step {step} holds no {name!r}")
         have, want = (
-            {f"{name}{path}": shape for name in like for path, shape in shapes(trees[name]).items()}
+            {
+                current_scopes(f"{name}{path}"): shape
+                for name in like
+                for path, shape in shapes(trees[name]).items()
+            }
             for trees in (stored, like)
         )
-        compare(have, want, f"the checkpoint of step {step} in {self.folder}")
+        check_shapes(have, want, f"the checkpoint of step {step} in {self.folder}")
 
-    def tensors(self, step: int, names: Mapping[str, str]) -> "Stored":
-        """The arrays of a step's trees, read when asked for; `names` says what trees are called."""
-        return Stored(self, step, names)
+    def tensors(self, step: int, names: Mapping[str, str]) -> "CheckpointTensors":
+        """The arrays of a step's trees, read on access.
+
+        names: the trees, and the prefixes of their arrays.
+        """
+        return CheckpointTensors(self, step, names)
 
     def wait(self) -> None:
-        """Returns when everything saved is on disk."""
+        """Waits until all checkpoints are on disk."""
         self.manager.wait_until_finished()
 
     def close(self) -> None:
-        """Waits, and lets go of the folder."""
+        """Waits until all checkpoints are on disk, and closes the folder."""
         self.manager.wait_until_finished()
         self.manager.close()
 
 
-class Stored(Mapping[str, np.ndarray]):
-    """Arrays of a checkpoint by path, `params/input/kernel`, one at a time on the host."""
+class CheckpointTensors(Mapping[str, np.ndarray]):
+    """Arrays of a checkpoint by path (`params/input/kernel`), read to the host on access."""
 
     def __init__(self, store: Store, step: int, names: Mapping[str, str]):
         self._folder, self._leaves = store.folder / str(step), {}
         self._handler = ocp.PyTreeCheckpointHandler()
-        there = store.manager.item_metadata(step)
-        for tree, called in names.items():
-            leaves = [] if there.get(tree) is None else _leaves(there[tree])
+        stored = store.manager.item_metadata(step)
+        for tree, prefix in names.items():
+            leaves = [] if stored.get(tree) is None else _leaves(stored[tree])
             for path, leaf in leaves:
-                keys = [_name(key) for key in path]
-                self._leaves["/".join((called, *keys))] = tree, keys, leaf
+                keys = [_key_name(key) for key in path]
+                self._leaves[current_scopes("/".join((prefix, *keys)))] = tree, keys, leaf
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._leaves)
@@ -208,8 +236,8 @@ class Stored(Mapping[str, np.ndarray]):
         return np.dtype(self._leaves[name][2].dtype)
 
 
-def compare(have: Mapping[str, Any], want: Mapping[str, Any], where: str) -> None:
-    """Refuses arrays whose names and shapes are not those asked for, naming the first."""
+def check_shapes(have: Mapping[str, Any], want: Mapping[str, Any], where: str) -> None:
+    """Raises `CheckpointError` naming the first missing, extra or differently shaped array."""
     for path in want:
         if path not in have:
             raise CheckpointError(
@@ -221,24 +249,24 @@ def compare(have: Mapping[str, Any], want: Mapping[str, Any], where: str) -> Non
             )
     if extra := have.keys() - want.keys():
         raise CheckpointError(
-            f"{where} is of another model: it has {min(extra)}, which this one has not"
+            f"{where} is of another model: it has {min(extra)}, which this model does not have"
         )
 
 
-def absolute(path: str | os.PathLike) -> epath.Path:
-    """A path that stays what it is wherever the program goes; one in a bucket is so already."""
-    found = epath.Path(path)
-    return found if "://" in os.fspath(found) else epath.Path(os.path.abspath(found))
+def absolute_path(path: str | os.PathLike) -> epath.Path:
+    """An absolute path; a remote one is absolute already."""
+    absolute = epath.Path(path)
+    return absolute if "://" in os.fspath(absolute) else epath.Path(os.path.abspath(absolute))
 
 
-def steps_in(workdir: str | os.PathLike) -> list[int]:
-    """The steps that a run has checkpoints of, without opening anything."""
+def list_steps(workdir: str | os.PathLike) -> list[int]:
+    """The steps of a run's checkpoints, without opening a store."""
     folder = epath.Path(workdir) / FOLDER
     return sorted(int(p.name) for p in folder.glob("*") if p.name.isdigit())
 
 
 def check_layout(record: Mapping[str, Any], where: Any) -> None:
-    """Refuses what a later release has written in a way that this one cannot know."""
+    """Raises `CheckpointError` for files in the format of a later release."""
     layout = record.get("layout", 1)
     if type(layout) is not int or not 1 <= layout <= LAYOUT:
         raise CheckpointError(
@@ -248,19 +276,20 @@ def check_layout(record: Mapping[str, Any], where: Any) -> None:
 
 
 def shapes(tree: Any) -> dict[str, tuple[int, ...]]:
-    """The shape of every array of a tree by its path, `['input']['kernel']`."""
+    """The shape of every array of a tree, by its path (`['input']['kernel']`)."""
     return {
-        "".join(f"[{_name(k)!r}]" for k in path): tuple(leaf.shape) for path, leaf in _leaves(tree)
+        "".join(f"[{_key_name(k)!r}]" for k in path): tuple(leaf.shape)
+        for path, leaf in _leaves(tree)
     }
 
 
 def _leaves(tree: Any) -> list[tuple[Any, Any]]:
-    """The arrays of a tree, or what says their shapes, each with its path."""
+    """(path, leaf) of every array, or abstract array, of a tree."""
     leaves = jax.tree_util.tree_leaves_with_path(tree, is_leaf=lambda x: hasattr(x, "shape"))
     return [(path, leaf) for path, leaf in leaves if hasattr(leaf, "shape")]
 
 
-def _name(key: Any) -> str:
+def _key_name(key: Any) -> str:
     for attribute in ("key", "name", "idx"):
         if hasattr(key, attribute):
             return str(getattr(key, attribute))
@@ -268,22 +297,21 @@ def _name(key: Any) -> str:
 
 
 def write_experiment(workdir: str | os.PathLike, experiment: Any) -> None:
-    """Writes `experiment.json`: every field of the experiment and the versions that run it."""
+    """Writes `experiment.json`: every field of the experiment, and package versions."""
     versions = {"vdm_jax": vdm_jax.__version__} | {p: metadata.version(p) for p in PACKAGES}
     facts = {"experiment": config.to_json(experiment), "versions": versions, "layout": LAYOUT}
     text = json.dumps(facts, indent=2, sort_keys=False)
     folder = epath.Path(workdir)
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f".{EXPERIMENT}.partial"
-    partial.write_text(text + "\n")
-    partial.replace(folder / EXPERIMENT)
+    with atomic_file(folder / EXPERIMENT) as partial:
+        partial.write_text(text + "\n")
 
 
 def read_experiment(workdir: str | os.PathLike) -> Any:
-    """The experiment of a run, from its `experiment.json` alone.
+    """The experiment of a run, from its `experiment.json`.
 
     Raises:
-      CheckpointError: the folder is no run.
+      CheckpointError: the folder is no run, or of a later release.
     """
     path = epath.Path(workdir) / EXPERIMENT
     if not path.exists():

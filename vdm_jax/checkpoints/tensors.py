@@ -1,11 +1,11 @@
-"""Arrays by name that are read when they are asked for: what every kind of weights file looks like.
+"""Lazy mappings from names to arrays: the common interface of all weights files.
 
-A checkpoint may be larger than memory. Names, shapes and types are known at once; an array is
-there only while somebody holds it.
+A checkpoint may be larger than memory. Names, shapes and types are available at once; an array is
+read on access.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import ml_dtypes
 import numpy as np
@@ -13,20 +13,36 @@ import numpy as np
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 
 Piece = tuple[Any, np.ndarray]
-"""Where a part of an array is in it, as an index, and that part, valid until the next is read."""
+"""An index into an array and the part there, valid until the next piece is read."""
 
 
+@runtime_checkable
 class Tensors(Protocol):
-    """A mapping from names to arrays whose shapes and types are known without reading."""
+    """A mapping from names to arrays whose shapes and types are available without reading."""
 
     def __iter__(self) -> Iterator[str]: ...
     def __len__(self) -> int: ...
     def __getitem__(self, name: str, /) -> np.ndarray: ...
-    def shape(self, name: str) -> tuple[int, ...]: ...
-    def dtype(self, name: str) -> np.dtype: ...
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of an array."""
+        ...
+
+    def dtype(self, name: str) -> np.dtype:
+        """The type of an array's elements."""
+        ...
 
 
-class Held(dict[str, np.ndarray]):
+@runtime_checkable
+class PiecewiseTensors(Tensors, Protocol):
+    """Tensors that can be read in pieces."""
+
+    def pieces(self, name: str) -> Iterator[Piece]:
+        """The pieces of an array, which together cover it."""
+        ...
+
+
+class InMemoryTensors(dict[str, np.ndarray]):
     """Arrays in memory."""
 
     def shape(self, name: str) -> tuple[int, ...]:
@@ -38,12 +54,12 @@ class Held(dict[str, np.ndarray]):
         return self[name].dtype
 
     def pieces(self, name: str) -> Iterator[Piece]:
-        """An array at once."""
+        """The whole array as one piece."""
         yield ..., self[name]
 
 
-class Cast(Mapping[str, np.ndarray]):
-    """The same arrays with every floating type replaced by one."""
+class CastTensors(Mapping[str, np.ndarray]):
+    """Other tensors with every floating type replaced by `dtype`."""
 
     def __init__(self, tensors: Tensors, dtype: np.dtype):
         self._tensors, self._dtype = tensors, dtype
@@ -64,16 +80,16 @@ class Cast(Mapping[str, np.ndarray]):
     def dtype(self, name: str) -> np.dtype:
         """The type of an array's elements."""
         old = self._tensors.dtype(name)
-        return self._dtype if floating(old) else old
+        return self._dtype if is_floating(old) else old
 
 
-def floating(dtype: np.dtype) -> bool:
-    """Whether elements are real numbers, those of machine learning's own types included."""
+def is_floating(dtype: np.dtype) -> bool:
+    """Whether elements are real floating-point numbers, bfloat16 included."""
     return dtype.kind == "f" or dtype == BFLOAT16
 
 
-def size(shape: tuple[int, ...]) -> int:
-    """The number of elements, as an integer that cannot overflow."""
+def element_count(shape: tuple[int, ...]) -> int:
+    """The number of elements, as a Python integer, which cannot overflow."""
     count = 1
     for side in shape:
         count *= side
@@ -81,11 +97,11 @@ def size(shape: tuple[int, ...]) -> int:
 
 
 def nbytes(tensors: Tensors, name: str) -> int:
-    """The bytes that an array takes."""
-    return size(tensors.shape(name)) * tensors.dtype(name).itemsize
+    """The size of an array in bytes."""
+    return element_count(tensors.shape(name)) * tensors.dtype(name).itemsize
 
 
 def one_line(error: object, limit: int = 200) -> str:
-    """What an error says, on one line and not too long: files that lie may also shout."""
+    """The message of an error on one line of at most `limit` characters."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= limit else text[: limit - 3] + "..."

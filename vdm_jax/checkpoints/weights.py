@@ -1,4 +1,4 @@
-"""Weights in whichever file they come: safetensors, a file of torch, TensorFlow or numpy."""
+"""Weights in any supported file format: safetensors, PyTorch, TensorFlow or numpy."""
 
 import os
 
@@ -6,19 +6,18 @@ from vdm_jax.checkpoints.bundles import SUFFIX, Bundle, is_index
 from vdm_jax.checkpoints.npz import Npz, is_npz
 from vdm_jax.checkpoints.safetensors import Safetensors
 from vdm_jax.checkpoints.store import CheckpointError
-from vdm_jax.checkpoints.torch_files import OLD, SUFFIXES, TorchFile
+from vdm_jax.checkpoints.torch_files import LEGACY_MAGIC, SUFFIXES, TorchFile
 from vdm_jax.storage import local_path
 
 Weights = Safetensors | TorchFile | Bundle | Npz
-START = 2**10
+HEAD_BYTES = 2**10
 
 
 def read_weights(path: str | os.PathLike) -> Weights:
-    """The arrays of a file or of a folder of files, known by what is in it, not by its name.
+    """The arrays of a file or of a folder of files; the format is detected from the contents.
 
-    A TensorFlow checkpoint is named by its index or, as there, without an ending: `model.ckpt`.
-
-    A file in a bucket is copied here first.
+    A TensorFlow checkpoint is named by its index or, as in TensorFlow, without an ending:
+    `model.ckpt`. A remote file is copied to this machine first.
 
     Raises:
       CheckpointError: no such file, one of another kind, or one that is damaged.
@@ -31,10 +30,10 @@ def read_weights(path: str | os.PathLike) -> Weights:
     if not path.is_file():
         raise CheckpointError(f"there is no file {path}")
     with path.open("rb") as file:
-        start = file.read(START)
-    if is_npz(start) or path.suffix == ".npz":
+        head = file.read(HEAD_BYTES)
+    if is_npz(head) or path.suffix == ".npz":
         return Npz(path)
-    if start[:2] == b"PK" or start.startswith(OLD) or path.suffix in SUFFIXES:
+    if head[:2] == b"PK" or head.startswith(LEGACY_MAGIC) or path.suffix in SUFFIXES:
         return TorchFile(path)
     if is_index(path) or path.suffix == SUFFIX:
         return Bundle(path)

@@ -1,4 +1,4 @@
-"""The command line, `vdm-jax`: one file per subcommand."""
+"""The command line, `vdm-jax`: one file per subcommand, and their shared code in `helpers`."""
 
 import argparse
 import logging
@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from vdm_jax import __version__
 from vdm_jax.commands import (
     compare,
-    compilation,
     describe,
     embed,
     evaluate,
@@ -24,6 +23,8 @@ from vdm_jax.commands import (
     sweep,
     train,
 )
+from vdm_jax.commands.helpers.compilation_cache import enable_compilation_cache
+from vdm_jax.commands.helpers.renamed import find_renamed
 from vdm_jax.training import Interrupted, NotFinite
 
 COMMANDS = (
@@ -32,67 +33,75 @@ COMMANDS = (
 )  # fmt: skip
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line."""
-    top = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         prog="vdm-jax",
-        description="Train, sample and measure video diffusion models.",
+        description="Train, sample and evaluate video diffusion models.",
         epilog="Start with: vdm-jax train experiments/quickstart.py --workdir runs/quickstart",
+        allow_abbrev=False,
     )
-    top.add_argument("--version", action="version", version=f"vdm_jax {__version__}")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    parser.add_argument("--version", action="version", version=f"vdm_jax {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for module in COMMANDS:
-        # `import` is a word of Python's own, and a file has no hyphen in its name.
+        # `import` is a keyword of Python, and module names have no hyphens.
         name = module.__name__.rpartition(".")[-1].rstrip("_").replace("_", "-")
-        lines = (module.__doc__ or "").strip().split("\n\n", 1)
-        sub = commands.add_parser(
+        paragraphs = (module.__doc__ or "").strip().split("\n\n", 1)
+        subparser = commands.add_parser(
             name,
-            help=lines[0].rstrip("."),
-            description="\n\n".join(lines),
+            help=paragraphs[0].rstrip("."),
+            description="\n\n".join(paragraphs),
             formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
         )
-        module.arguments(sub)
-        sub.set_defaults(run=module.run)
-    return top
+        module.add_arguments(subparser)
+        subparser.set_defaults(run=module.run)
+    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a command line. Bad input is one line on stderr and status 2.
+    """Runs a command line and returns its exit status. Bad input is one line on stderr, status 2.
 
-    A run stopped by a signal ends with status 128 + its number, as shells expect; so does one whose
-    reader, such as `head`, has left. With VDM_JAX_TRACEBACK set, errors keep their tracebacks.
+    A run stopped by a signal returns 128 + the signal's number, as shells expect; so does one whose
+    output pipe was closed, for example by `head`. With VDM_JAX_TRACEBACK set, errors keep their
+    tracebacks.
     """
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     logging.getLogger("vdm_jax").setLevel(logging.INFO)
-    arguments = parser().parse_args(argv)
-    compilation.keep()
+    argv = sys.argv[1:] if argv is None else argv
+    if message := find_renamed(argv):
+        print(message, file=sys.stderr)
+        return 2
+    arguments = build_parser().parse_args(argv)
+    enable_compilation_cache()
     try:
         arguments.run(arguments)
         sys.stdout.flush()
     except Interrupted as stop:
-        print(f"\n{stop}. To go on, run the same command again.", file=sys.stderr)
+        print(f"\n{stop}. Run the same command again to resume.", file=sys.stderr)
         return 128 + stop.signum
     except (ValueError, OSError, NotFinite) as error:
-        if isinstance(error, BrokenPipeError) and unread():
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # flushed at the end
+        if isinstance(error, BrokenPipeError) and stdout_is_closed():
+            # The interpreter flushes stdout once more at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 128 + signal.SIGPIPE
         if os.environ.get("VDM_JAX_TRACEBACK"):
             raise
-        print(f"vdm-jax {arguments.command}: error: {explained(error)}", file=sys.stderr)
+        print(f"vdm-jax {arguments.command}: error: {error_message(error)}", file=sys.stderr)
         return 2
     return 0
 
 
-def explained(error: Exception) -> str:
-    """What went wrong: the error's own words, or better ones than the system's."""
+def error_message(error: Exception) -> str:
+    """The error's own message, or a clearer one than the operating system's."""
     in_the_way = isinstance(error, (FileExistsError, NotADirectoryError))
     if in_the_way and error.filename and not os.path.isdir(error.filename):
-        return f"{error.filename}: a file is where a folder has to be; name another path"
+        return f"{error.filename} is a file where a folder has to be; name another path"
     return str(error)
 
 
-def unread() -> bool:
-    """Whether nobody reads what is printed: another pipe that breaks is an error like any other."""
+def stdout_is_closed() -> bool:
+    """Whether the reader of stdout has closed the pipe; other broken pipes are errors."""
     poll = select.poll()
     poll.register(sys.stdout.fileno(), select.POLLOUT)
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))

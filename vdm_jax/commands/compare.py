@@ -1,28 +1,28 @@
-"""Results side by side, and beside those of papers.
+"""Compare results with one another and with published numbers.
 
     vdm-jax compare a.json b.json
     vdm-jax compare a.json --published
 
-Results of different protocols are refused, with what differs between them; --apart gives each
-protocol a table of its own. With --published, the papers' numbers for the same task follow, each
-marked by whether its protocol is the same, differs, or is not known.
+Results of different protocols are an error that lists the differences; --separate prints a table
+for each protocol instead. --published adds the papers' numbers for the same task, each marked: the
+same protocol, another protocol, or an unknown one.
 """
 
 import argparse
 
-from vdm_jax.evaluation import comparison
-from vdm_jax.evaluation.result import read_result
+from vdm_jax.protocols import comparison
+from vdm_jax.protocols.result import read_result
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("results", nargs="+", help="files written by `vdm-jax evaluate`")
-    parser.add_argument("--published", action="store_true", help="the numbers of papers as well")
-    parser.add_argument("--apart", action="store_true", help="a table for each protocol")
+    parser.add_argument("--published", action="store_true", help="add published numbers")
+    parser.add_argument("--separate", action="store_true", help="a table for each protocol")
 
 
 def run(args: argparse.Namespace) -> None:
     results = [read_result(path) for path in args.results]
-    if not args.apart:
+    if not args.separate:
         comparison.check_comparable(results)
     for group in comparison.groups(results):
         rows = comparison.literature(group[0]) if args.published else ()

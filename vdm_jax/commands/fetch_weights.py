@@ -1,11 +1,12 @@
-"""Get the published weights that metrics look through, or say where they are.
+"""Download the published weights of networks that metrics use, and check them.
 
     vdm-jax fetch-weights --list
     vdm-jax fetch-weights i3d_kinetics400
     vdm-jax fetch-weights i3d_kinetics400 --from ~/Downloads/rgb_scratch
 
-Files go to $VDM_JAX_WEIGHTS, or to ~/.cache/vdm_jax/weights. Each is checked before it is put there
-(size, SHA-256, names and shapes of its tensors, and which variant it is); no code in it is run.
+Files go to $VDM_JAX_WEIGHTS, or to ~/.cache/vdm_jax/weights, after checks of size, SHA-256, names
+and shapes of tensors, and variant. No code in a file is run. Weights without a download address are
+listed with the page that publishes them.
 """
 
 import argparse
@@ -19,69 +20,72 @@ from pathlib import Path
 
 from vdm_jax import config
 from vdm_jax.checkpoints import PUBLISHED, Published, weights_folder
-from vdm_jax.progress import counted
+from vdm_jax.progress import progress_bar
 
 MIB = 1 << 20
-SECONDS = 60  # without a byte, after which a server is given up
+TIMEOUT_SECONDS = 60
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("names", nargs="*", metavar="NAME", help="which weights (see --list)")
-    parser.add_argument("--list", action="store_true", help="all there are, and which are at hand")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", nargs="*", metavar="NAME", help="weights of --list")
+    parser.add_argument(
+        "--list", action="store_true", help="list all weights and which are available"
+    )
     parser.add_argument(
         "--from", dest="source", metavar="PATH",
-        help="a file, or a folder that holds it, instead of the network",
+        help="copy from a file, or from the folder that holds it, instead of downloading",
     )  # fmt: skip
     parser.add_argument(
-        "--link", action="store_true", help="with --from: a symbolic link instead of a copy"
+        "--symlink", action="store_true", help="with --from: make a symbolic link, not a copy"
     )
 
 
 def run(args: argparse.Namespace) -> None:
     if args.list or not args.names:
-        show()
+        print_list()
         return
     if args.source and len(args.names) > 1:
         raise config.ConfigError("--from is the file of one NAME")
-    if args.link and not args.source:
-        raise config.ConfigError("--link goes with --from PATH")
+    if args.symlink and not args.source:
+        raise config.ConfigError("--symlink needs --from PATH")
     for name in args.names:
         if name not in PUBLISHED:
             raise config.ConfigError(f"no weights {name!r}; {config.nearest(name, PUBLISHED)}")
     for name in args.names:
         published = PUBLISHED[name]
-        if at_hand(published) and not args.source:
+        if is_available(published) and not args.source:
             published.check()
-            print(f"{name} is at hand, and what it should be: {published.path()}")
+            print(f"{name} is available and passes all checks: {published.path()}")
         elif args.source:
-            put(published, partial(local, Path(args.source).expanduser(), args.link))
+            install(published, partial(copy_files, Path(args.source).expanduser(), args.symlink))
         else:
-            put(published, download)
+            install(published, download)
 
 
-def show() -> None:
-    """A paragraph for each of the weights."""
+def print_list() -> None:
+    """Prints a paragraph for each of the weights."""
     print(f"weights in {weights_folder()}\n")
     for name, published in sorted(PUBLISHED.items()):
-        whole = published.bytes or (None if published.beside else published.size)
-        size = f", {_told(whole)}" if whole else ""
-        print(f"{name}  ({'at hand' if at_hand(published) else 'not at hand'}{size})")
-        print(f"    {published.file}\n    published at {published.where}")
+        size = published.bytes or (None if published.companions else published.size)
+        size = f", {format_size(size)}" if size else ""
+        print(f"{name}  ({'available' if is_available(published) else 'not available'}{size})")
+        print(f"    {published.file}\n    published at {published.page}")
         if not published.urls:
-            print(f"    no address of the file itself: fetch-weights {name} --from PATH")
+            print(f"    no download address: use fetch-weights {name} --from PATH")
 
 
-def _told(size: int) -> str:
+def format_size(size: int) -> str:
+    """Bytes in MB or kB."""
     return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} kB"
 
 
-def at_hand(published: Published) -> bool:
+def is_available(published: Published) -> bool:
     """Whether every file is in the folder of weights."""
     return all((weights_folder() / file).is_file() for file in published.files)
 
 
-def put(published: Published, get: Callable[[Published, Path], None]) -> None:
-    """Gets the files into a hidden folder, checks them, and only then gives them their place."""
+def install(published: Published, get: Callable[[Published, Path], None]) -> None:
+    """Gets the files into a hidden folder, checks them, and moves them to the folder of weights."""
     folder = weights_folder()
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=f".{published.name}.") as temporary:
@@ -90,50 +94,58 @@ def put(published: Published, get: Callable[[Published, Path], None]) -> None:
         for file in published.files:
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             os.replace(Path(temporary) / Path(file).name, folder / file)
-    print(f"{published.name} is what it should be, and now in {folder / published.file}")
+    print(f"{published.name} passes all checks and is in {folder / published.file}")
 
 
-def local(source: Path, link: bool, published: Published, folder: Path) -> None:
-    """Copies or links the files from a path: the first of them, or a folder that holds them."""
+def copy_files(source: Path, symlink: bool, published: Published, folder: Path) -> None:
+    """Copies or links the files from a path: the first file, or the folder that holds them.
+
+    Raises:
+      FileNotFoundError: one of them is missing.
+    """
     beside = source.parent if source.is_file() else source
     for number, file in enumerate(published.files):
         name = Path(file).name
-        found = source if number == 0 and source.is_file() else beside / name
-        if not found.is_file():
+        original = source if number == 0 and source.is_file() else beside / name
+        if not original.is_file():
             raise FileNotFoundError(
                 f"{published.name} consists of {', '.join(Path(f).name for f in published.files)}, "
-                f"and there is no {found}"
+                f"and there is no {original}"
             )
-        if link:
-            (folder / name).symlink_to(found.resolve())
+        if symlink:
+            (folder / name).symlink_to(original.resolve())
         else:
-            shutil.copyfile(found, folder / name)
+            shutil.copyfile(original, folder / name)
 
 
 def download(published: Published, folder: Path) -> None:
-    """Downloads the files."""
+    """Downloads the files.
+
+    Raises:
+      ValueError: they have no address.
+      OSError: a download failed.
+    """
     if len(published.urls) != len(published.files):
         raise ValueError(
-            f"{published.name} has no address from which a program can get it: download "
-            f"{Path(published.file).name} from {published.where}, then "
-            f"`vdm-jax fetch-weights {published.name} --from PATH`"
+            f"{published.name} has no download address: get {Path(published.file).name} from "
+            f"{published.page}, then run `vdm-jax fetch-weights {published.name} --from PATH`"
         )
     for url, file in zip(published.urls, published.files, strict=True):
         print(f"{published.name}: {url}")
         try:
-            _fetch(url, folder / Path(file).name)
+            _download_file(url, folder / Path(file).name)
         except OSError as error:
             raise OSError(
-                f"{url} cannot be had ({error}): where there is no network, get "
-                f"{Path(file).name} from {published.where} elsewhere, then "
-                f"`vdm-jax fetch-weights {published.name} --from PATH`"
+                f"the download of {url} failed ({error}): on a machine without a network, copy "
+                f"{Path(file).name} from {published.page}, then run `vdm-jax fetch-weights "
+                f"{published.name} --from PATH`"
             ) from error
 
 
-def _fetch(url: str, path: Path) -> None:
-    with urllib.request.urlopen(url, timeout=SECONDS) as answer, path.open("wb") as file:
+def _download_file(url: str, path: Path) -> None:
+    with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer, path.open("wb") as file:
         size = int(answer.headers.get("Content-Length") or 0)
-        with counted(f"{path.name}, MiB", -(-size // MIB)) as advance:
+        with progress_bar(f"{path.name}, MiB", -(-size // MIB)) as advance:
             while chunk := answer.read(MIB):
                 file.write(chunk)
                 advance(1)

@@ -1,102 +1,114 @@
-"""How much each choice of a protocol moves the number, on samples of your own.
+"""Measure how far each choice of a protocol moves its number, on samples of your own.
 
-    vdm-jax knobs --protocol ucf101_tats_128 --generated samples --real UCF-101
+    vdm-jax sensitivity --protocol ucf101_tats_128 --generated samples --real UCF-101
 
-Changes one choice at a time (how frames are resized, cropped and stored, frames and stride, how
-many samples, the covariance, which real clips) and measures again. Writes a table, knobs.json and
-knobs.png (with matplotlib: pip install "vdm_jax[plots]"). Features are kept, so what was
-interrupted goes on.
+Changes one choice at a time (resize filter, crop and storage of frames, frame count and stride,
+sample count, covariance estimator, reference clips) and measures again. Writes a table,
+sensitivity.json and sensitivity.png (with matplotlib: pip install "vdm_jax[plots]"). Features are
+cached, so an interrupted study resumes.
 """
 
 import argparse
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from vdm_jax import config, storage
-from vdm_jax.commands import options, protocols
-from vdm_jax.evaluation.protocols import collect, protocol_hash, sensitivity
+from vdm_jax.commands.helpers import options, protocol_options
+from vdm_jax.commands.helpers.protocol_options import real_videos, select_protocol
+from vdm_jax.protocols import collect, protocol_hash, sensitivity
+from vdm_jax.protocols.sensitivity import SettingResult
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--protocol", default="ucf101_tats_128", help="which (default: ucf101_tats_128)"
+        "--protocol", default="ucf101_tats_128", help="a protocol (default: %(default)s)"
     )
-    protocols.real_arguments(parser)
+    protocol_options.add_real_videos(parser)
     parser.add_argument("--generated", metavar="DIR", required=True, help="samples of any model")
-    parser.add_argument("--out", metavar="DIR", default="knobs", help="default: knobs")
-    protocols.random_weights(parser)
-    options.overrides(parser, "protocol.generated.count=512")
+    parser.add_argument(
+        "--out", metavar="DIR", default="sensitivity",
+        help="folder of the results (default: %(default)s)",
+    )  # fmt: skip
+    protocol_options.add_random_weights(parser)
+    options.add_overrides(parser, "protocol.generated.count=512")
     parser.set_defaults(workdir=None)
 
 
 def run(args: argparse.Namespace) -> None:
-    protocol, _ = protocols.chosen(args)
-    real = protocols.real_videos(args, protocol)
+    protocol, _ = select_protocol(args)
+    real = real_videos(args, protocol)
     if real is None:
         raise config.ConfigError("a distance needs real videos: --real DIR")
     with storage.temporary_copy(args.generated) as here:
-        own, found = sensitivity.study(protocol, collect(here), real, _say)
-    told = {
+        own, results = sensitivity.measure_settings(protocol, collect(here), real, print_result)
+    random = args.random_weights is not None
+    facts = {
         "protocol": config.to_json(protocol),
         "protocol_hash": protocol_hash(protocol),
-        "random_weights": args.random_weights is not None,
+        "random_weights": random,
         "own": own,
-        "settings": [dataclasses.asdict(one) for one in found],
+        "settings": [dataclasses.asdict(result) for result in results],
     }
-    lines = table(own, found, f"{protocol.name}, random weights" if told["random_weights"]
-                  else protocol.name)  # fmt: skip
+    lines = table(own, results, f"{protocol.name}, random weights" if random else protocol.name)
     print("\n".join(lines))
     with storage.output_dir(args.out) as out:
-        (out / "knobs.json").write_text(json.dumps(told, indent=2) + "\n", "utf-8")
-        (out / "knobs.txt").write_text("\n".join(lines) + "\n", "utf-8")
-        pictured = _plot(out / "knobs.png", own, found, lines[0])
-    print(f"knobs.txt, knobs.json{pictured} are in {args.out}")
+        (out / "sensitivity.json").write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
+        (out / "sensitivity.txt").write_text("\n".join(lines) + "\n", "utf-8")
+        plotted = plot(out / "sensitivity.png", own, results, lines[0])
+    files = ["sensitivity.txt", "sensitivity.json", *(["sensitivity.png"] if plotted else [])]
+    hint = "" if plotted else ' (for a plot: pip install "vdm_jax[plots]")'
+    print(f"{args.out} has {', '.join(files)}{hint}")
 
 
-def table(own: dict[str, Any], found: Sequence[sensitivity.Found], title: str) -> list[str]:
-    """A line for each setting: its number, and by how much it is off."""
+def print_result(result: SettingResult) -> None:
+    number = "-" if result.value is None else f"{result.value:.5g}"
+    print(f"{result.choice}, {result.setting}: {number}")
+
+
+def table(own: Mapping[str, Any], results: Sequence[SettingResult], title: str) -> list[str]:
+    """Lines with the number of each setting and its relative difference from the protocol's own.
+
+    own: `value` and, with a bootstrap, `low` and `high` of the protocol itself.
+    """
     value = own["value"]
-    about = f" [{own['low']:.5g}, {own['high']:.5g}]" if "low" in own else ""
-    width = max(len(one.setting) for one in found)
-    lines = [f"{title}: {value:.5g}{about}"]
-    for knob in dict.fromkeys(one.knob for one in found):
-        lines.append(knob)
-        for one in (one for one in found if one.knob == knob):
-            if one.value is None:
-                lines.append(f"  {one.setting:<{width}}  not measured: {one.why}")
+    interval = f" [{own['low']:.5g}, {own['high']:.5g}]" if "low" in own else ""
+    width = max(len(result.setting) for result in results)
+    lines = [f"{title}: {value:.5g}{interval}"]
+    for choice in dict.fromkeys(result.choice for result in results):
+        lines.append(choice)
+        for result in (r for r in results if r.choice == choice):
+            setting = f"  {result.setting:<{width}}"
+            if result.value is None:
+                lines.append(f"{setting}  not measured: {result.reason}")
             else:
-                share = f"{(one.value / value - 1):+8.1%}" if value else ""
-                lines.append(f"  {one.setting:<{width}}  {one.value:>10.5g}  {share}")
+                change = f"{(result.value / value - 1):+8.1%}" if value else ""
+                lines.append(f"{setting}  {result.value:>10.5g}  {change}")
     return lines
 
 
-def _say(one: sensitivity.Found) -> None:
-    print(f"{one.knob}, {one.setting}: {'-' if one.value is None else f'{one.value:.5g}'}")
-
-
-def _plot(path: Path, own: dict[str, Any], found: Sequence[sensitivity.Found], title: str) -> str:
-    """Writes the picture, where matplotlib is installed; what is to be said of it."""
+def plot(path: Path, own: Mapping[str, Any], results: Sequence[SettingResult], title: str) -> bool:
+    """Writes a bar chart of the table; False without matplotlib."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        return ' (for a picture: pip install "vdm_jax[plots]")'
-    shown = [one for one in found if one.value is not None]
-    figure = Figure(figsize=(9, 1.5 + 0.24 * len(shown)), layout="constrained")
+        return False
+    measured = [(r, r.value) for r in results if r.value is not None]
+    figure = Figure(figsize=(9, 1.5 + 0.24 * len(measured)), layout="constrained")
     axes = figure.add_subplot()
-    colors = {knob: f"C{i}" for i, knob in enumerate(dict.fromkeys(o.knob for o in shown))}
-    places = range(len(shown))
+    choices = list(dict.fromkeys(r.choice for r, _ in measured))
+    rows = range(len(measured))
     axes.barh(
-        places, [one.value - own["value"] for one in shown], left=own["value"],
-        color=[colors[one.knob] for one in shown],
+        rows, [value - own["value"] for _, value in measured], left=own["value"],
+        color=[f"C{choices.index(r.choice)}" for r, _ in measured],
     )  # fmt: skip
-    axes.set_yticks(places, [f"{one.knob}: {one.setting}" for one in shown], fontsize=7)
+    axes.set_yticks(rows, [f"{r.choice}: {r.setting}" for r, _ in measured], fontsize=7)
     axes.invert_yaxis()
     axes.axvline(own["value"], color="black", linewidth=1)
     if "low" in own:
         axes.axvspan(own["low"], own["high"], color="black", alpha=0.12, linewidth=0)
     axes.set_title(title, fontsize=9)
     figure.savefig(path, dpi=150)
-    return f" and {path.name}"
+    return True

@@ -1,17 +1,18 @@
-"""Train experiments one after another, or go on with a run that was stopped.
+"""Train one or several experiments, or resume an interrupted run.
 
-The run lives in --workdir: experiment.json (what it is), checkpoints/, metrics.jsonl,
-evaluations.jsonl and tensorboard/. Ctrl-C or SIGTERM saves before it stops; the same command goes
-on from there, and ends with the same numbers as if it had never stopped. Of several experiments
-each has a folder in --workdir, called as its file; those that are done are not run again.
+The run's folder, --workdir, holds experiment.json, checkpoints/, metrics.jsonl, evaluations.jsonl
+and tensorboard/. Ctrl-C and SIGTERM save a checkpoint before exiting; rerun the same command to
+resume, with the same result as an uninterrupted run. Several experiments run one after another,
+each in a folder of --workdir that is named after its file; finished ones are skipped.
 
-On several machines give the same command to each, with --coordinator, --processes and --process,
-or without them on a TPU slice and under srun or mpirun. A signal to one of them stops all. If one
-is lost, the others end, and the same commands go on from the newest checkpoint.
+With several processes, start the same command on every host, with --coordinator, --processes and
+--process, or without them on a TPU slice and under srun or mpirun. A signal to one process stops
+all at the same step. If one is lost, the others exit; rerun the same commands to resume from the
+newest checkpoint.
 
-metrics.jsonl says where the time of a step goes: `seconds.data` waiting for a batch, `seconds.host`
-sending it and starting the step, `seconds.device` waiting for the devices. What was compiled is
-kept in ~/.cache/vdm_jax/compiled, or where VDM_JAX_CACHE says.
+metrics.jsonl breaks down the time of a step: `seconds.data` waiting for a batch, `seconds.host`
+sending it and starting the step, `seconds.device` waiting for the devices. Compiled programs are
+cached in ~/.cache/vdm_jax/compiled, or in $VDM_JAX_CACHE.
 """
 
 import argparse
@@ -19,33 +20,34 @@ import argparse
 from etils import epath
 
 from vdm_jax import config, parallel, training
-from vdm_jax.commands import options
+from vdm_jax.commands.helpers import options
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "experiments", nargs="+", metavar="EXPERIMENT",
         help="an experiment file, e.g. experiments/quickstart.py; or several",
     )  # fmt: skip
     parser.add_argument(
-        "--workdir", required=True, help="the folder of the run, or gs:// or s3://; made if needed"
+        "--workdir", required=True, help="the folder of the run, local, gs:// or s3://"
     )
-    options.overrides(parser, "optimizer.peak=1e-4")
+    options.add_overrides(parser, "optimizer.peak=1e-4")
     parser.add_argument(
         "--profile", type=int, default=0, metavar="STEPS",
-        help="trace so many steps for TensorBoard's profile page (XProf), in WORKDIR/tensorboard",
+        help="trace STEPS steps for TensorBoard's profile page (XProf), in WORKDIR/tensorboard",
     )  # fmt: skip
     parser.add_argument(
         "--executable", metavar="FILE",
-        help="the compiled step, of `vdm-jax plan --save`: only of files that you have written",
+        help="the compiled step of `vdm-jax plan --save`; give only files that you wrote yourself",
     )  # fmt: skip
-    several = parser.add_argument_group("several processes, on one machine or many")
-    several.add_argument("--coordinator", metavar="HOST:PORT", help="where the first of them is")
-    several.add_argument("--processes", type=int, metavar="N", help="how many there are")
-    several.add_argument("--process", type=int, metavar="I", help="which this is, from 0")
-    several.add_argument(
-        "--lost-after", type=int, default=parallel.Processes.heartbeat_timeout, metavar="SECONDS",
-        help="a process that is silent for so long is lost, and the others end (%(default)s)",
+    group = parser.add_argument_group("with several processes, on one machine or many")
+    group.add_argument("--coordinator", metavar="HOST:PORT", help="address of process 0")
+    group.add_argument("--processes", type=int, metavar="N", help="the number of processes")
+    group.add_argument("--process", type=int, metavar="I", help="this process's number, from 0")
+    group.add_argument(
+        "--heartbeat-timeout", type=int, default=parallel.Processes.heartbeat_timeout,
+        metavar="SECONDS",
+        help="exit when another process has been silent for SECONDS (default: %(default)s)",
     )  # fmt: skip
 
 
@@ -58,11 +60,13 @@ def run(args: argparse.Namespace) -> None:
     if len(args.experiments) > 1:
         folders = {path: workdir / epath.Path(path).stem for path in args.experiments}
     if len(set(folders.values())) < len(args.experiments):
-        raise config.ConfigError("each experiment has a folder called as its file: names differ")
-    # All are read before the first is run: errors come at once.
-    runs = {path: training.load(path, args.assignments) for path in args.experiments}
-    for path, experiment in runs.items():
-        if len(runs) > 1 and parallel.is_main_process():
+        raise config.ConfigError(
+            "two experiment files have the same name, which would be the folder of both: rename one"
+        )
+    # All are loaded before the first one trains, so that errors in any come at once.
+    experiments = {path: training.load(path, args.assignments) for path in args.experiments}
+    for path, experiment in experiments.items():
+        if len(experiments) > 1 and parallel.is_main_process():
             print(f"{path}: {experiment.steps:,} steps in {folders[path]}")
         training.train(experiment, folders[path], args.profile, args.executable)
         if parallel.is_main_process():

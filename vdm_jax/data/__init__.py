@@ -1,4 +1,4 @@
-"""Data: sources of clips, captions as tokens, and the loader that makes batches of them."""
+"""Data: sources of clips, tokenizers, and the loader that makes batches."""
 
 from vdm_jax.data.buckets import Bucket, Buckets
 from vdm_jax.data.caption_choices import (
@@ -21,8 +21,21 @@ from vdm_jax.data.pseudo_videos import Motion, Pan, PseudoVideos, Shift, Zoom
 from vdm_jax.data.scaling import to_float, to_uint8
 from vdm_jax.data.shards import Shards
 from vdm_jax.data.short_videos import Drop, Loop, Raise, RepeatLast, Short
-from vdm_jax.data.sources import Element, Size, Source, Split, sides
-from vdm_jax.data.subclips import RandomSubclips, Window
+from vdm_jax.data.sources import (
+    Element,
+    ImageSplit,
+    PackedSource,
+    RandomSplit,
+    ResampledSource,
+    Size,
+    Source,
+    Split,
+    StridedSource,
+    SubclipSplit,
+    Window,
+    sides,
+)
+from vdm_jax.data.subclips import RandomSubclips
 from vdm_jax.data.text import Text, WordTokenizer
 from vdm_jax.data.tokenizers import ClipBPE, SentencePiece
 from vdm_jax.data.video_folder import VideoFolder
@@ -47,6 +60,7 @@ __all__ = [
     "EveryWindow",
     "First",
     "FirstCaption",
+    "ImageSplit",
     "Loader",
     "Loop",
     "Mixture",
@@ -54,15 +68,18 @@ __all__ = [
     "MovingShapes",
     "Object",
     "Packed",
+    "PackedSource",
     "Pan",
     "PseudoVideos",
     "Raise",
     "RandomCaption",
     "RandomCrop",
     "RandomPatch",
+    "RandomSplit",
     "RandomSubclips",
     "RandomWindow",
     "RepeatLast",
+    "ResampledSource",
     "SentencePiece",
     "Shards",
     "Shift",
@@ -71,6 +88,8 @@ __all__ = [
     "Source",
     "Split",
     "Stretch",
+    "StridedSource",
+    "SubclipSplit",
     "Text",
     "VideoFolder",
     "Window",

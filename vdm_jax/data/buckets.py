@@ -1,4 +1,4 @@
-"""Batches of several shapes: each batch of one, and which one a function of its number."""
+"""Buckets: batches of several shapes, each batch of one."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,13 @@ from vdm_jax.data.sources import Element, Size, Source, Split
 
 @dataclass(frozen=True)
 class Bucket:
-    """Clips of one shape: a global batch has `batch` of them, and `weight` says how often it comes.
+    """Clips of one shape.
 
-    A larger picture or a longer clip takes a smaller batch, for a step of the same cost.
+    Larger frames or longer clips need a smaller batch for a step of the same cost.
+
+    source: its clips.
+    batch: global batch size.
+    weight: relative frequency of its batches.
     """
 
     source: Source
@@ -18,25 +22,24 @@ class Bucket:
 
     def __post_init__(self):
         if self.batch < 1:
-            raise ValueError(f"Bucket.batch is {self.batch}: it is at least 1")
+            raise ValueError(f"Bucket.batch is {self.batch}: it must be at least 1")
         if self.weight <= 0:
-            raise ValueError(f"Bucket.weight is {self.weight}: it is positive")
+            raise ValueError(f"Bucket.weight is {self.weight}: it must be positive")
 
 
 @dataclass(frozen=True)
 class Buckets:
-    """Clips of several shapes (sizes, frame counts, frame rates), a batch always of one.
+    """Clips of several shapes (sizes, frame counts, frame rates); each batch is of one bucket.
 
-    The bucket of a batch depends on its number alone, so that all hosts compile and run the same
-    shapes at the same time. `frames` and `size` are those of the first bucket, whose clips are held
-    out.
+    The bucket of a batch depends on the batch's number alone, so all hosts compile and run the same
+    shapes at the same time. `frames`, `size` and the held-out clips are those of the first bucket.
     """
 
     buckets: tuple[Bucket, ...]
 
     def __post_init__(self):
         if not self.buckets:
-            raise ValueError("Buckets.buckets: there is none")
+            raise ValueError("Buckets.buckets is empty: it needs at least one Bucket")
 
     @property
     def frames(self) -> int:
@@ -46,16 +49,16 @@ class Buckets:
     def size(self) -> Size:
         return self.buckets[0].source.size
 
-    def clips(self, split: str) -> "Split":
-        """The clips of all buckets for training, or those that the first one holds out."""
+    def clips(self, split: str) -> Split:
+        """The training clips of all buckets, or the held-out clips of the first."""
         if split != "train":
             return self.buckets[0].source.clips(split)
-        return Bucketed(self.buckets, tuple(b.source.clips(split) for b in self.buckets))
+        return BucketClips(self.buckets, tuple(b.source.clips(split) for b in self.buckets))
 
 
 @dataclass(frozen=True)
-class Bucketed:
-    """The training clips of `buckets`; by index, one bucket after another."""
+class BucketClips:
+    """The training clips of `buckets`; an index counts one bucket after another."""
 
     buckets: tuple[Bucket, ...]
     members: tuple[Split, ...]

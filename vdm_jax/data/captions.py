@@ -1,4 +1,4 @@
-"""Captions of the videos in a folder: a CSV table, or a file beside each video."""
+"""Captions of the videos in a folder: from a CSV table, or from a file beside each video."""
 
 import csv
 import json
@@ -10,10 +10,14 @@ log = logging.getLogger("vdm_jax.data")
 
 
 def from_table(table: Path, keys: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """The captions of each of `keys` (paths within the folder) that a CSV `table` knows.
+    """The captions in a CSV `table` of each of `keys` (paths within the folder).
 
-    It has the columns `file` and `caption`, and a row per caption. `file` is a key, or a bare
-    file name where only one video has it.
+    The table has the columns `file` and `caption`, and one row per caption. `file` is a key, or a
+    file name alone if only one video has it.
+
+    Raises:
+      FileNotFoundError: there is no table.
+      ValueError: other columns, an empty caption, or an ambiguous file name.
     """
     if not table.is_file():
         raise FileNotFoundError(
@@ -25,7 +29,7 @@ def from_table(table: Path, keys: Iterable[str]) -> dict[str, tuple[str, ...]]:
         for name in {key, key.rsplit("/", 1)[-1]}:
             names.setdefault(name, []).append(key)
     captions: dict[str, list[str]] = {}
-    strangers = []
+    unknown = []
     with table.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.DictReader(file)
         if not {"file", "caption"} <= set(rows.fieldnames or ()):
@@ -43,28 +47,29 @@ def from_table(table: Path, keys: Iterable[str]) -> dict[str, tuple[str, ...]]:
             if owners:
                 captions.setdefault(name if name in owners else owners[0], []).append(caption)
             else:
-                strangers.append(name)
-    if strangers:
-        log.warning(
-            "%s: %d rows name no video, the first is %r", table, len(strangers), strangers[0]
-        )
+                unknown.append(name)
+    if unknown:
+        log.warning("%s: %d rows name no video, the first is %r", table, len(unknown), unknown[0])
     return {key: tuple(lines) for key, lines in captions.items()}
 
 
-def beside(video: Path) -> tuple[str, ...]:
-    """The captions in the file of the same name beside `video`; none where there is no such file.
+def from_sidecar(video: Path) -> tuple[str, ...]:
+    """The captions in the .txt or .json file with the same name as `video`; () without a file.
 
-    A .txt file holds one caption per line, a .json file a string or a list under "caption".
+    A .txt file has one caption a line, a .json file a string or a list under "caption".
+
+    Raises:
+      ValueError: the .json file has no "caption".
     """
     text, tree = video.with_suffix(".txt"), video.with_suffix(".json")
     if text.is_file():
         lines = text.read_text(encoding="utf-8").splitlines()
     elif tree.is_file():
         try:
-            found = json.loads(tree.read_text(encoding="utf-8"))["caption"]
+            value = json.loads(tree.read_text(encoding="utf-8"))["caption"]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f'{tree} is no JSON object with a "caption"') from error
-        lines = [found] if isinstance(found, str) else list(found)
+        lines = [value] if isinstance(value, str) else list(value)
     else:
         return ()
     return tuple(line.strip() for line in lines if line.strip())

@@ -1,4 +1,4 @@
-"""Clips of a built data set as a source."""
+"""`Clips`: a built data set as a source."""
 
 import logging
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ import numpy as np
 
 from vdm_jax.data.caption_choices import Captions, RandomCaption
 from vdm_jax.data.crops import CenterCrop, Crop
-from vdm_jax.data.shards import Records, Shards, find, video
+from vdm_jax.data.shards import Records, Shards, find_dataset, record_video
 from vdm_jax.data.short_videos import Drop, Short
-from vdm_jax.data.sources import Element, Size, check_split, sides
-from vdm_jax.data.videos import Unreadable, at_rate, read
+from vdm_jax.data.sources import Element, RandomSplit, Size, check_split, sides
+from vdm_jax.data.videos import UnreadableVideo, at_rate, read
 from vdm_jax.data.windows import Center, RandomWindow, Windows
 
 log = logging.getLogger("vdm_jax.data")
@@ -19,19 +19,27 @@ log = logging.getLogger("vdm_jax.data")
 
 @dataclass(frozen=True)
 class Clips:
-    """Clips of the data set `dataset`, built in the folder `path` (`python -m data.build`).
+    """Clips of a data set built with `python -m data.build`.
 
-    Training sees the data set's own `split`, and evaluation its split `held_out` (None: there is
-    none). A clip is `frames` frames of `size` pixels (a square, or height and width), `stride`
-    apart in the video as it is or, with `fps`, in the video resampled to that rate (the nearest
-    frame by its time stamp).
+    All random choices are a function of the loader's seed, the epoch and the clip. Elements have
+    labels and captions if the data set has them.
 
-    `windows` says which clips of a video make an epoch, `held_out_windows` the same of the videos
-    held out, `short` what becomes of videos that are too short, and `captions` which caption a clip
-    has. Labels are there where the data set has them. Training draws a `crop` and, with probability
-    `flip`, a mirror image (which turns what "left" means: off by default). All of it is a function
-    of the loader's seed, the epoch and the clip. Videos whose short side has fewer than
-    `least_side` pixels are left out, so that a bucket of large pictures holds no enlarged ones.
+    dataset: its name, or name and variant (`ucf101/64px_crf18`).
+    split: the data set's split for training.
+    held_out: the data set's split for evaluation, or None.
+    path: folder of the built data sets, or a remote one.
+    frames: frames of a clip.
+    size: height and width in pixels; one number is a square.
+    stride: distance between the frames of a clip, in frames of the (resampled) video.
+    fps: rate to resample videos to, by the nearest frame; None keeps their own.
+    windows: which clips of a video form an epoch.
+    held_out_windows: the same for held-out videos.
+    short: treatment of videos that are shorter than a clip.
+    captions: which caption a clip gets.
+    crop: resizes and crops frames.
+    flip: probability of a mirror image (off by default: it swaps "left" and "right").
+    least_side: videos with a shorter short side, in pixels, are left out, so that a bucket of large
+      frames has no upscaled ones.
     """
 
     dataset: str
@@ -53,46 +61,46 @@ class Clips:
     def __post_init__(self):
         for field in ("frames", "size", "stride", "least_side"):
             if min(sides(getattr(self, field))) < 1:
-                raise ValueError(f"Clips.{field} is {getattr(self, field)}: it is at least 1")
+                raise ValueError(f"Clips.{field} is {getattr(self, field)}: it must be at least 1")
         if self.fps is not None and self.fps <= 0:
-            raise ValueError(f"Clips.fps is {self.fps}: it is positive, or None")
+            raise ValueError(f"Clips.fps is {self.fps}: it must be positive, or None")
         if not 0 <= self.flip <= 1:
-            raise ValueError(f"Clips.flip is {self.flip}: it is a probability, 0 to 1")
+            raise ValueError(f"Clips.flip is {self.flip}: it must be a probability, 0 to 1")
 
     @property
     def span(self) -> int:
-        """From the first frame of a clip to its last, both counted."""
+        """The number of frames from the first of a clip to its last, inclusive."""
         return (self.frames - 1) * self.stride + 1
 
     @cached_property
     def shards(self) -> Shards:
-        """The data set on disk, found when it is first needed."""
-        return find(self.path, self.dataset)
+        """The data set on disk; opened on first use."""
+        return find_dataset(self.path, self.dataset)
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the labels 0, 1, ...; none where there are no labels."""
+        """The names of the labels 0, 1, ...; empty without labels."""
         return self.shards.classes
 
-    def clips(self, split: str) -> "Windowed":
-        """The clips of "train" (which has `draw` for random choices) or of "held_out"."""
+    def clips(self, split: str) -> "DatasetClips":
+        """The clips of "train", with random choices, or of "held_out"."""
         if check_split(split) == "train":
-            return Drawn(self, self.windows, self.shards.records(self.split))
+            return RandomDatasetClips(self, self.windows, self.shards.records(self.split))
         if self.held_out is None:
             raise ValueError(
                 f"nothing of {self.dataset} is held out: set Clips.held_out to one of its splits"
             )
-        shared = set(self.shards.parts(self.held_out)) & set(self.shards.parts(self.split))
-        if shared:
+        groups = self.shards.shard_groups
+        if set(groups(self.held_out)) & set(groups(self.split)):
             raise ValueError(
                 f"the splits {self.split!r} and {self.held_out!r} of {self.dataset} share clips: "
-                "train on another, or hold out none (Clips.held_out=None)"
+                "choose another Clips.split, or set Clips.held_out to None"
             )
-        return Windowed(self, self.held_out_windows, self.shards.records(self.held_out))
+        return DatasetClips(self, self.held_out_windows, self.shards.records(self.held_out))
 
 
-class Windowed:
-    """The clips that a policy takes of some records; nothing in them is random."""
+class DatasetClips:
+    """The clips that a window policy takes from records, without random choices."""
 
     def __init__(self, source: Clips, windows: Windows, records: Records):
         self.source, self.windows, self.records = source, windows, records
@@ -127,14 +135,16 @@ class Windowed:
     def _clip(
         self,
         index: int,
-        when: float | None,
-        place: tuple[float, float],
+        u_start: float | None,
+        u_crop: tuple[float, float],
         mirrored: bool,
-        voice: float,
+        u_caption: float,
     ) -> Element:
-        """The clip at `index`, begun at the share `when` of what its window allows.
+        """The clip at `index`.
 
-        None is the middle of it; the crop is at `place`, and `voice` chooses a caption.
+        u_start, u_crop, u_caption: random numbers in [0, 1) that choose the first frame within its
+          window, the crop and the caption; `u_start` None is the middle of the window.
+        mirrored: whether to mirror the frames.
         """
         if not 0 <= index < len(self):
             raise IndexError(f"clip {index} of {len(self)}")
@@ -143,52 +153,52 @@ class Windowed:
         item = index - (int(self.ends[number - 1]) if number else 0)
         window, copy = divmod(item, int(self.copies[number]))
         low, high = self.windows.range(int(self.starts[number]), source.span, window)
-        start = (low + high) // 2 if when is None else low + int(when * (high - low + 1))
+        start = (low + high) // 2 if u_start is None else low + int(u_start * (high - low + 1))
         record = self.records[number]
         element: Element = {
-            "video": self._frames(record, start, place, mirrored),
+            "video": self._frames(record, start, u_crop, mirrored),
             "key": f"{record['key'][0].decode()}@{start}",
         }
         if record.get("label", [-1])[0] >= 0:
             element["label"] = np.int32(record["label"][0])
         if record.get("captions"):
-            told = source.captions.choose(record, copy, voice)
-            element["caption"] = record["captions"][told].decode()
+            caption = source.captions.choose(record, copy, u_caption)
+            element["caption"] = record["captions"][caption].decode()
         return element
 
     def _frames(
-        self, record: dict, start: int, place: tuple[float, float], mirrored: bool
+        self, record: dict, start: int, u_crop: tuple[float, float], mirrored: bool
     ) -> np.ndarray:
-        source, encoded = self.source, video(record)
+        source, encoded = self.source, record_video(record)
         positions = start + source.stride * np.arange(source.frames)
         if source.fps is None:
             frames = source.short.frames(positions, len(encoded))
         else:
             timeline = at_rate(encoded.times, source.fps)
             positions = source.short.frames(positions, len(timeline))
-            # The index rounds seconds to 32 bits, and so may count one frame too many.
+            # The index has float32 seconds, so its frame count can be one too high.
             frames = timeline[np.minimum(positions, len(timeline) - 1)]
         try:
-            resized = partial(source.crop.resized, size=source.size)
-            found = read(encoded, frames, resized, source.crop.filter)
-        except Unreadable as error:
+            target_size = partial(source.crop.target_size, size=source.size)
+            video = read(encoded, frames, target_size, source.crop.filter)
+        except UnreadableVideo as error:
             key = record["key"][0].decode()
             raise ValueError(
-                f"{self.records.folder}: {key} was good when it was built, and now {error}; the "
-                "shards are damaged: build them anew"
+                f"{self.records.folder}: {key} was readable when it was built, but {error}; the "
+                "shards are damaged: build or copy them again"
             ) from error
         height, width = sides(source.size)
-        room = (found.shape[1] - height, found.shape[2] - width)
-        top, left = source.crop.corner(room, place)
-        found = found[:, top : top + height, left : left + width]
-        return np.ascontiguousarray(found[:, :, ::-1] if mirrored else found)
+        room = (video.shape[1] - height, video.shape[2] - width)
+        top, left = source.crop.corner(room, u_crop)
+        video = video[:, top : top + height, left : left + width]
+        return np.ascontiguousarray(video[:, :, ::-1] if mirrored else video)
 
 
-class Drawn(Windowed):
-    """The same for training: windows, crops, mirrors and captions at random."""
+class RandomDatasetClips(DatasetClips, RandomSplit):
+    """The clips for training, with random windows, crops, mirror images and captions."""
 
     def draw(self, index: int, rng: np.random.Generator) -> Element:
-        """Clip `index`, with every choice that is left to chance taken from `rng`."""
-        when, down, across, mirror, voice = rng.random(5)
-        mirrored = bool(mirror < self.source.flip)
-        return self._clip(index, float(when), (down, across), mirrored, float(voice))
+        """Clip `index`, with every random choice taken from `rng`."""
+        u_start, u_down, u_across, u_flip, u_caption = rng.random(5)
+        mirrored = bool(u_flip < self.source.flip)
+        return self._clip(index, float(u_start), (u_down, u_across), mirrored, float(u_caption))

@@ -1,4 +1,4 @@
-"""Elements put together: images behind a clip, rows into a batch."""
+"""Collation: elements into batches, and images appended to a clip."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,15 +10,15 @@ from vdm_jax.data.text import Text
 
 
 def append_images(clip: Element, others: Sequence[Element], frames: Sequence[int]) -> dict:
-    """A row of joint image-video training: `clip`, then frame `frames[i]` of each of `others`.
+    """An element of joint training: `clip`, followed by frame `frames[i]` of each of `others`.
 
-    Ho et al. 2022, section 3 (joint training on video and image modeling). With K others the row
-    has video [f+K h w c], segments [f+K] = 0, .., 0, 1, .., K, label [1+K] and 1+K captions, for
-    every image is an example of its own.
+    Ho et al. 2022, section 3 (joint training on video and image modeling). With K others the
+    element has video [f+K h w c], segments [f+K] = 0, .., 0, 1, .., K, label [1+K] and 1+K
+    captions, since every image is a separate example.
     """
     images = [other["video"][frame] for other, frame in zip(others, frames, strict=True)]
     members = (clip, *others)
-    row: dict[str, Any] = {
+    element: dict[str, Any] = {
         "video": np.concatenate([clip["video"], np.stack(images)]),
         "segments": np.concatenate(
             [np.zeros(len(clip["video"]), np.int32), np.arange(1, len(images) + 1, dtype=np.int32)]
@@ -26,18 +26,18 @@ def append_images(clip: Element, others: Sequence[Element], frames: Sequence[int
         "key": "+".join(member["key"] for member in members),
     }
     if all("label" in member for member in members):
-        row["label"] = np.array([member.get("label") for member in members], np.int32)
+        element["label"] = np.array([member.get("label") for member in members], np.int32)
     if all("caption" in member for member in members):
-        row["caption"] = tuple(member.get("caption") for member in members)
-    return row
+        element["caption"] = tuple(member.get("caption") for member in members)
+    return element
 
 
 def collate(elements: Sequence[Any], text: Text | None = None) -> dict[str, np.ndarray]:
-    """A batch of `elements` (or of rows of `append_images`), as it goes to the device.
+    """A batch of `elements` (clips, or elements of `append_images`) for the device.
 
-    "video" uint8 [b f h w c]; "label" int32 [b] where the elements have labels; with `text`,
-    "tokens" int32 [b l] and "text_mask" bool [b l]. Rows with K images have "segments" [b f+K],
-    and label, tokens and text_mask with an axis 1+K after b.
+    "video" uint8 [b f h w c]; "label" int32 [b] if the elements have labels; with `text`, "tokens"
+    int32 [b l] and "text_mask" bool [b l]. Elements with K images have "segments" [b f+K], and
+    label, tokens and text_mask with an axis 1+K after b.
     """
     if not elements:
         raise ValueError("no elements to make a batch of")
@@ -49,8 +49,8 @@ def collate(elements: Sequence[Any], text: Text | None = None) -> dict[str, np.n
         for element in elements:
             if "caption" not in element:
                 raise ValueError(
-                    f"clip {element['key']!r} has no caption to tokenise: give the source "
-                    "captions, or take `text` out of the loader"
+                    f"clip {element['key']!r} has no caption to tokenize: give the source "
+                    "captions, or set Loader.text to None"
                 )
         captions = np.array([element["caption"] for element in elements], dtype=object)
         for name, rows in text.batch(captions.ravel().tolist()).items():

@@ -1,4 +1,4 @@
-"""Captions as stored embeddings of a text encoder that is not trained here."""
+"""Captions as stored embeddings of a frozen text encoder."""
 
 import json
 from collections.abc import Sequence
@@ -13,12 +13,15 @@ from vdm_jax import storage
 
 @dataclass(frozen=True)
 class Embeddings:
-    """Token embeddings of every caption of a data set, made once by a frozen text encoder.
+    """Token embeddings of every caption of a data set, precomputed by a frozen text encoder.
 
-    The folder `path` holds captions.json (a list of the captions, each once), lengths.npy
-    (how many tokens of each are real, [n]) and embeddings.npy [n l d], read as needed: float16,
-    float32, or the bits of bfloat16 as uint16, which `vdm-jax embed` writes.
-    Rows are cut or padded to `length` tokens of `features` numbers.
+    `vdm-jax embed` writes the folder: captions.json (a list of distinct captions), lengths.npy
+    (number of real tokens of each, [n]) and embeddings.npy [n l d] in float16, float32, or the bits
+    of bfloat16 as uint16.
+
+    path: the folder, or a remote one.
+    length: tokens of a caption; longer embeddings are truncated, shorter ones padded.
+    features: features of a token.
     """
 
     path: str
@@ -26,7 +29,8 @@ class Embeddings:
     features: int
 
     @cached_property
-    def _stored(self) -> tuple[dict[str, int], np.ndarray, np.ndarray]:
+    def _arrays(self) -> tuple[dict[str, int], np.ndarray, np.ndarray]:
+        """The index of each caption, lengths [n], and embeddings [n l d]."""
         folder = storage.cached_copy(self.path)
         for name in ("captions.json", "lengths.npy", "embeddings.npy"):
             if not (folder / name).is_file():
@@ -45,24 +49,25 @@ class Embeddings:
             rows = rows.view(ml_dtypes.bfloat16)
         return {c: i for i, c in enumerate(captions)}, np.load(folder / "lengths.npy"), rows
 
-    def knows(self, caption: str) -> bool:
-        """Whether there is an embedding of a caption; of none there always is."""
-        return not caption or caption in self._stored[0]
+    def has(self, caption: str) -> bool:
+        """Whether the folder has an embedding of a caption; True for an empty one."""
+        return not caption or caption in self._arrays[0]
 
     def batch(self, captions: Sequence[str]) -> dict[str, np.ndarray]:
         """`text` float32 [b l d], and `text_mask` bool [b l].
 
-        Raises ValueError naming the first caption without an embedding.
+        Raises:
+          ValueError: a caption without an embedding.
         """
         text = np.zeros((len(captions), self.length, self.features), np.float32)
         mask = np.zeros((len(captions), self.length), bool)
         for row, caption in enumerate(captions):
             if not caption:
                 continue
-            index, lengths, rows = self._stored
+            index, lengths, rows = self._arrays
             if caption not in index:
                 raise ValueError(f"{self.path} has no embedding of the caption {caption!r}")
-            kept = min(int(lengths[index[caption]]), self.length)
-            text[row, :kept] = rows[index[caption], :kept]
-            mask[row, :kept] = True
+            length = min(int(lengths[index[caption]]), self.length)
+            text[row, :length] = rows[index[caption], :length]
+            mask[row, :length] = True
         return {"text": text, "text_mask": mask}

@@ -1,4 +1,4 @@
-"""Videos as mp4 and gif, in bytes. Videos are uint8 [f h w c], c = 3 (colour) or 1 (grey)."""
+"""Encoding of videos uint8 [f h w c], c = 3 (color) or 1 (gray), as the bytes of MP4 and GIF."""
 
 import io
 from fractions import Fraction
@@ -11,14 +11,14 @@ from PIL import Image
 
 Frames = UInt8[np.ndarray, "f h w c"]
 
-_BT709 = 1  # the code of ITU-T H.273 for primaries, transfer curve and matrix alike
+_BT709 = 1  # code of ITU-T H.273 for primaries, transfer curve and matrix
 _LIMITED_RANGE = 1  # AVCOL_RANGE_MPEG
 
 
 def mp4(video: Frames, fps: float = 8.0, crf: int = 12) -> bytes:
-    """H.264 in yuv420p, which every player opens; BT.709 colours.
+    """An MP4 with H.264 in yuv420p, which every player supports, and BT.709 colors.
 
-    That format has even sides only: odd ones grow by one repeated row or column.
+    The format needs even sides: odd ones are padded by one repeated row or column.
     """
     video = rgb(video)
     _, h, w, _ = video.shape
@@ -31,8 +31,8 @@ def mp4(video: Frames, fps: float = 8.0, crf: int = 12) -> bytes:
         context = stream.codec_context
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = _LIMITED_RANGE
-        for picture in video:  # one at a time, for the video may be a long one in a file
-            even = np.ascontiguousarray(np.pad(picture, odd, "edge"))
+        for image in video:  # one at a time: the video may be memory-mapped
+            even = np.ascontiguousarray(np.pad(image, odd, "edge"))
             frame = av.VideoFrame.from_ndarray(even, format="rgb24")
             frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)
             container.mux(stream.encode(frame))
@@ -41,15 +41,18 @@ def mp4(video: Frames, fps: float = 8.0, crf: int = 12) -> bytes:
 
 
 def gif(video: Frames, fps: float = 8.0) -> bytes:
-    """A looping GIF, each frame with its own 256 colours, undithered.
+    """A looping GIF, each frame with its own 256 colors, without dithering.
 
-    GIF counts hundredths of a second: single frames are rounded so that the sum keeps time.
-    Equal neighbours become one longer frame.
+    GIF counts hundredths of a second: frame durations are rounded so that errors do not accumulate.
+    Equal consecutive frames become one longer frame.
+
+    Raises:
+      ValueError: more than 50 frames a second.
     """
     ends = np.round(100 * np.arange(1, len(video) + 1) / float(_rate(fps))).astype(int)
     durations = 10 * np.diff(ends, prepend=0)
     if durations.min() < 20:
-        raise ValueError(f"browsers play no GIF at {fps:g} frames a second: 50 is the most")
+        raise ValueError(f"a GIF has at most 50 frames a second in browsers, not {fps:g}")
     frames = [Image.fromarray(frame).quantize(256) for frame in rgb(video)]
     file = io.BytesIO()
     frames[0].save(
@@ -66,16 +69,16 @@ def gif(video: Frames, fps: float = 8.0) -> bytes:
 
 
 def rgb(video: Frames) -> Frames:
-    """A video in three channels.
+    """A video with three channels.
 
     Raises:
-      ValueError: it is none.
+      ValueError: not uint8 [f h w c] with c = 1 or 3.
     """
     video = np.asarray(video)
     if video.dtype != np.uint8 or video.ndim != 4 or video.shape[3] not in (1, 3) or not video.size:
         raise ValueError(
             f"a video is uint8 [f h w c] with c = 1 or 3, not {video.dtype} {video.shape}: "
-            "quantise floats with clip(round((x + 1) * 127.5), 0, 255)"
+            "quantize floats with clip(round((x + 1) * 127.5), 0, 255)"
         )
     return video.repeat(3, axis=3) if video.shape[3] == 1 else video
 
@@ -83,4 +86,4 @@ def rgb(video: Frames) -> Frames:
 def _rate(fps: float) -> Fraction:
     if not fps > 0:
         raise ValueError(f"fps must be positive, not {fps}")
-    return Fraction(fps).limit_denominator(1001)  # 30000/1001 stays what it is
+    return Fraction(fps).limit_denominator(1001)  # exact for 30000/1001

@@ -1,4 +1,4 @@
-"""A folder of videos, opened: what is in it, what training may see of it, its decoded frames."""
+"""An opened folder of videos: usable files, their training parts, and cached frames."""
 
 import logging
 import math
@@ -14,34 +14,40 @@ import numpy as np
 from jaxtyping import Int, UInt8
 
 from vdm_jax.data import captions
-from vdm_jax.data.videos import IMAGES, VIDEOS, Filter, Unreadable, Video, at_rate, probe, read
+from vdm_jax.data.videos import IMAGES, VIDEOS, Filter, UnreadableVideo, Video, at_rate, probe, read
 
 log = logging.getLogger("vdm_jax.data")
 
-Resized = Callable[[int, int], tuple[int, int]]
+TargetSize = Callable[[int, int], tuple[int, int]]
+"""The height and width to resize a frame to, from those of the frame."""
 
 
 @dataclass(frozen=True, eq=False)
 class File:
-    """A usable video; `timeline` are its frames at the wanted rate, `key` its path in the folder.
+    """A usable video.
 
-    The first `cut` frames of the timeline are for training, the others are held out.
+    key: path within the folder.
+    video: its metadata.
+    timeline: its frames at the wanted rate.
+    train_frames: frames of the timeline for training; those after them are held out.
+    label: number of its sub-folder, or None.
+    captions: its captions.
     """
 
     key: str
     video: Video
     timeline: Int[np.ndarray, " n"]
-    cut: int
+    train_frames: int
     label: int | None
     captions: tuple[str, ...]
 
 
 class Folder:
-    """The usable `files`, the reasons why others are `skipped`, and decoded frames in memory.
+    """The usable `files`, the reason for each `skipped` one, and a cache of decoded frames.
 
-    The first files that fit into `cache_bytes` once resized are decoded whole, once. (Epochs visit
-    all files equally, so that no rule of eviction would serve more reads than these fixed ones.)
-    Of the others each window is decoded when it is read.
+    The first files that fit into `cache_bytes` once resized are decoded whole, once; for the others
+    each window is decoded when it is read. (Epochs read all files equally often, so eviction would
+    serve no more reads than this fixed set.)
     """
 
     def __init__(
@@ -49,24 +55,24 @@ class Folder:
         classes: tuple[str, ...],
         files: tuple[File, ...],
         skipped: dict[str, str],
-        resized: Resized,
+        target_size: TargetSize,
         filter: Filter,
         cache_bytes: int,
     ):
         self.classes, self.files, self.skipped = classes, files, skipped
-        self._read = partial(read, resized=resized, filter=filter)
-        self._memory: dict[int, np.ndarray | Unreadable] = {}
+        self._read = partial(read, target_size=target_size, filter=filter)
+        self._cache: dict[int, np.ndarray | UnreadableVideo] = {}
         self._locks: dict[int, threading.Lock] = {}
         for number, file in enumerate(files):
-            height, width = resized(file.video.height, file.video.width)
+            height, width = target_size(file.video.height, file.video.width)
             cache_bytes -= len(file.timeline) * height * width * 3
             if cache_bytes < 0:
                 break
             self._locks[number] = threading.Lock()
 
     def __getstate__(self) -> dict:
-        """For another process: without the frames, which it decodes for itself, and the locks."""
-        return self.__dict__ | {"_memory": {}, "_locks": tuple(self._locks)}
+        """The state for another process, without cached frames and locks."""
+        return self.__dict__ | {"_cache": {}, "_locks": tuple(self._locks)}
 
     def __setstate__(self, state: dict) -> None:
         self.__dict__ |= state | {"_locks": {n: threading.Lock() for n in state["_locks"]}}
@@ -74,23 +80,24 @@ class Folder:
     def read(self, number: int, positions: Int[np.ndarray, " f"]) -> UInt8[np.ndarray, "f h w 3"]:
         """The frames at `positions` of the timeline of file `number`, resized.
 
-        Raises `Unreadable`, having logged the file the first time.
+        Raises:
+          UnreadableVideo: decoding fails; the log names the file once.
         """
         file = self.files[number]
         try:
             if number not in self._locks:
                 return self._read(file.video, file.timeline[positions])
             with self._locks[number]:
-                if number not in self._memory:
+                if number not in self._cache:
                     try:
-                        self._memory[number] = self._read(file.video, file.timeline)
-                    except Unreadable as error:
-                        self._memory[number] = error
-            frames = self._memory[number]
-            if isinstance(frames, Unreadable):
+                        self._cache[number] = self._read(file.video, file.timeline)
+                    except UnreadableVideo as error:
+                        self._cache[number] = error
+            frames = self._cache[number]
+            if isinstance(frames, UnreadableVideo):
                 raise frames
             return frames[positions]
-        except Unreadable as error:
+        except UnreadableVideo as error:
             if file.key not in self.skipped:
                 self.skipped[file.key] = str(error)
                 log.warning("skipped %s: %s", file.video.file, error)
@@ -105,32 +112,37 @@ def open_folder(
     fps: float | None,
     span: int,
     held_out: float,
-    resized: Resized,
+    target_size: TargetSize,
     filter: Filter,
     cache_bytes: int,
 ) -> Folder:
-    """List the folder at `path` and look into each file, many at a time; see
-    `VideoFolder`."""
+    """Lists the folder at `path` and probes its files in parallel; see `VideoFolder`.
+
+    Raises:
+      FileNotFoundError: there is no folder.
+      ValueError: no file can be used.
+    """
     root = Path(path).expanduser()
     if not root.is_dir():
         raise FileNotFoundError(f"no folder {root}: VideoFolder.path is a folder of videos")
-    paths = _listed(root, VIDEOS | IMAGES if images else VIDEOS)
+    paths = _list_files(root, VIDEOS | IMAGES if images else VIDEOS)
     if not paths:
         more = "" if images else " (images are clips only where frames is 1)"
         raise ValueError(f"{root} holds no file ending in {' '.join(sorted(VIDEOS))}{more}")
     keys = [file.relative_to(root).as_posix() for file in paths]
     folders = [key.partition("/")[0] if "/" in key else "" for key in keys]
-    classes = tuple(sorted(set(folders), key=_case_insensitively)) if all(folders) else ()
-    said = captions.from_table(root / table, keys) if table else {}
+    classes = tuple(sorted(set(folders), key=_sort_key)) if all(folders) else ()
+    captions_of = captions.from_table(root / table, keys) if table else {}
     if not table:
-        said = {key: captions.beside(file) for key, file in zip(keys, paths, strict=True)}
+        captions_of = {k: captions.from_sidecar(file) for k, file in zip(keys, paths, strict=True)}
 
-    def look(key: str, file: Path) -> tuple[Video, Int[np.ndarray, " n"]] | str:
-        if not said.get(key) and any(said.values()):
-            return "it has no caption, and others have"
+    def examine(key: str, file: Path) -> tuple[Video, Int[np.ndarray, " n"]] | str:
+        """The video and its timeline, or the reason to skip it."""
+        if not captions_of.get(key) and any(captions_of.values()):
+            return "it has no caption, but others have"
         try:
             video = probe(file)
-        except Unreadable as error:
+        except UnreadableVideo as error:
             return str(error)
         timeline = np.arange(len(video)) if fps is None else at_rate(video.times, fps)
         if len(timeline) < span:
@@ -138,59 +150,59 @@ def open_folder(
         return video, timeline
 
     with ThreadPoolExecutor(min(32, 4 * (os.cpu_count() or 1))) as pool:
-        seen = list(pool.map(look, keys, paths))
-    skipped = {key: one for key, one in zip(keys, seen, strict=True) if isinstance(one, str)}
+        results = list(pool.map(examine, keys, paths))
+    skipped = {key: r for key, r in zip(keys, results, strict=True) if isinstance(r, str)}
     for key, reason in skipped.items():
         log.warning("skipped %s: %s", root / key, reason)
     if skipped:
         log.warning("%d of %d files in %s are skipped", len(skipped), len(keys), root)
     usable = [
-        (key, folder, *one)
-        for key, folder, one in zip(keys, folders, seen, strict=True)
-        if not isinstance(one, str)
+        (key, folder, *result)
+        for key, folder, result in zip(keys, folders, results, strict=True)
+        if not isinstance(result, str)
     ]
     if not usable:
         key, reason = next(iter(skipped.items()))
         raise ValueError(f"no file in {root} can be used; the first is {key}: {reason}")
-    cuts = _cuts([len(timeline) for *_, timeline in usable], span, held_out)
+    lengths = _train_lengths([len(timeline) for *_, timeline in usable], span, held_out)
     files = tuple(
         File(
             key=key,
             video=video,
             timeline=timeline,
-            cut=cut,
+            train_frames=length,
             label=classes.index(folder) if classes else None,
-            captions=said.get(key, ()),
+            captions=captions_of.get(key, ()),
         )
-        for (key, folder, video, timeline), cut in zip(usable, cuts, strict=True)
+        for (key, folder, video, timeline), length in zip(usable, lengths, strict=True)
     )
-    return Folder(classes, files, skipped, resized, filter, cache_bytes)
+    return Folder(classes, files, skipped, target_size, filter, cache_bytes)
 
 
-def _case_insensitively(name: str) -> tuple[str, str]:
-    # The order of UCF-101's class list, where HammerThrow comes after Hammering.
+def _sort_key(name: str) -> tuple[str, str]:
+    # Case-insensitive, the order of UCF-101's class list: HammerThrow comes after Hammering.
     return name.casefold(), name
 
 
-def _listed(root: Path, endings: frozenset[str]) -> list[Path]:
-    found = [
+def _list_files(root: Path, endings: frozenset[str]) -> list[Path]:
+    files = [
         file
         for file in root.rglob("*")
         if file.suffix.lower() in endings and not file.name.startswith(".") and file.is_file()
     ]
-    return sorted(found, key=lambda file: _case_insensitively(file.relative_to(root).as_posix()))
+    return sorted(files, key=lambda file: _sort_key(file.relative_to(root).as_posix()))
 
 
-def _cuts(lengths: Sequence[int], span: int, held_out: float) -> list[int]:
-    """How many frames of each video are for training: all, the first part, or none."""
-    cuts = list(lengths)
+def _train_lengths(lengths: Sequence[int], span: int, held_out: float) -> list[int]:
+    """The number of training frames of each video: all, the first part, or none."""
+    train = list(lengths)
     if held_out == 0:
-        return cuts
+        return train
     for number, length in enumerate(lengths):
         if length >= 2 * span:
-            cuts[number] = length - min(max(round(held_out * length), span), length - span)
+            train[number] = length - min(max(round(held_out * length), span), length - span)
     whole = [number for number, length in enumerate(lengths) if length < 2 * span]
     count = min(math.ceil(held_out * len(whole)), len(whole) - 1)
     for place in range(count):
-        cuts[whole[(2 * place + 1) * len(whole) // (2 * count)]] = 0
-    return cuts
+        train[whole[(2 * place + 1) * len(whole) // (2 * count)]] = 0
+    return train

@@ -4,16 +4,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vdm_jax.data.sources import Element, Size, Source, Split, common_value
+from vdm_jax.data.sources import (
+    Element,
+    ImageSplit,
+    RandomSplit,
+    Size,
+    Source,
+    Split,
+    check_equal,
+    draw,
+)
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """Clips of several `sources` of one shape, in proportion to their `weights`.
+    """Clips of several `sources` of one shape, in proportion to `weights`.
 
-    Each source is shuffled and repeated for itself, so that none of its clips comes twice before
-    all have come once. Labels are left out, for they mean something else in each source; clips
-    without a caption have an empty one. Held out are the clips of all, one source after another.
+    Each source is shuffled and repeated separately: none of its clips repeats before all have
+    appeared. Labels are dropped, since sources number their classes differently; clips without a
+    caption get an empty one. The held-out clips are those of all sources, one after another.
     """
 
     sources: tuple[Source, ...]
@@ -23,12 +32,12 @@ class Mixture:
         if len(self.sources) != len(self.weights) or not self.sources:
             raise ValueError(
                 f"Mixture: {len(self.sources)} sources and {len(self.weights)} weights; each "
-                "source has one"
+                "source needs one"
             )
         if min(self.weights) <= 0:
-            raise ValueError(f"Mixture.weights are {self.weights}: they are positive")
-        common_value(self.sources, "frames", "Mixture")
-        common_value(self.sources, "size", "Mixture")
+            raise ValueError(f"Mixture.weights are {self.weights}: they must be positive")
+        check_equal(self.sources, "frames", "Mixture")
+        check_equal(self.sources, "size", "Mixture")
 
     @property
     def frames(self) -> int:
@@ -38,14 +47,15 @@ class Mixture:
     def size(self) -> Size:
         return self.sources[0].size
 
-    def clips(self, split: str) -> "Mixed":
+    def clips(self, split: str) -> "MixtureClips":
         """The clips of split "train" or "held_out" of all sources."""
-        return Mixed(tuple(Unlabeled(s.clips(split)) for s in self.sources), self.weights)
+        members = tuple(UnlabeledClips(s.clips(split)) for s in self.sources)
+        return MixtureClips(members, self.weights)
 
 
 @dataclass(frozen=True)
-class Unlabeled:
-    """The clips of a split as members of a mixture."""
+class UnlabeledClips(RandomSplit, ImageSplit):
+    """The clips of a split as members of a mixture: without labels, all with captions."""
 
     split: Split
 
@@ -53,19 +63,20 @@ class Unlabeled:
         return len(self.split)
 
     def __getitem__(self, index: int) -> Element:
-        return _member(self.split[index])
+        return _as_member(self.split[index])
 
     def draw(self, index: int, rng: np.random.Generator) -> Element:
-        """Clip `index`, with random choices from `rng` where its source leaves any to chance."""
-        return _member(draw(self.split, index, rng))
+        """Clip `index` as training sees it."""
+        return _as_member(draw(self.split, index, rng))
 
     @property
     def images(self) -> Split:
-        """Where images to append come from."""
-        return Unlabeled(getattr(self.split, "images", self.split))
+        """The split of images to append: the split's own, or its clips."""
+        split = self.split
+        return UnlabeledClips(split.images if isinstance(split, ImageSplit) else split)
 
 
-def _member(element: Element) -> Element:
+def _as_member(element: Element) -> Element:
     return {
         "video": element["video"],
         "key": element["key"],
@@ -74,8 +85,8 @@ def _member(element: Element) -> Element:
 
 
 @dataclass(frozen=True)
-class Mixed:
-    """Members to be drawn in proportion to `weights`; by index, one after another."""
+class MixtureClips:
+    """Members to draw in proportion to `weights`; an index counts one member after another."""
 
     members: tuple[Split, ...]
     weights: tuple[float, ...]
@@ -93,9 +104,9 @@ class Mixed:
 
 @dataclass(frozen=True)
 class WithImages:
-    """Clips of `videos`; the images that a loader appends to them come from the source `images`.
+    """Clips of `videos`, to which the loader appends images from the source `images`.
 
-    Ho et al. 2022, section 3, with pictures of their own instead of frames of other videos.
+    Ho et al. 2022, section 3, with separate images instead of frames of other videos.
     """
 
     videos: Source
@@ -106,7 +117,7 @@ class WithImages:
             raise ValueError(
                 f"WithImages.images has clips of {self.images.frames} frames: an image has one"
             )
-        common_value((self.videos, self.images), "size", "WithImages")
+        check_equal((self.videos, self.images), "size", "WithImages")
 
     @property
     def frames(self) -> int:
@@ -116,14 +127,17 @@ class WithImages:
     def size(self) -> Size:
         return self.videos.size
 
-    def clips(self, split: str) -> "Split":
-        """The clips of split "train", which know their images, or "held_out", which have none."""
+    def clips(self, split: str) -> Split:
+        """The clips of split "train", with their images, or of "held_out", without."""
         clips = self.videos.clips(split)
-        return Accompanied(clips, self.images.clips(split)) if split == "train" else clips
+        if split != "train":
+            return clips
+        with_images: ImageSplit = ClipsWithImages(clips, self.images.clips(split))
+        return with_images
 
 
 @dataclass(frozen=True)
-class Accompanied:
+class ClipsWithImages(RandomSplit):
     """The clips of a split, and the `images` to append to them."""
 
     split: Split
@@ -136,11 +150,5 @@ class Accompanied:
         return self.split[index]
 
     def draw(self, index: int, rng: np.random.Generator) -> Element:
-        """Clip `index`, with random choices from `rng` where its source leaves any to chance."""
+        """Clip `index` as training sees it."""
         return draw(self.split, index, rng)
-
-
-def draw(clips: Split, index: int, rng: np.random.Generator) -> Element:
-    """Clip `index` as training sees it."""
-    draw = getattr(clips, "draw", None)
-    return draw(index, rng) if draw else clips[index]

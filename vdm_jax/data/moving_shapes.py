@@ -1,4 +1,4 @@
-"""MovingShapes: captioned clips of coloured shapes that move, made on the spot from an index."""
+"""`MovingShapes`: captioned clips of moving colored shapes, rendered from an index."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -10,8 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from vdm_jax.data.shapes import DISTANCES, coverage
-from vdm_jax.data.sources import Element, check_split
-from vdm_jax.data.subclips import Window
+from vdm_jax.data.sources import Element, SubclipSplit, Window, check_split
 
 COLORS: Mapping[str, tuple[int, int, int]] = MappingProxyType(
     {
@@ -44,12 +43,12 @@ MOTIONS: Mapping[str, str] = MappingProxyType(
         "grow": "growing",
     }
 )
-"""How a caption tells each motion."""
+"""The words of captions for each motion."""
 
 
 @dataclass(frozen=True)
 class Object:
-    """The attributes of one moving shape, each by its name; as a string, its part of a caption."""
+    """The attributes of one moving shape, by name; `str` gives its part of a caption."""
 
     shape: str
     color: str
@@ -60,10 +59,10 @@ class Object:
         return f"a {self.size} {self.color} {self.shape} {MOTIONS[self.motion]}"
 
 
-def _course(
+def _trajectory(
     motion: str, travel: float, frames: int
 ) -> tuple[Float[np.ndarray, "f 2"], Float[np.ndarray, " f"]]:
-    """Where a shape is relative to its start (x, y), and its scale, at each frame."""
+    """The position of a shape relative to its start (x, y), and its scale, at each frame."""
     time = np.linspace(0.0, 1.0, frames)
     rest, scale = np.zeros_like(time), np.ones_like(time)
     match motion:
@@ -75,9 +74,9 @@ def _course(
             x, y = rest, -travel * time
         case "down":
             x, y = rest, travel * time
-        case "bounce":  # falls, and comes back to where it was
+        case "bounce":  # falls and returns to its start
             x, y = rest, travel * (1 - np.abs(1 - 2 * time))
-        case "grow":  # to its full size, from half of it
+        case "grow":  # from half its size to its full size
             x, y, scale = rest, rest, 0.5 + 0.5 * time
         case _:
             x, y = rest, rest
@@ -86,14 +85,22 @@ def _course(
 
 @dataclass(frozen=True)
 class MovingShapes:
-    """Clips of `objects` shapes on a plain background, each with attributes of its own.
+    """Clips of `objects` shapes on a plain background, each with separate attributes.
 
-    A clip shows `frames` frames of a motion, `stride` apart: with a stride of 2 they are every
-    second frame of the clip of twice as many. It is a function of (`seed`, split, index) alone.
-    Every combination of attributes is equally likely and has a label, its flat index in
-    `backgrounds` x (`shapes` x `colours` x `motions` x `sizes`) ^ `objects`. Centres are uniform
-    over the places from which the shape stays inside the picture; `travel` is the range of the
-    distance moved, in units of the width. A later object covers an earlier one.
+    A clip is a function of (`seed`, split, index) alone. Every combination of attributes is equally
+    likely and has a label, its flat index in `backgrounds` x (`shapes` x `colors` x `motions` x
+    `sizes`) ^ `objects`. Centers are uniform over the positions from which the shape stays inside
+    the frame. A later object covers an earlier one.
+
+    frames: frames of a clip.
+    size: height and width in pixels.
+    stride: distance between frames; with 2 they are every second frame of a clip of twice as many.
+    objects: number of shapes.
+    shapes, colors, motions, sizes, backgrounds: values of the attributes.
+    travel: range of the distance moved, in units of the width.
+    seed: random seed.
+    examples: number of training clips.
+    held_out: number of held-out clips.
     """
 
     frames: int = 8
@@ -114,7 +121,7 @@ class MovingShapes:
         for field in ("frames", "size", "stride", "objects", "examples", "held_out"):
             if getattr(self, field) < 1:
                 raise ValueError(
-                    f"MovingShapes.{field} is {getattr(self, field)}: it is at least 1"
+                    f"MovingShapes.{field} is {getattr(self, field)}: it must be at least 1"
                 )
         for field, known in (
             ("shapes", DISTANCES),
@@ -125,7 +132,9 @@ class MovingShapes:
         ):
             names = getattr(self, field)
             if not names or len(set(names)) != len(names):
-                raise ValueError(f"MovingShapes.{field} is {names}: one or more names, each once")
+                raise ValueError(
+                    f"MovingShapes.{field} is {names}: give one or more names, each once"
+                )
             for name in names:
                 if name not in known:
                     near = difflib.get_close_matches(name, known, 1, cutoff=0.0)[0]
@@ -135,13 +144,13 @@ class MovingShapes:
                     )
         if invisible := set(self.colors) & set(self.backgrounds):
             raise ValueError(
-                f"MovingShapes: {', '.join(sorted(invisible))} is both a colour and a background, "
-                "which hides the shape; take it out of one of them"
+                f"MovingShapes: {', '.join(sorted(invisible))} is both a color and a background, "
+                "which hides the shape; remove it from one of them"
             )
         if not 0 <= self.travel[0] <= self.travel[1] <= 1 - 2 * max(map(self.radius, self.sizes)):
             raise ValueError(
-                f"MovingShapes.travel is {self.travel}: two rising numbers of widths, at most "
-                f"{1 - 2 * max(map(self.radius, self.sizes)):.2f} so that every shape stays inside"
+                f"MovingShapes.travel is {self.travel}: give two increasing numbers, at most "
+                f"{1 - 2 * max(map(self.radius, self.sizes)):.2f}, so that every shape stays inside"
             )
 
     @property
@@ -149,7 +158,7 @@ class MovingShapes:
         one = (self.shapes, self.colors, self.motions, self.sizes)
         return (self.backgrounds, *(one * self.objects))
 
-    def _digits(self, label: int | np.integer) -> list[str]:
+    def _names(self, label: int | np.integer) -> list[str]:
         if not 0 <= label < self.labels:
             raise ValueError(f"label {label} is not one of the {self.labels} labels 0, 1, ...")
         digits = np.unravel_index(label, [len(axis) for axis in self._axes])
@@ -157,26 +166,28 @@ class MovingShapes:
 
     @cached_property
     def labels(self) -> int:
-        """How many labels there are: the number of combinations of attributes."""
+        """The number of labels: of combinations of attributes."""
         return int(np.prod([len(axis) for axis in self._axes]))
 
     def attributes(self, label: int | np.integer) -> tuple[Object, ...]:
-        """What `label` says of each object."""
-        names = self._digits(int(label))[1:]
+        """The attributes of each object, from a label."""
+        names = self._names(int(label))[1:]
         return tuple(Object(*names[i : i + 4]) for i in range(0, len(names), 4))
 
     def background(self, label: int | np.integer) -> str:
-        """The background that `label` says."""
-        return self._digits(int(label))[0]
+        """The background, from a label."""
+        return self._names(int(label))[0]
 
     def label(self, objects: Sequence[Object], background: str | None = None) -> int:
         """The label of these attributes, the inverse of `attributes` and `background`.
 
-        Without `background` it is the first one. A `ValueError` names an attribute that this
-        source does not draw.
+        background: None is the first one.
+
+        Raises:
+          ValueError: an attribute outside this source's.
         """
         if len(objects) != self.objects:
-            raise ValueError(f"{len(objects)} objects, where this source draws {self.objects}")
+            raise ValueError(f"{len(objects)} objects, but this source draws {self.objects}")
         names = [background or self.backgrounds[0]]
         for one in objects:
             names += [one.shape, one.color, one.motion, one.size]
@@ -187,7 +198,7 @@ class MovingShapes:
         return int(np.ravel_multi_index(digits, [len(axis) for axis in self._axes]))
 
     def caption(self, label: int | np.integer) -> str:
-        """A sentence with every attribute that `label` says, and the background if it may vary."""
+        """A sentence with every attribute of a label, and the background if there are several."""
         objects = " and ".join(map(str, self.attributes(label)))
         if len(self.backgrounds) == 1:
             return objects
@@ -212,47 +223,47 @@ class MovingShapes:
         return self.objects * (4 + motion) + joints + 4 * (len(self.backgrounds) > 1)
 
     def color(self, name: str) -> np.ndarray:
-        """The colour of that name, three uint8 numbers: red, green, blue."""
+        """A color as three uint8 numbers: red, green, blue."""
         return np.array(COLORS[name], np.uint8)
 
     def radius(self, size: str) -> float:
-        """The radius of a shape that captions call `size`, in units of the width."""
+        """The radius of a shape, in units of the width."""
         return RADII[size]
 
     def template(
         self, shape: str, radius: float, size: int, center: tuple[float, float]
     ) -> Float[np.ndarray, "h w"]:
-        """`shape` in white on black, 0..1, in a picture of `size` x `size` pixels.
+        """`shape` in white on black, 0..1, in an image of `size` x `size` pixels.
 
-        `radius` and `centre` = (x, y) are in units of the width: (0.5, 0.5) is the middle.
+        `radius` and `center` = (x, y) are in units of the width: (0.5, 0.5) is the middle.
         """
         return coverage(shape, np.asarray(center, np.float64), np.asarray(radius, np.float64), size)
 
     def clips(self, split: str) -> "ShapeClips":
-        """The `examples` clips of "train" or the `held_out` of "held_out", two random streams."""
+        """The clips of "train" or "held_out", two random streams."""
         return ShapeClips(self, check_split(split))
 
     def render(
         self, label: int | np.integer, rng: np.random.Generator, window: Window | None = None
     ) -> np.ndarray:
-        """A clip [f h w 3] that shows `label`, with places and distances drawn from `rng`.
+        """A clip [f h w 3] of a label, with positions and distances drawn from `rng`.
 
-        Of a `window` no more is drawn than what it shows.
+        window: the part to render; None is all.
         """
         whole = Window(range(self.frames), range(self.size), range(self.size))
-        seen = window or whole
+        part = window or whole
         video = np.broadcast_to(
-            self.color(self.background(label)).astype(np.float32), (*map(len, seen), 3)
+            self.color(self.background(label)).astype(np.float32), (*map(len, part), 3)
         )
         for one in self.attributes(label):
             length = self.frames * self.stride
-            offset, scale = _course(one.motion, rng.uniform(*self.travel), length)
+            offset, scale = _trajectory(one.motion, rng.uniform(*self.travel), length)
             radius = self.radius(one.size)
             start = rng.uniform(radius - offset.min(0), 1 - radius - offset.max(0))
-            shown = self.stride * np.array(seen.frames)
+            times = self.stride * np.array(part.frames)
             alpha = coverage(
-                one.shape, start + offset[shown], radius * scale[shown], self.size,
-                seen.rows, seen.columns,
+                one.shape, start + offset[times], radius * scale[times], self.size,
+                part.rows, part.columns,
             )  # fmt: skip
             alpha = alpha[..., None].astype(np.float32)
             video = video + alpha * (self.color(one.color) - video)
@@ -260,7 +271,7 @@ class MovingShapes:
 
 
 @dataclass(frozen=True)
-class ShapeClips:
+class ShapeClips(SubclipSplit):
     """One split of `MovingShapes`."""
 
     source: MovingShapes
@@ -270,10 +281,10 @@ class ShapeClips:
         return self.source.examples if self.split == "train" else self.source.held_out
 
     def __getitem__(self, index: int) -> Element:
-        return self.part(index, None)
+        return self.subclip(index, None)
 
-    def part(self, index: int, window: Window | None) -> Element:
-        """What a window shows of a clip."""
+    def subclip(self, index: int, window: Window | None) -> Element:
+        """The `window` of clip `index`; None is all of it."""
         if not 0 <= index < len(self):
             raise IndexError(f"clip {index} of {len(self)}")
         stream = 0 if self.split == "train" else 1

@@ -1,8 +1,8 @@
-"""The geometry of MovingShapes: how much of each pixel a shape covers.
+"""The geometry of MovingShapes: the fraction of each pixel that a shape covers.
 
 A shape is a signed distance (negative inside) in pixels, `x` to the right and `y` downwards from
-its centre. Its `radius` is half the width of the box that holds it, except that a square has the
-area of the disc of that radius, so that one threshold on the area tells small from large shapes.
+its center. Its `radius` is half the width of its bounding box, except that a square has the area of
+the disc of that radius, so that one threshold on the area separates small from large shapes.
 """
 
 from collections.abc import Callable, Mapping
@@ -63,10 +63,13 @@ def coverage(
 ) -> Float[np.ndarray, "*n h w"]:
     """The fraction of each pixel that `shape` covers: mean over 2 x 2 points of a soft edge.
 
-    The edge is clip(1/2 - distance, 0, 1) in units of the spacing of the points. `centre` is
-    (x, y) and, like `radius`, in units of the width, (0, 0) being the top left corner of a picture
-    of `size` x `size` pixels, of which only some `rows` and `columns` may be wanted. One
-    picture for each of the leading axes `n`.
+    The edge is clip(1/2 - distance, 0, 1) in units of the spacing of the points. There is one image
+    for each of the leading axes `n`.
+
+    center: (x, y) in units of the width; (0, 0) is the top left corner.
+    radius: in units of the width.
+    size: height and width of the whole image in pixels.
+    rows, columns: those to compute; None is all.
     """
     rows, columns = rows or range(size), columns or range(size)
     middle = 2 * size * np.asarray(center, np.float32)
@@ -78,5 +81,5 @@ def coverage(
 
 
 def _points(pixels: range) -> Float[np.ndarray, " n"]:
-    """The middles of the halves of these pixels, in halves of a pixel."""
+    """The centers of the halves of these pixels, in half pixels."""
     return np.arange(2 * pixels.start, 2 * pixels.stop, dtype=np.float32) + 0.5

@@ -1,4 +1,4 @@
-"""Built data sets on disk: which shards make up a split, how long its videos are, its records."""
+"""Built data sets on disk: shards, index and records."""
 
 import json
 import re
@@ -22,73 +22,73 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Shards:
-    """The folder of a built data set (`python -m data.build`): ArrayRecord shards and an index."""
+    """A data set built by `python -m data.build`: the folder of its shards and index."""
 
     folder: Path
 
     @cached_property
-    def _told(self) -> dict:
+    def _metadata(self) -> dict:
         path = self.folder / "clips.json"
         if not path.is_file():
             raise FileNotFoundError(
-                f"{self.folder} is no finished data set, for it has no clips.json: build it again, "
-                "which goes on where the build was stopped"
+                f"{self.folder} is no finished data set: it has no clips.json; build it again, "
+                "which resumes an interrupted build"
             )
-        told = json.loads(path.read_text("utf-8"))
-        if told["schema"] != SCHEMA:
+        metadata = json.loads(path.read_text("utf-8"))
+        if metadata["schema"] != SCHEMA:
             raise ValueError(
-                f"{path} has the format {told['schema']}, and this program reads {SCHEMA}"
+                f"{path} has schema {metadata['schema']}, but this version reads {SCHEMA}"
             )
-        return told
+        return metadata
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the labels 0, 1, ...; none where the data set has no labels."""
-        return tuple(self._told["classes"])
+        """The names of the labels 0, 1, ...; empty without labels."""
+        return tuple(self._metadata["classes"])
 
     @property
     def splits(self) -> tuple[str, ...]:
         """The names of the splits."""
-        return tuple(self._told["splits"])
+        return tuple(self._metadata["splits"])
 
-    def parts(self, split: str) -> tuple[str, ...]:
-        """The groups of shards that make up a split; two splits share clips if they share these."""
-        splits = self._told["splits"]
+    def shard_groups(self, split: str) -> tuple[str, ...]:
+        """The groups of shards of a split; two splits share clips if they share groups."""
+        splits = self._metadata["splits"]
         if split not in splits:
             raise ValueError(f"{self.folder} has no split {split!r}; {nearest(split, splits)}")
         return tuple(splits[split])
 
     def records(self, split: str) -> "Records":
         """The records of a split, in the order of its shards."""
-        return Records(self.folder, self._told["dataset"], self.parts(split))
+        return Records(self.folder, self._metadata["dataset"], self.shard_groups(split))
 
 
 @dataclass(frozen=True)
 class Records:
-    """The records of some parts of a data set: random access, and columns of the index."""
+    """The records of some shard groups: random access, and columns of the index."""
 
     folder: Path
     dataset: str
-    parts: tuple[str, ...]
+    groups: tuple[str, ...]
 
     @cached_property
     def _source(self) -> grain.sources.ArrayRecordDataSource:
-        files = [str(file) for part in self.parts for file in self._files(part)]
+        files = [str(file) for group in self.groups for file in self._files(group)]
         return grain.sources.ArrayRecordDataSource(files)
 
-    def _files(self, part: str) -> list[Path]:
-        files = sorted(self.folder.glob(f"{self.dataset}-{part}.array_record-*-of-*"))
+    def _files(self, group: str) -> list[Path]:
+        files = sorted(self.folder.glob(f"{self.dataset}-{group}.array_record-*-of-*"))
         counts = {int(re.split(r"-of-", file.name)[-1]) for file in files}
         if counts != {len(files)}:
             raise FileNotFoundError(
                 f"{self.folder} has {len(files)} of the {max(counts, default='?')} shards of "
-                f"{part}: copy the folder again"
+                f"{group}: copy the folder again"
             )
         return files
 
     def __getstate__(self) -> dict:
-        """For another process, which opens the files for itself."""
-        return {name: self.__dict__[name] for name in ("folder", "dataset", "parts")}
+        """The state for another process, which opens the files itself."""
+        return {name: self.__dict__[name] for name in ("folder", "dataset", "groups")}
 
     def __len__(self) -> int:
         return sum(len(column) for column in self._columns("frames"))
@@ -97,21 +97,24 @@ class Records:
         return parse(self._source[index])
 
     def column(self, name: str) -> np.ndarray:
-        """One of frames, seconds, height, width, label, captions (how many) and key, by record."""
+        """A column by record: frames, seconds, height, width, label, captions (how many) or key."""
         return np.concatenate(list(self._columns(name)))
 
     def _columns(self, name: str) -> Iterator[np.ndarray]:
         with np.load(self.folder / "index.npz") as index:
-            for part in self.parts:
-                if f"{part}/{name}" not in index:
-                    raise ValueError(f"{self.folder} knows no {name} of its clips")
-                yield index[f"{part}/{name}"]
+            for group in self.groups:
+                if f"{group}/{name}" not in index:
+                    raise ValueError(f"{self.folder} has no column {name!r} in its index.npz")
+                yield index[f"{group}/{name}"]
 
 
-def find(path: str, dataset: str) -> Shards:
+def find_dataset(path: str, dataset: str) -> Shards:
     """The newest version of `dataset` (a name, or a name and variant `ucf101/64px_crf18`).
 
-    Where `path` is in a bucket, a copy of it on this machine: see `buckets.cached_copy`.
+    A remote `path` is copied to this machine; see `storage.cached_copy`.
+
+    Raises:
+      FileNotFoundError: there is no such data set, or no version of it.
     """
     root = epath.Path(path).expanduser()
     folder = root / dataset
@@ -123,20 +126,20 @@ def find(path: str, dataset: str) -> Shards:
     name, _, variant = dataset.partition("/")
     if not folder.parent.is_dir() or not folder.is_dir():
         near = [str(p.relative_to(root)) for p in folder.parent.glob("[!.]*")]
-        told = f"; {nearest(dataset, near)}" if near else ""
+        hint = f"; {nearest(dataset, near)}" if near else ""
         raise FileNotFoundError(
-            f"no data set {dataset!r} in {path}{told}. To build it: "
+            f"no data set {dataset!r} in {path}{hint}. To build it: "
             f"python -m data.build {name} --source DIR --out {path}"
         )
     variants = sorted(p.name for p in folder.iterdir() if p.is_dir())
     raise FileNotFoundError(
         f"{folder} holds no version of {dataset!r}, only {', '.join(variants) or 'nothing'}: "
-        f"say which variant, as in dataset='{name}/{variants[0] if variants else variant}'"
+        f"choose a variant, as in dataset='{name}/{variants[0] if variants else variant}'"
     )
 
 
-def video(record: dict[str, list]) -> Video:
-    """The encoded video of a record, ready to be read at any frame."""
+def record_video(record: dict[str, list]) -> Video:
+    """The encoded video of a record, for reading any of its frames."""
     count = record["frames"][0]
     numerator, denominator = record["time_base"]
     if record["stamps"]:

@@ -1,28 +1,31 @@
-"""Small parts of large clips."""
+"""Random subclips: small parts of large clips in space and time."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
-from vdm_jax.data.mixtures import draw
-from vdm_jax.data.sources import Element, Source, Split, sides
-
-
-class Window(NamedTuple):
-    """Which frames, rows and columns of a clip are seen."""
-
-    frames: range
-    rows: range
-    columns: range
+from vdm_jax.data.sources import (
+    Element,
+    RandomSplit,
+    Source,
+    Split,
+    SubclipSplit,
+    Window,
+    draw,
+    sides,
+)
 
 
 @dataclass(frozen=True)
 class RandomSubclips:
-    """Parts of the clips of `source`: `frames` frames on end, a square of `size` pixels.
+    """Random subclips of the clips of `source`.
 
-    Where they lie is random, held-out ones too, whose place is a function of their index. A split
-    that can make a part alone, by `part(index, window)`, makes no more.
+    The position of a held-out subclip is a function of its index. If the split is a `SubclipSplit`,
+    only the subclip is made.
+
+    source: the large clips.
+    frames: consecutive frames of a subclip.
+    size: height and width of a subclip in pixels.
     """
 
     source: Source
@@ -35,20 +38,20 @@ class RandomSubclips:
             (self.frames, self.size, self.size), whole, strict=True
         )):  # fmt: skip
             raise ValueError(
-                f"Patches: clips of {whole} (frames, height, width) have no part of "
+                f"RandomSubclips: clips of {whole} (frames, height, width) have no subclip of "
                 f"{self.frames} frames of {self.size}x{self.size} pixels"
             )
 
     def clips(self, split: str) -> "Subclips":
-        """The parts of the clips of split "train" or "held_out"."""
+        """The subclips of split "train" or "held_out"."""
         return Subclips(self, self.source.clips(split))
 
 
 @dataclass(frozen=True)
-class Subclips:
+class Subclips(RandomSplit):
     """One split of `RandomSubclips`."""
 
-    patches: RandomSubclips
+    source: RandomSubclips
     split: Split
 
     def __len__(self) -> int:
@@ -58,14 +61,13 @@ class Subclips:
         return self.draw(index, np.random.default_rng(index))
 
     def draw(self, index: int, rng: np.random.Generator) -> Element:
-        """A random part of clip `index`."""
-        whole = (self.patches.source.frames, *sides(self.patches.source.size))
-        lengths = (self.patches.frames, self.patches.size, self.patches.size)
+        """A random subclip of clip `index`."""
+        whole = (self.source.source.frames, *sides(self.source.source.size))
+        lengths = (self.source.frames, self.source.size, self.source.size)
         starts = [int(rng.integers(a - p + 1)) for a, p in zip(whole, lengths, strict=True)]
         window = Window(*(range(s, s + n) for s, n in zip(starts, lengths, strict=True)))
-        part = getattr(self.split, "part", None)
-        if part is not None:
-            return part(index, window)
+        if isinstance(self.split, SubclipSplit):
+            return self.split.subclip(index, window)
         element = draw(self.split, index, rng)
         cut = tuple(slice(axis.start, axis.stop) for axis in window)
         return {**element, "video": np.ascontiguousarray(element["video"][cut])}

@@ -1,4 +1,4 @@
-"""Captions as rows of integers."""
+"""Text: captions as arrays, and a tokenizer for a closed vocabulary."""
 
 import difflib
 import re
@@ -13,22 +13,25 @@ from jaxtyping import Bool, Int, Int32
 
 @runtime_checkable
 class Text(Protocol):
-    """Captions as the arrays that a network reads."""
+    """Turns captions into the arrays that a network takes."""
 
     def batch(self, captions: Sequence[str]) -> dict[str, np.ndarray]:
         """Fields of a batch, one row a caption: `text_mask` [b l], and `tokens` or `text`.
 
-        An empty caption is no caption: its mask is False throughout.
+        The mask of an empty caption is all False.
         """
         ...
 
 
 @dataclass(frozen=True)
 class WordTokenizer:
-    """One token per word of a closed `vocabulary`, rows of `length` tokens.
+    """One token for each word of a closed vocabulary.
 
-    Word i of the vocabulary is token i + 1 and 0 is padding. Case and the marks . , ; : ! ? are
+    Word i of the vocabulary is token i + 1, and 0 is padding. Case and the marks . , ; : ! ? are
     ignored. A word outside the vocabulary or a caption of more than `length` words is an error.
+
+    vocabulary: the words, each once.
+    length: tokens of a row.
     """
 
     vocabulary: tuple[str, ...]
@@ -36,12 +39,14 @@ class WordTokenizer:
 
     def __post_init__(self):
         if not self.vocabulary or len(self._tokens) != len(self.vocabulary):
-            raise ValueError("Words.vocabulary: one or more words, each once (case is ignored)")
+            raise ValueError(
+                "WordTokenizer.vocabulary must be one or more words, each once (case is ignored)"
+            )
         for word in self.vocabulary:
             if self._split(word) != [word.lower()]:
-                raise ValueError(f"Words.vocabulary: {word!r} is not a single word")
+                raise ValueError(f"WordTokenizer.vocabulary: {word!r} is not a single word")
         if self.length < 1:
-            raise ValueError(f"Words.length is {self.length}: it is at least 1")
+            raise ValueError(f"WordTokenizer.length is {self.length}: it must be at least 1")
 
     @cached_property
     def _tokens(self) -> dict[str, int]:
@@ -53,7 +58,7 @@ class WordTokenizer:
 
     @property
     def size(self) -> int:
-        """The number of different tokens: the vocabulary and the padding."""
+        """The number of different tokens, padding included."""
         return len(self.vocabulary) + 1
 
     def batch(self, captions: Sequence[str]) -> dict[str, np.ndarray]:
@@ -64,14 +69,18 @@ class WordTokenizer:
     def encode(
         self, captions: Sequence[str]
     ) -> tuple[Int32[np.ndarray, "b l"], Bool[np.ndarray, "b l"]]:
-        """Tokens, and where they are real ones. An empty caption is a row of padding."""
+        """Tokens, and a mask of the real ones; an empty caption is a row of padding.
+
+        Raises:
+          ValueError: an unknown word, or a caption that is too long.
+        """
         tokens = np.zeros((len(captions), self.length), np.int32)
         for row, caption in zip(tokens, captions, strict=True):
             words = self._split(caption)
             if len(words) > self.length:
                 raise ValueError(
                     f"caption {caption!r} has {len(words)} words, and rows have room for "
-                    f"{self.length}: shorten it, or raise Words.length to {len(words)}"
+                    f"{self.length}: shorten it, or raise WordTokenizer.length to {len(words)}"
                 )
             for place, word in enumerate(words):
                 if word not in self._tokens:

@@ -1,4 +1,4 @@
-"""Records of `tf.train.Example`, the format that TFDS writes, read without TensorFlow."""
+"""Parser for `tf.train.Example`, the record format of TFDS, without TensorFlow."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ _KINDS = (("bytes_list", _FIELD.TYPE_BYTES), ("float_list", _FIELD.TYPE_FLOAT),
 
 
 def _message() -> Any:
-    """The class of the message, in a pool of its own: TensorFlow may be loaded beside it.
+    """The class of the message, in a separate pool: TensorFlow may be loaded too.
 
     Example {Features features = 1}, Features {map<string, Feature> feature = 1}, and a Feature is
     one of three lists {repeated value = 1}.
@@ -19,8 +19,8 @@ def _message() -> Any:
     feature = file.message_type.add(name="Feature")
     feature.oneof_decl.add(name="kind")
     for number, (name, kind) in enumerate(_KINDS, start=1):
-        one = file.message_type.add(name=name)
-        one.field.add(name="value", number=1, label=_FIELD.LABEL_REPEATED, type=kind)
+        values = file.message_type.add(name=name)
+        values.field.add(name="value", number=1, label=_FIELD.LABEL_REPEATED, type=kind)
         feature.field.add(name=name, number=number, label=_FIELD.LABEL_OPTIONAL, oneof_index=0,
                           type=_FIELD.TYPE_MESSAGE, type_name=f".e.{name}")  # fmt: skip
     features = file.message_type.add(name="Features")
@@ -44,8 +44,8 @@ _EXAMPLE = _message()
 
 def parse(record: bytes) -> dict[str, list]:
     """The fields of a record by name, each a list of bytes, floats or integers."""
-    found = {}
+    fields = {}
     for name, feature in _EXAMPLE.FromString(record).features.feature.items():
         kind = feature.WhichOneof("kind")
-        found[name] = list(getattr(feature, kind).value) if kind else []
-    return found
+        fields[name] = list(getattr(feature, kind).value) if kind else []
+    return fields

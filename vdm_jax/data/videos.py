@@ -1,4 +1,4 @@
-"""Video files: what they hold, found without decoding, and the frames asked for, decoded."""
+"""Video files: metadata from packets without decoding, and decoding of selected frames."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ VIDEOS = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".gif"})
 IMAGES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
 
 Filter = Literal["lanczos", "bicubic", "bilinear", "area"]
-"""How pixels are weighed where a frame is resized; all are anti-aliased (widened to shrink)."""
+"""The filter for resizing frames; all are anti-aliased (wider when downscaling)."""
 
 _FILTERS: Mapping[Filter, Interpolation] = MappingProxyType(
     {
@@ -29,16 +29,16 @@ _FILTERS: Mapping[Filter, Interpolation] = MappingProxyType(
         "area": Interpolation.AREA,
     }
 )
-# Real collections hold tags in broken encodings, which PyAV before 19 minds unless it is told.
+# Some files have tags in a wrong encoding, which PyAV before 19 rejects by default.
 TOLERANT: dict[str, Any] = (
     {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 )
-# Chroma is brought to full resolution before it becomes RGB.
+# Chroma is upsampled to full resolution before the conversion to RGB.
 _EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
 
 class _Scaler(threading.local):
-    """A scaler for each thread: from video to video it keeps its tables, which are dear to make."""
+    """One scaler a thread: its tables, which are slow to compute, are reused between videos."""
 
     def __init__(self):
         self.reformat = VideoReformatter().reformat
@@ -47,16 +47,19 @@ class _Scaler(threading.local):
 _scaler = _Scaler()
 
 
-class Unreadable(Exception):
-    """A file that cannot be used; the message says why."""
+class UnreadableVideo(Exception):
+    """A file that cannot be decoded; the message says why."""
 
 
 @dataclass(frozen=True, eq=False)
 class Video:
-    """A video of `n` frames in the order they are shown: a `file`, or the bytes of one.
+    """A video of `n` frames in display order.
 
-    `times` are seconds, `stamps` the same in the container's own units (None where they tell
-    nothing), and decoding can begin at any of the frames `keyframes`.
+    file: path, or the bytes of a file.
+    height, width: of a frame in pixels.
+    times: timestamps in seconds.
+    stamps: timestamps in the container's units; None if they are invalid.
+    keyframes: frames at which decoding can start.
     """
 
     file: Path | bytes
@@ -71,37 +74,41 @@ class Video:
 
 
 @contextmanager
-def _opened(file: Path | bytes) -> Iterator[tuple]:
-    """The container and its first video stream; every failure inside becomes `Unreadable`."""
+def _open_container(file: Path | bytes) -> Iterator[tuple]:
+    """The container and its first video stream; errors inside become `UnreadableVideo`."""
     try:
-        with _named(file) as source, av.open(source, **TOLERANT) as container:
+        with _ffmpeg_source(file) as source, av.open(source, **TOLERANT) as container:
             if not container.streams.video:
-                raise Unreadable("it holds no video stream")
+                raise UnreadableVideo("it holds no video stream")
             stream = container.streams.video[0]
             stream.codec_context.thread_count = 1
             yield container, stream
     except (FFmpegError, OSError) as error:
-        raise Unreadable(f"{type(error).__name__}: {error}") from error
+        raise UnreadableVideo(f"{type(error).__name__}: {error}") from error
 
 
 @contextmanager
-def _named(file: Path | bytes) -> Iterator[str | IO[bytes]]:
-    """What FFmpeg is to open: a name, or a file object where the name would mislead it."""
+def _ffmpeg_source(file: Path | bytes) -> Iterator[str | IO[bytes]]:
+    """The name of a file for FFmpeg, or a file object if FFmpeg would misread the name."""
     if isinstance(file, bytes):
         yield BytesIO(file)
     elif file.stat().st_size == 0:
-        raise Unreadable("the file is empty")
-    elif file.suffix.lower() in IMAGES:  # "%d" in a name would be the pattern of a sequence
-        with file.open("rb") as opened:
-            yield opened
+        raise UnreadableVideo("the file is empty")
+    elif file.suffix.lower() in IMAGES:  # FFmpeg reads "%d" in a name as an image sequence
+        with file.open("rb") as handle:
+            yield handle
     else:
         yield str(file)
 
 
 def probe(file: Path | bytes) -> Video:
-    """What a file holds, from its packets alone wherever they can be trusted."""
-    with _opened(file) as (container, stream):
-        # A file cut short ends in a packet that is cut short.
+    """The metadata of a file, from its packets alone if they are reliable.
+
+    Raises:
+      UnreadableVideo: no video stream, no frames, or a damaged file.
+    """
+    with _open_container(file) as (container, stream):
+        # A truncated file ends in a truncated packet.
         packets = [
             (packet.pts, packet.is_keyframe)
             for packet in container.demux(stream)
@@ -109,8 +116,8 @@ def probe(file: Path | bytes) -> Video:
         ]
         stamps = [stamp for stamp, _ in packets]
         codec = stream.codec_context
-        # An AVI knows no time of showing, so that packed B-frames come out misnumbered and fewer
-        # than the packets; VP8 has packets that show nothing. There only decoding can tell.
+        # AVI stores no presentation times, so packed B-frames are misnumbered and fewer than the
+        # packets; VP8 has packets without a frame. These files are decoded.
         trusted = (
             None not in stamps
             and len(set(stamps)) == len(stamps)
@@ -125,23 +132,27 @@ def probe(file: Path | bytes) -> Video:
         times = stamps * unit
         keyframes = np.union1d([0], np.flatnonzero([packets[place][1] for place in order]))
     else:
-        with _opened(file) as (container, stream):
+        with _open_container(file) as (container, stream):
             count = sum(1 for _ in container.decode(stream))
         times, stamps, keyframes = np.arange(count) / rate, None, np.array([0])
     if not (len(times) and height and width):
-        raise Unreadable("it holds no frames")
+        raise UnreadableVideo("it holds no frames")
     return Video(file, height, width, times, stamps, keyframes)
 
 
 def read(
     video: Video,
     frames: Sequence[int] | Int[np.ndarray, " f"],
-    resized: Callable[[int, int], tuple[int, int]],
+    target_size: Callable[[int, int], tuple[int, int]],
     filter: Filter = "lanczos",
 ) -> UInt8[np.ndarray, "f h w 3"]:
-    """The `frames` (rising, repeats allowed) of `video`, each resized once, straight to RGB.
+    """The `frames` (increasing, repeats allowed) of `video`, resized straight to RGB.
 
-    `resized` gives the height and width to resize to from those of an upright frame.
+    target_size: the height and width to resize to, from those of an upright frame.
+    filter: the filter of the resize.
+
+    Raises:
+      UnreadableVideo: a frame cannot be decoded, or the frames differ in aspect ratio.
     """
     if filter not in _FILTERS:
         raise ValueError(f"unknown filter {filter!r}: it is one of {', '.join(_FILTERS)}")
@@ -150,47 +161,47 @@ def read(
     begin = int(video.keyframes[video.keyframes <= min(wanted)].max())
     stamps = range(len(video)) if video.stamps is None else video.stamps.tolist()
     places = {stamp: place for place, stamp in enumerate(stamps)}
-    found = {}
-    with _opened(video.file) as (container, stream):
+    decoded = {}
+    with _open_container(video.file) as (container, stream):
         if begin > 0:
             container.seek(stamps[begin], stream=stream)
         for count, frame in enumerate(container.decode(stream)):
             place = places.get(count if video.stamps is None else frame.pts, -1)
-            if place in wanted and place not in found:
-                found[place] = _picture(frame, resized, filter)
+            if place in wanted and place not in decoded:
+                decoded[place] = _to_rgb(frame, target_size, filter)
             if place >= last:
                 break
-    if missing := wanted - found.keys():
-        raise Unreadable(f"frame {min(missing)} of {len(video)} cannot be decoded")
-    if len({picture.shape for picture in found.values()}) > 1:
-        raise Unreadable("its frames change their proportions on the way")
-    return np.stack([found[int(frame)] for frame in frames])
+    if missing := wanted - decoded.keys():
+        raise UnreadableVideo(f"frame {min(missing)} of {len(video)} cannot be decoded")
+    if len({image.shape for image in decoded.values()}) > 1:
+        raise UnreadableVideo("its frames differ in aspect ratio")
+    return np.stack([decoded[int(frame)] for frame in frames])
 
 
-def _picture(frame, resized, filter) -> UInt8[np.ndarray, "h w 3"]:
-    """A decoded frame, upright and resized: telephones store a turn instead of turned pixels."""
+def _to_rgb(frame, target_size, filter) -> UInt8[np.ndarray, "h w 3"]:
+    """A decoded frame, resized and rotated upright: phones store a rotation, not rotated pixels."""
     turns = round(frame.rotation / 90) % 4  # counter-clockwise
     if turns % 2:
-        width, height = resized(frame.width, frame.height)
+        width, height = target_size(frame.width, frame.height)
     else:
-        height, width = resized(frame.height, frame.width)
-    # Planes, for FFmpeg is three times slower where it scales and interleaves colours at once; and
-    # one thread, for other clips keep the other cores busy.
+        height, width = target_size(frame.height, frame.width)
+    # Planar, since FFmpeg is three times slower if it scales and interleaves colors at once; one
+    # thread, since other clips use the other cores.
     flags = int(_FILTERS[filter] | _EXACT)
     frame = _scaler.reformat(
         frame, width=width, height=height, format="gbrp", interpolation=flags, threads=1
     )
-    picture = frame.to_ndarray()
-    return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
+    image = frame.to_ndarray()
+    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
 
 def at_rate(times: Float[np.ndarray, " n"], fps: float) -> Int[np.ndarray, " m"]:
     """The frame nearest to each of the times 0, 1/fps, 2/fps, ... after the first frame.
 
-    The last frame is shown for as long as frames usually are, so a rate of its own leaves a video
-    of constant rate as it is.
+    The last frame counts with the median frame duration, so resampling a video of constant rate to
+    its own rate changes nothing.
     """
     times = times - times[0]
-    usual = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
-    count = max(1, int((times[-1] + usual) * fps + 0.5))
+    typical = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+    count = max(1, int((times[-1] + typical) * fps + 0.5))
     return np.searchsorted((times[1:] + times[:-1]) / 2, np.arange(count) / fps)

@@ -1,8 +1,7 @@
-"""Which clips of a video are taken: policies of where a window of frames may begin.
+"""Window policies: which clips are taken of a video.
 
-A policy says of a video with `starts` possible first frames 0, .., starts - 1 how many clips an
-epoch takes of it, and between which first frames each of them may begin. Where it may begin at
-several, training draws one at random, and evaluation takes the one in the middle.
+The window of a clip is the range of first frames at which it may start. Training draws a random
+first frame of the range, evaluation takes the middle one.
 """
 
 from dataclasses import dataclass
@@ -14,14 +13,17 @@ from jaxtyping import Int
 
 @runtime_checkable
 class Windows(Protocol):
-    """A policy; `span` is from the first frame of a clip to its last, both counted."""
+    """A policy for videos with `starts` possible first frames 0, .., starts - 1.
+
+    `span` is the number of frames from the first of a clip to its last, inclusive.
+    """
 
     def count(self, starts: Int[np.ndarray, " n"], span: int) -> Int[np.ndarray, " n"]:
-        """How many clips are taken of videos with so many possible first frames (1 or more)."""
+        """The number of clips an epoch takes of each video; `starts` is at least 1."""
         ...
 
     def range(self, starts: int, span: int, number: int) -> tuple[int, int]:
-        """The lowest and highest first frame of the clip `number` of a video."""
+        """The lowest and highest first frame of clip `number` of a video."""
         ...
 
 
@@ -60,17 +62,17 @@ class Center:
 
 @dataclass(frozen=True)
 class EveryWindow:
-    """Clips `step` frames apart; side by side where it is None.
+    """Clips at regular distances.
 
-    With step=1 an epoch is every clip there is, once: uniform over clips, so that a long video
-    weighs more than a short one.
+    step: distance between first frames; None places clips side by side. With 1, an epoch is every
+      possible clip once: uniform over clips, so long videos weigh more than short ones.
     """
 
     step: int | None = None
 
     def __post_init__(self):
         if self.step is not None and self.step < 1:
-            raise ValueError(f"EveryWindow.step is {self.step}: it is at least 1, or None")
+            raise ValueError(f"EveryWindow.step is {self.step}: it must be at least 1, or None")
 
     def count(self, starts: Int[np.ndarray, " n"], span: int) -> Int[np.ndarray, " n"]:
         return -(-starts // (self.step or span))

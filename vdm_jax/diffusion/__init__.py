@@ -1,13 +1,5 @@
-"""The mathematics of diffusion. A denoiser is a callable: no network is known here."""
+"""Gaussian diffusion in JAX alone: a denoiser is a callable and needs no network."""
 
-from vdm_jax.diffusion.corrections import (
-    Correction,
-    FiniteDifferenceGuidance,
-    PseudoInverseGuidance,
-    ReconstructionGuidance,
-    WhiteDataWeight,
-    reconstruction,
-)
 from vdm_jax.diffusion.denoisers import Clip, DynamicThreshold, from_network
 from vdm_jax.diffusion.distillation import (
     DeterministicJump,
@@ -37,6 +29,14 @@ from vdm_jax.diffusion.measurements import KnownPixels, LowResolution, Measureme
 from vdm_jax.diffusion.noise import Independent, Mixed, Noise, Progressive
 from vdm_jax.diffusion.parameterizations import EDM, Eps, Parameterization, V, Velocity, X
 from vdm_jax.diffusion.process import Process
+from vdm_jax.diffusion.reconstruction import (
+    Correction,
+    FiniteDifferenceGuidance,
+    PseudoInverseGuidance,
+    ReconstructionGuidance,
+    WhiteDataWeight,
+    reconstruction,
+)
 from vdm_jax.diffusion.replacement import (
     FixedNoise,
     ForwardProcessNoise,

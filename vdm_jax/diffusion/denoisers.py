@@ -1,4 +1,4 @@
-"""Denoisers: a network as x_hat = E[x | z], and wrappers that keep x_hat in range."""
+"""Denoisers: a network as x_hat = E[x | z], and thresholds that bound x_hat."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from vdm_jax.types import Denoiser, LogSNR, Video
 
 
 def from_network(network: Callable[[Video, LogSNR], Video], process: Process) -> Denoiser:
-    """A Denoiser that reads the network's output by the process's parameterization.
+    """The denoiser of a network whose output has the process's parameterization.
 
-    `network(z, logsnr)` sees `process.input(z)` and a logsnr per example [b] (a single value is
-    repeated). Its output is raised to float32 before any arithmetic.
+    network: called with `process.input(z)` and one logsnr per batch element, [b] (a single value is
+      repeated). Its output is cast to float32 before any arithmetic.
     """
 
     def denoiser(z: Video, logsnr: LogSNR) -> Video:
@@ -27,7 +27,7 @@ def from_network(network: Callable[[Video, LogSNR], Video], process: Process) ->
 
 @dataclass(frozen=True)
 class Clip:
-    """x_hat clipped to [low, high], the range of the data. Ho et al. 2020."""
+    """clip(x_hat, low, high), the range of the data. Ho et al. 2020."""
 
     low: float = -1.0
     high: float = 1.0
@@ -41,7 +41,9 @@ class Clip:
 class DynamicThreshold:
     """clip(x_hat, -s, s) / s, s = max(1, percentile of |x_hat|). Saharia et al. 2022, section 2.3.
 
-    One s per example: the percentile is over all frames, so that they keep one scale.
+    One s per batch element: the percentile is over all frames, so they share one scale.
+
+    percentile: in percent, 0 to 100.
     """
 
     percentile: float = 99.5

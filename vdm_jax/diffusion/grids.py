@@ -1,8 +1,8 @@
-"""Grids: at which times a sampler calls the denoiser.
+"""Grids: the times at which a sampler calls the denoiser.
 
-A grid of N steps is N + 1 decreasing times (increasing for inversion): the denoiser is called at
-the first N, and update i goes from time i to time i + 1. Where sampling stops at data, t = 0, the
-last update returns x_hat itself, so that no noise is left.
+A grid of N steps is N + 1 decreasing times (increasing for inversion): the sampler calls the
+denoiser at the first N, and update i goes from time i to time i + 1. Where sampling stops at data,
+t = 0, the last update returns x_hat itself, so no noise remains.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Grid(Protocol):
 
 @dataclass(frozen=True)
 class Trailing:
-    """Equal steps: t_i = i / N, called at 1, ..., 1 / N. Ho et al. 2022; Salimans & Ho 2022."""
+    """Equal steps: t_i = i / N, with calls at 1, ..., 1 / N. Ho et al. 2022; Salimans & Ho 2022."""
 
     def __call__(self, steps: int, start: float, stop: float) -> np.ndarray:
         """[steps + 1] times."""
@@ -45,25 +45,27 @@ class Linspace:
 
 @dataclass(frozen=True)
 class Leading:
-    """Stable Diffusion's: every (total // N)-th of a `DiscreteBetas`'s `total` steps, from `offset`
-    on.
+    """Stable Diffusion's grid: every (total // N)-th step of a `DiscreteBetas`, from `offset`.
 
-    Called at steps k = (N - 1) (total // N) + offset, ..., total // N + offset, offset.
-    With stop = 1 / total the result is z at the table's first step, with stop = 0 it is x_hat.
+    Calls at steps k = (N - 1) (total // N) + offset, ..., total // N + offset, offset.
+    With stop = 1 / total the result is z at the schedule's first step, with stop = 0 it is x_hat.
+
+    total: the steps of the `DiscreteBetas`.
+    offset: the step of the last call.
     """
 
     total: int = 1000
     offset: int = 1
 
     def __call__(self, steps: int, start: float, stop: float) -> np.ndarray:
-        """[steps + 1] times; only whole runs, start = 1."""
+        """[steps + 1] times. Raises ValueError where start is not 1 or steps exceeds total."""
         if start != 1:
             raise ValueError(
-                f"Leading: start={start}, but this grid is one of whole runs; resume with "
-                "Trailing() from t = (k + 1) / total of the step k wanted"
+                f"Leading: start={start} must be 1; to start at step k use Trailing() with "
+                "start = (k + 1) / total"
             )
         if steps > self.total:
-            raise ValueError(f"Leading: {steps} steps do not fit a table of total={self.total}")
+            raise ValueError(f"Leading: {steps} steps exceed the schedule's total={self.total}")
         k = np.arange(steps)[::-1] * (self.total // steps) + self.offset
         return np.append((k + 1) / self.total, stop)
 
@@ -71,14 +73,16 @@ class Leading:
 def logsnr_grid(
     process: Process, grid: Grid, steps: int, start: float, stop: float
 ) -> tuple[LogSNR, int]:
-    """The logsnr at each time of a grid [steps + 1], and which update is to return x_hat.
+    """(logsnr at each time of a grid [steps + 1], index of the update that returns x_hat).
 
-    That is the last, `steps - 1`, where sampling stops at data, and otherwise none (`steps`).
-    Raises ValueError for times outside [0, 1] or for no steps.
+    The index is `steps - 1` where sampling stops at data, else `steps`, which is no update.
+
+    Raises:
+      ValueError: times outside [0, 1], or no steps.
     """
     if steps < 1:
-        raise ValueError(f"a sampler needs at least one step, got steps={steps}")
+        raise ValueError(f"steps={steps}: a sampler needs at least one step")
     if not (0 <= start <= 1 and 0 <= stop <= 1):
-        raise ValueError(f"times lie in [0, 1] (1 is noise), got start={start}, stop={stop}")
+        raise ValueError(f"start={start}, stop={stop} must lie in [0, 1] (0 is data, 1 is noise)")
     logsnr = process.schedule(jnp.asarray(grid(steps, start, stop), jnp.zeros(()).dtype))
     return logsnr, steps - 1 if stop == 0 else steps

@@ -1,6 +1,6 @@
-"""Guidance: denoisers made of denoisers. A sampler does not know that they exist.
+"""Guidance: functions from denoisers to a denoiser, independent of the sampler.
 
-A guidance weight is a number, or an object that gives it for a logsnr; 1 is off.
+A guidance weight is a number or a function of logsnr; 1 is off.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from vdm_jax.types import Denoiser, LogSNR, Video
 
 @runtime_checkable
 class GuidanceWeight(Protocol):
-    """The weight at a logsnr for a clip of `frames` frames: one value, [b], [b f] or [1 f]."""
+    """The weight at a logsnr for a video of `frames` frames: one value, [b], [b f] or [1 f]."""
 
     def __call__(self, logsnr: LogSNR, process: Process, frames: int) -> Array: ...
 
@@ -28,8 +28,8 @@ def classifier_free(
 ) -> Denoiser:
     """x_null + weight (x_cond - x_null). Ho & Salimans 2022, eq. 6, whose w is weight - 1.
 
-    The same rule holds in eps and in v: all are affine in x_hat at a given z. Weight 1 gives `cond`
-    bit for bit, and as a Python number makes no call of `null`.
+    The same rule holds for eps and v, which are affine in x_hat at a given z. Weight 1 gives `cond`
+    bit for bit; as a Python number it skips the call of `null`.
     """
     if isinstance(weight, int | float) and weight == 1:
         return cond
@@ -46,9 +46,9 @@ def classifier_free(
 class Oscillating:
     """`high` for the first steps, then `low`, `high`, `low`, ... Ho et al. 2022 (Imagen Video).
 
-    `steps` and `grid` are the sampler's: the step is the one whose time is nearest to that of
-    logsnr. `first` counts the steps before the oscillation; None is a tenth of them,
-    rounded up.
+    high, low: the two weights.
+    steps, grid: the sampler's; the step of a logsnr is the one nearest to it in time.
+    first: steps before the oscillation; None is a tenth of all, rounded up.
     """
 
     high: float
@@ -60,7 +60,7 @@ class Oscillating:
     def __call__(self, logsnr: LogSNR, process: Process, frames: int) -> Array:
         """The weight, shaped like `logsnr`."""
         times = self.grid(self.steps, 1.0, 0.0)[:-1]
-        # Steps change half-way between their times; searchsorted wants increasing numbers.
+        # A step ends half-way to the next one's time; searchsorted needs increasing numbers.
         t = process.schedule.inverse(logsnr)
         step = jnp.searchsorted(-(times[1:] + times[:-1]) / 2, -t)
         first = -(-self.steps // 10) if self.first is None else self.first
@@ -90,11 +90,11 @@ class Interval:
 
 @dataclass(frozen=True)
 class PerFrame:
-    """Linear in the frame index from `first` to `last`. Blattmann et al. 2023 (SVD)."""
+    """A weight linear in the frame index, from `first` to `last`. Blattmann et al. 2023 (SVD)."""
 
     first: float
     last: float
 
     def __call__(self, logsnr: LogSNR, process: Process, frames: int) -> Array:
-        """The weight of every frame [1 f]."""
+        """The weight of every frame, [1 f]."""
         return jnp.asarray(np.linspace(self.first, self.last, frames)[None])

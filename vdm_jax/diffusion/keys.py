@@ -1,7 +1,7 @@
-"""Randomness of a batch: one key for all of it, or one for each row.
+"""PRNG keys of a batch: one key for the batch, or one per batch element.
 
-With a key a row, what is drawn for a row depends on its own key and on nothing else in the batch:
-sample i of a seed is the same in a batch of any size.
+With one key per element, each element's draws depend on its own key alone: sample i of a seed is
+the same in a batch of any size.
 """
 
 from functools import partial
@@ -14,21 +14,21 @@ from vdm_jax.types import Key
 
 
 def normal(key: Key, shape: tuple[int, ...], dtype=jnp.float32) -> Array:
-    """Standard normal noise of a shape whose first axis is rows."""
+    """Standard normal noise of a shape whose first axis is the batch."""
     if not key.ndim:
         return jax.random.normal(key, shape, dtype)
     return jax.vmap(partial(jax.random.normal, shape=shape[1:], dtype=dtype))(key)
 
 
 def fold_in(key: Key, number: Array | int) -> Key:
-    """The key, or the keys, of the draws of one step."""
+    """The key, or the keys, of one step's draws."""
     if not key.ndim:
         return jax.random.fold_in(key, number)
     return jax.vmap(jax.random.fold_in, in_axes=(0, None))(key, number)
 
 
 def split(key: Key) -> tuple[Key, Key]:
-    """Two independent keys, or two independent keys for each row."""
+    """Two independent keys, or two per batch element."""
     if not key.ndim:
         first, second = jax.random.split(key)
         return first, second

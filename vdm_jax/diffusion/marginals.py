@@ -1,7 +1,7 @@
 """Marginals q(z | x) = N(alpha x, sigma^2 I): logsnr = log(alpha^2 / sigma^2) -> alpha, sigma.
 
-The ratio alpha / sigma is fixed by logsnr; a marginal only chooses the scale of z. Every formula of
-this package is written in alpha, sigma and logsnr, so that each holds for all marginals.
+logsnr fixes the ratio alpha / sigma; a marginal only chooses the scale of z. Every formula of this
+package is in alpha, sigma and logsnr, and holds for all marginals.
 """
 
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class VarianceExploding:
 class LinearInterpolant:
     """alpha = sigmoid(logsnr / 2), sigma = sigmoid(-logsnr / 2), so that alpha + sigma = 1.
 
-    The straight path z = (1 - t) x + t eps of rectified flow, Liu et al. 2022.
+    The linear path z = (1 - t) x + t eps of rectified flow, Liu et al. 2022.
     """
 
     def alpha_sigma(self, logsnr: LogSNR) -> tuple[LogSNR, LogSNR]:
@@ -55,10 +55,12 @@ class LinearInterpolant:
 
 
 def expand(a: Array, like: Array) -> Array:
-    """Append singleton axes to `a` until it broadcasts against `like` axis by axis.
+    """`a` with singleton axes appended until it has the axes of `like`.
 
-    `a` holds one value for all of `like`, one per example [b], or one per frame [b f].
-    Raises ValueError where the axes of `a` are not the leading axes of `like`.
+    `a` holds one value, one per batch element [b], or one per frame [b f].
+
+    Raises:
+      ValueError: the axes of `a` are not the leading axes of `like`.
     """
     a = jnp.asarray(a)
     fits = a.ndim <= like.ndim and all(
@@ -67,6 +69,6 @@ def expand(a: Array, like: Array) -> Array:
     if not fits:
         raise ValueError(
             f"an array of shape {a.shape} does not match the leading axes of a video of shape "
-            f"{like.shape}: give one value, one per example [b] or one per frame [b f]"
+            f"{like.shape}: give one value, one per batch element [b] or one per frame [b f]"
         )
     return a.reshape(a.shape + (1,) * (like.ndim - a.ndim))

@@ -1,4 +1,4 @@
-"""What is known of a video before it is sampled: a linear map of it, and the map's value."""
+"""Measurements of a video: linear maps A with known values y = A x."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,7 +12,7 @@ from vdm_jax.types import Video
 
 
 class Measurement(Protocol):
-    """A linear map A of a video, and the `value` y = A x that it has for the video wanted."""
+    """A linear map A of a video, and `value`, the known y = A x."""
 
     @property
     def value(self) -> Array: ...
@@ -22,9 +22,11 @@ class Measurement(Protocol):
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class KnownPixels:
-    """Pixels that are known: `x` where `mask` is True. What `x` holds elsewhere does not matter.
+    """Known pixels of a video.
 
-    The mask is [b f], or [1 f] for all rows alike, or has more of the video's axes.
+    x: the video; its values where `mask` is False are not used.
+    mask: True where pixels are known, [b f], or [1 f] for all batch elements, or with further axes
+      of the video.
     """
 
     x: Video
@@ -36,19 +38,19 @@ class KnownPixels:
         return self(self.x)
 
     def __call__(self, x: Video) -> Video:
-        """The pixels of another video at the known places, and 0 elsewhere."""
-        return jnp.where(self._where, x, 0)
+        """A: the pixels of `x` where the mask is True, and 0 elsewhere."""
+        return jnp.where(self._full_mask, x, 0)
 
     def put(self, x: Video) -> Video:
-        """`x` with what is known in its place."""
-        return jnp.where(self._where, self.x, x)
+        """`x` with its pixels replaced by the known ones."""
+        return jnp.where(self._full_mask, self.x, x)
 
     @property
-    def _where(self) -> Array:
+    def _full_mask(self) -> Array:
         if self.mask.ndim < 2:
             raise ValueError(
-                f"Known.mask has shape {self.mask.shape}: give it the axes [b f], "
-                "with b = 1 where all rows are alike"
+                f"KnownPixels.mask has shape {self.mask.shape}: give it the axes [b f], "
+                "with b = 1 for all batch elements"
             )
         return expand(self.mask, self.x)
 
@@ -56,10 +58,13 @@ class KnownPixels:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class LowResolution:
-    """The video at a lower resolution: `x` [b f h' w' c] in the frames where `mask` [b f] is True.
+    """A low-resolution version of a video.
 
-    A is resizing by a triangle filter as wide as the step between pixels, which is antialiased,
-    linear and differentiable.
+    A resizes with a triangle filter as wide as the step between the small pixels, which is
+    antialiased, linear and differentiable.
+
+    x: the small video, [b f h' w' c].
+    mask: True for the frames that are known, [b f].
     """
 
     x: Float[Array, "b f h w c"]
@@ -71,7 +76,7 @@ class LowResolution:
         return jnp.where(expand(self.mask, self.x), self.x, 0)
 
     def __call__(self, x: Video) -> Video:
-        """Another video made as small, in the same frames, and 0 elsewhere."""
+        """A: `x` resized, in the frames where the mask is True, and 0 elsewhere."""
         shape = (*x.shape[:2], *self.x.shape[2:4], x.shape[4])
         small = jax.image.resize(x, shape, "linear", antialias=True)
         return jnp.where(expand(self.mask, small), small, 0)

@@ -1,7 +1,7 @@
-"""Noise: the unit-variance Gaussian a video starts from (`Process.first` scales it to z_1).
+"""Noise: the unit-variance Gaussian that sampling starts from (see `Process.prior_sample`).
 
-Frames of a video are alike, and so may their noises be: correlated frames of noise are still each
-a standard normal image. Ge et al. 2023 (Preserve Your Own Correlation); axis 1 is frames.
+Frames of a video are similar, and their noises may be correlated: each frame's noise remains a
+standard normal image. Ge et al. 2023 (Preserve Your Own Correlation); axis 1 is frames.
 """
 
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ class Noise(Protocol):
 
 @dataclass(frozen=True)
 class Independent:
-    """Every pixel of every frame on its own."""
+    """Independent noise for every pixel of every frame."""
 
     def __call__(self, key: Key, shape: tuple[int, ...]) -> Video:
-        """Draw."""
+        """Noise of this shape."""
         return normal(key, shape)
 
 
@@ -40,10 +40,10 @@ class Mixed:
     alpha: float = 1.0
 
     def __post_init__(self):
-        _not_negative(self, self.alpha)
+        _require_non_negative(self, self.alpha)
 
     def __call__(self, key: Key, shape: tuple[int, ...]) -> Video:
-        """Draw."""
+        """Noise of this shape."""
         shared_key, own_key = split(key)
         batch, _, *rest = shape
         shared = normal(shared_key, (batch, 1, *rest))
@@ -60,17 +60,17 @@ class Progressive:
     alpha: float = 2.0
 
     def __post_init__(self):
-        _not_negative(self, self.alpha)
+        _require_non_negative(self, self.alpha)
 
     def __call__(self, key: Key, shape: tuple[int, ...]) -> Video:
-        """Draw."""
+        """Noise of this shape."""
         own = jnp.moveaxis(normal(key, shape), 1, 0)
 
-        def follow(before, own):
-            eps = (self.alpha * before + own) / _norm(self.alpha)
+        def step(previous, own):
+            eps = (self.alpha * previous + own) / _norm(self.alpha)
             return eps, eps
 
-        _, after = jax.lax.scan(follow, own[0], own[1:])
+        _, after = jax.lax.scan(step, own[0], own[1:])
         return jnp.moveaxis(jnp.concatenate([own[:1], after]), 0, 1)
 
 
@@ -78,6 +78,6 @@ def _norm(alpha: float) -> float:
     return (1 + alpha**2) ** 0.5
 
 
-def _not_negative(noise: Noise, alpha: float) -> None:
+def _require_non_negative(noise: Noise, alpha: float) -> None:
     if alpha < 0:
         raise ValueError(f"{type(noise).__name__}: alpha={alpha} must not be negative; 0 is off")

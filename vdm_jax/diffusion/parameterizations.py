@@ -1,9 +1,9 @@
-"""Parameterizations: what a network's output means, an affine map to x at given z, alpha, sigma.
+"""Parameterizations: affine maps from a network's output to x at given z, alpha, sigma.
 
 All arguments broadcast against each other; `Process` shapes alpha and sigma. The formulas hold for
-every marginal: where a paper assumes alpha^2 + sigma^2 = 1, z is rescaled to that first.
-`gain` is |dx / doutput|, so that  w ||x - x_hat||^2 = w gain^2 ||output - target||^2:  the loss on
-x without the cancellation of computing x_hat at very high or very low noise.
+every marginal: where a paper assumes alpha^2 + sigma^2 = 1, z is rescaled first.
+`gain` is |dx / doutput|, so that  w ||x - x_hat||^2 = w gain^2 ||output - target||^2.  The right
+side avoids the cancellation in x_hat at very high and very low noise.
 """
 
 from dataclasses import dataclass
@@ -30,15 +30,15 @@ class X:
     """The output is x."""
 
     def x(self, output: Video, z: Video, alpha: Array, sigma: Array) -> Video:
-        """The x that an output means."""
+        """x of an output."""
         return output
 
     def output(self, x: Video, z: Video, alpha: Array, sigma: Array) -> Video:
-        """The output that means x."""
+        """The output for x."""
         return x
 
     def input(self, z: Video, alpha: Array, sigma: Array) -> Video:
-        """What the network sees."""
+        """The network's input: z."""
         return z
 
     def gain(self, alpha: Array, sigma: Array) -> Array:
@@ -50,19 +50,19 @@ class X:
 class Eps:
     """The output is eps: x = (z - sigma eps) / alpha. Ho et al. 2020.
 
-    Its gain sigma / alpha is 2e4 at logsnr -20: not for few-step samplers.
+    Its gain sigma / alpha is 2e4 at logsnr -20, too large for few-step samplers.
     """
 
     def x(self, output: Video, z: Video, alpha: Array, sigma: Array) -> Video:
-        """The x that an output means."""
+        """x of an output."""
         return (z - sigma * output) / alpha
 
     def output(self, x: Video, z: Video, alpha: Array, sigma: Array) -> Video:
-        """The output that means x."""
+        """The output for x."""
         return (z - alpha * x) / sigma
 
     def input(self, z: Video, alpha: Array, sigma: Array) -> Video:
-        """What the network sees."""
+        """The network's input: z."""
         return z
 
     def gain(self, alpha: Array, sigma: Array) -> Array:
@@ -74,21 +74,21 @@ class Eps:
 class V:
     """The output is v = alpha eps - sigma x (with alpha^2 + sigma^2 = 1): x = alpha z - sigma v.
 
-    Salimans & Ho 2022. For other marginals n = hypot(alpha, sigma) divides z, alpha and sigma.
+    Salimans & Ho 2022. Other marginals divide z, alpha and sigma by n = hypot(alpha, sigma).
     """
 
     def x(self, output: Video, z: Video, alpha: Array, sigma: Array) -> Video:
-        """The x that an output means."""
+        """x of an output."""
         n = jnp.hypot(alpha, sigma)
         return (alpha / n * z - sigma * output) / n
 
     def output(self, x: Video, z: Video, alpha: Array, sigma: Array) -> Video:
-        """The output that means x."""
+        """The output for x."""
         n = jnp.hypot(alpha, sigma)
         return (alpha / n * z - n * x) / sigma
 
     def input(self, z: Video, alpha: Array, sigma: Array) -> Video:
-        """What the network sees."""
+        """The network's input: z."""
         return z
 
     def gain(self, alpha: Array, sigma: Array) -> Array:
@@ -98,21 +98,21 @@ class V:
 
 @dataclass(frozen=True)
 class Velocity:
-    """The output is eps - x, the velocity dz/dt of the straight path: x = z - sigma u there.
+    """The output is u = eps - x: x = (z - sigma u) / (alpha + sigma).
 
-    Rectified flow, Liu et al. 2022. In general x = (z - sigma u) / (alpha + sigma).
+    Rectified flow, Liu et al. 2022. On the linear path u is the velocity dz/dt: x = z - sigma u.
     """
 
     def x(self, output: Video, z: Video, alpha: Array, sigma: Array) -> Video:
-        """The x that an output means."""
+        """x of an output."""
         return (z - sigma * output) / (alpha + sigma)
 
     def output(self, x: Video, z: Video, alpha: Array, sigma: Array) -> Video:
-        """The output that means x."""
+        """The output for x."""
         return (z - (alpha + sigma) * x) / sigma
 
     def input(self, z: Video, alpha: Array, sigma: Array) -> Video:
-        """What the network sees."""
+        """The network's input: z."""
         return z
 
     def gain(self, alpha: Array, sigma: Array) -> Array:
@@ -138,17 +138,17 @@ class EDM:
         return jnp.hypot(sigma, alpha * self.sigma_data)
 
     def x(self, output: Video, z: Video, alpha: Array, sigma: Array) -> Video:
-        """The x that an output means."""
+        """x of an output."""
         n = self._n(alpha, sigma)
         return (alpha * self.sigma_data**2 / n * z + sigma * self.sigma_data * output) / n
 
     def output(self, x: Video, z: Video, alpha: Array, sigma: Array) -> Video:
-        """The output that means x."""
+        """The output for x."""
         n = self._n(alpha, sigma)
         return (n * x - alpha * self.sigma_data**2 / n * z) / (sigma * self.sigma_data)
 
     def input(self, z: Video, alpha: Array, sigma: Array) -> Video:
-        """What the network sees: c_in X, of variance 1 for data of variance sigma_data^2."""
+        """The network's input: c_in X, of variance 1 for data of variance sigma_data^2."""
         return z / self._n(alpha, sigma)
 
     def gain(self, alpha: Array, sigma: Array) -> Array:

@@ -1,12 +1,12 @@
-"""Replacement: frames that are known stay known while the rest is sampled.
+"""Replacement: known frames are fixed while the rest is sampled.
 
-x = (x^a, x^b), x^a known, x^b wanted. z^a is not left to the sampler. It is a function of the
-noise level alone,
+x = (x^a, x^b): x^a is known, x^b is sampled. The sampler does not determine z^a, which is a
+function of the noise level alone,
 
     z^a = alpha x^a + sigma eps^a(logsnr),
 
-by one of the paths of this file, the same at every call for one noise level. So every sampler will
-do, with any variance, and a corrector sees the z^a of the prediction that it corrects.
+with one of the noises of this file, the same at every call for one noise level. Every sampler
+works, with any variance, and a corrector gets the z^a of the prediction that it corrects.
 """
 
 from dataclasses import dataclass
@@ -30,10 +30,10 @@ class KnownNoise(Protocol):
 
 @dataclass(frozen=True)
 class FixedNoise:
-    """One noise for all levels: the path of DDIM, whose steps to x^a keep eps."""
+    """One noise for all levels, as in DDIM, whose steps to x^a leave eps unchanged."""
 
     def __call__(self, key: Key, logsnr: LogSNR, shape: tuple[int, ...]) -> Video:
-        """Draw."""
+        """Noise of this shape."""
         return normal(key, shape, jnp.result_type(logsnr))
 
 
@@ -42,7 +42,7 @@ class IndependentNoise:
     """Independent noise at every level: z^a_s ~ q(z_s | x^a). Song et al. 2020; Ho et al. 2022."""
 
     def __call__(self, key: Key, logsnr: LogSNR, shape: tuple[int, ...]) -> Video:
-        """Draw."""
+        """Noise of this shape."""
         bits = jax.lax.bitcast_convert_type(jnp.asarray(logsnr, jnp.float32), jnp.uint32)
         return normal(fold_in(key, bits), shape, jnp.result_type(logsnr))
 
@@ -52,12 +52,12 @@ class ForwardProcessNoise:
     """Noise with the joint law of the forward process: z^a_s ~ q(z_s | z_t, x^a), step by step.
 
     cov(eps_s, eps_t) = exp(-|logsnr_s - logsnr_t| / 2), an Ornstein-Uhlenbeck process in logsnr.
-    Its value at any level is found by halving [-32, 32] 14 times and drawing each middle given both
-    ends, so that no state is carried; exact for levels more than 0.004 apart.
+    Its value at any level comes from bisecting [-32, 32] 14 times and drawing each midpoint given
+    both ends, so it needs no state; exact for levels more than 0.004 apart.
     """
 
     def __call__(self, key: Key, logsnr: LogSNR, shape: tuple[int, ...]) -> Video:
-        """Draw."""
+        """Noise of this shape."""
         dtype = jnp.result_type(logsnr)
         at = jnp.clip(logsnr, -_REACH, _REACH)
 
@@ -67,7 +67,7 @@ class ForwardProcessNoise:
         def halve(_, cell):
             number, low, high, eps_low, eps_high = cell
             middle = (low + high) / 2
-            eps = _between(middle, low, high, eps_low, eps_high, draw(number + 1))
+            eps = _bridge(middle, low, high, eps_low, eps_high, draw(number + 1))
             right = at >= middle
             return (
                 2 * number + right,
@@ -78,16 +78,16 @@ class ForwardProcessNoise:
             )
 
         ends = jnp.asarray(-_REACH, dtype), jnp.asarray(_REACH, dtype)
-        root = (jnp.asarray(1), *ends, draw(0), draw(1))  # correlated by e^-32, that is, not
+        root = (jnp.asarray(1), *ends, draw(0), draw(1))  # their correlation is e^-32
         number, low, high, eps_low, eps_high = jax.lax.fori_loop(0, _HALVINGS, halve, root)
-        return _between(at, low, high, eps_low, eps_high, draw(number + 1))
+        return _bridge(at, low, high, eps_low, eps_high, draw(number + 1))
 
 
 _REACH, _HALVINGS = 32.0, 14
 
 
-def _between(at, low, high, eps_low, eps_high, noise):
-    """The process at `low` <= `at` <= `high` given both ends."""
+def _bridge(at, low, high, eps_low, eps_high, noise):
+    """The Ornstein-Uhlenbeck process at `low` <= `at` <= `high` given both ends."""
     from_low, to_high, whole = ((low - at) / 2, (at - high) / 2, (low - high) / 2)
     loose_low, loose_high, loose = (-jnp.expm1(2 * a) for a in (from_low, to_high, whole))
     mean = jnp.exp(from_low) * loose_high * eps_low + jnp.exp(to_high) * loose_low * eps_high
@@ -97,16 +97,19 @@ def _between(at, low, high, eps_low, eps_high, noise):
 def replacement(
     denoiser: Denoiser, known: KnownPixels, known_noise: KnownNoise, key: Key, process: Process
 ) -> Denoiser:
-    """Show the denoiser alpha x^a + sigma eps^a for z^a, and say x^a for x_hat^a.
+    """The denoiser with z^a replaced by alpha x^a + sigma eps^a and x_hat^a by x^a.
 
-    Song et al. 2020; Ho et al. 2022, section 3.1. The z^a of the sampler is not looked at. On its
-    own it is biased, however many steps there are: x_hat^b is E[x^b | z], not E[x^b | z, x^a].
-    `key` is one for the batch or one a row; `logsnr` must be one value for all rows.
+    Song et al. 2020; Ho et al. 2022, section 3.1. The sampler's z^a is not used. Replacement alone
+    is biased at any number of steps: x_hat^b is E[x^b | z], not E[x^b | z, x^a]. `key` is one for
+    the batch or one per batch element; `logsnr` must be a single value.
     """
 
     def replaced(z: Video, logsnr: LogSNR) -> Video:
         if jnp.ndim(logsnr):
-            raise ValueError(f"replacement is at one noise level, not at {jnp.shape(logsnr)}")
+            raise ValueError(
+                f"replacement takes a logsnr of shape (), not {jnp.shape(logsnr)}: all batch "
+                "elements must have one noise level"
+            )
         noisy = process.diffuse(known.x, logsnr, known_noise(key, logsnr, z.shape).astype(z.dtype))
         return known.put(denoiser(KnownPixels(noisy, known.mask).put(z), logsnr))
 

@@ -1,9 +1,9 @@
 """Samplers: from noise to data with a denoiser, first-order and stochastic.
 
-A sampler carries z through its grid. It needs a denoiser, and nothing of what made it: guidance,
-thresholds and conditions are inside. `start` < 1 resumes a partly noised video; `stop` > 0 returns
-z there; at `stop` = 0 the last update returns x_hat. Draws of update i come from fold_in(key, i);
-`key` is one for the batch, or one a row.
+A sampler updates z along its grid. Guidance, thresholds and conditions are inside the denoiser.
+`start` < 1 starts from a partly noised video; `stop` > 0 returns z at that time; at `stop` = 0 the
+last update returns x_hat. Update i draws from fold_in(key, i); `key` is one for the batch, or one
+per batch element.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from vdm_jax.types import Denoiser, Key, LogSNR, Video
 
 @runtime_checkable
 class Sampler(Protocol):
-    """z at time `start` -> z at time `stop`, or x_hat where that is 0."""
+    """z at time `start` -> z at time `stop`, or x_hat at `stop` = 0."""
 
     def __call__(
         self,
@@ -36,10 +36,11 @@ class Sampler(Protocol):
 
 @dataclass(frozen=True)
 class DDIM:
-    """z_s = alpha_s x_hat + sigma_s eps_hat. Song et al. 2021 (DDIM), eq. 12; `steps` calls.
+    """z_s = alpha_s x_hat + sigma_s eps_hat. Song et al. 2021 (DDIM), eq. 12.
 
-    Deterministic. With start < stop it runs from data to noise (inversion), which undoes running
-    down up to an error of order 1 / steps. On `Karras` with `Linspace` it is EDM's Euler sampler.
+    Deterministic; `steps` calls of the denoiser. With start < stop it runs from data to noise
+    (inversion), the inverse of sampling up to an error of order 1 / steps. On `Karras` with
+    `Linspace` it is EDM's Euler sampler.
     """
 
     steps: int
@@ -55,7 +56,7 @@ class DDIM:
         start: float = 1.0,
         stop: float = 0.0,
     ) -> Video:
-        """Sample; `key` is not used."""
+        """Samples; `key` is not used."""
         logsnr, last = logsnr_grid(process, self.grid, self.steps, start, stop)
 
         def update(i, z):
@@ -70,7 +71,7 @@ class Ancestral:
     """z_s ~ N(mu(z_t, x_hat), var_small^(1 - gamma) var_large^gamma). Ho et al. 2022, eq. 4.
 
     var_small = (1 - r) sigma_s^2 is the variance of q(z_s | z_t, x), var_large = (1 - r) sigma_t^2
-    that of q(z_t | z_s): right for data of no, and of unit, variance. `steps` calls.
+    that of q(z_t | z_s): exact for data of zero and of unit variance. `steps` denoiser calls.
     """
 
     steps: int
@@ -78,7 +79,7 @@ class Ancestral:
     grid: Grid = Trailing()
 
     def __post_init__(self):
-        _fraction(self, self.gamma)
+        _require_fraction(self, self.gamma)
 
     def __call__(
         self,
@@ -90,8 +91,8 @@ class Ancestral:
         start: float = 1.0,
         stop: float = 0.0,
     ) -> Video:
-        """Sample; raises ValueError if asked to run upwards."""
-        _descending(self, start, stop)
+        """Samples. Raises ValueError where start <= stop."""
+        _require_descending(self, start, stop)
         logsnr, last = logsnr_grid(process, self.grid, self.steps, start, stop)
 
         def update(i, z):
@@ -105,9 +106,12 @@ class Ancestral:
 
 @dataclass(frozen=True)
 class PredictorCorrector:
-    """After each ancestral update one Langevin step at the new time. Ho et al. 2022, eq. 4 and 5.
+    """One Langevin step after each ancestral update, at its time. Ho et al. 2022, eq. 4 and 5.
 
-    `2 steps - 1` calls: the update that returns x_hat is not corrected.
+    `2 steps - 1` calls of the denoiser: the update that returns x_hat is not corrected.
+
+    gamma: of `Ancestral`.
+    delta: of `langevin`.
     """
 
     steps: int
@@ -116,7 +120,7 @@ class PredictorCorrector:
     grid: Grid = Trailing()
 
     def __post_init__(self):
-        _fraction(self, self.gamma)
+        _require_fraction(self, self.gamma)
 
     def __call__(
         self,
@@ -128,8 +132,8 @@ class PredictorCorrector:
         start: float = 1.0,
         stop: float = 0.0,
     ) -> Video:
-        """Sample; raises ValueError if asked to run upwards."""
-        _descending(self, start, stop)
+        """Samples. Raises ValueError where start <= stop."""
+        _require_descending(self, start, stop)
         logsnr, last = logsnr_grid(process, self.grid, self.steps, start, stop)
 
         def update(i, z):
@@ -147,10 +151,11 @@ class PredictorCorrector:
 
 @dataclass(frozen=True)
 class Stochastic:
-    """Each update is a DDIM step of twice the length, then noise back by one. `steps` calls.
+    """Each update is a DDIM step of double length, then noise added back for one step.
 
-    z_k = ddim(z_t), k = t - 2 / N;  z_s ~ q(z_s | z_k), s = t - 1 / N.  For distilled models, whose
-    steps must be good for a length of 2 / N. Meng et al. 2023; Ho et al. 2022 (Imagen Video).
+    z_k = ddim(z_t), k = t - 2 / N;  z_s ~ q(z_s | z_k), s = t - 1 / N.  For distilled models that
+    are accurate for steps of length 2 / N; `steps` calls of the denoiser. Meng et al. 2023; Ho et
+    al. 2022 (Imagen Video).
     """
 
     steps: int
@@ -166,13 +171,13 @@ class Stochastic:
         start: float = 1.0,
         stop: float = 0.0,
     ) -> Video:
-        """Sample; raises ValueError if asked to run upwards."""
-        _descending(self, start, stop)
+        """Samples. Raises ValueError where start <= stop."""
+        _require_descending(self, start, stop)
         logsnr, last = logsnr_grid(process, self.grid, self.steps, start, stop)
 
         def update(i, z):
             x_hat = denoiser(z, logsnr[i])
-            # Only one step is left to the last update: k = s, and no noise goes back.
+            # The last update has one step left: k = s, and no noise is added back.
             logsnr_k = logsnr[jnp.minimum(i + 2, self.steps)]
             z_k = process.ddim(x_hat, z, logsnr[i], logsnr_k)
             mean, std = process.transition(z_k, logsnr_k, logsnr[i + 1])
@@ -191,7 +196,7 @@ def ancestral(
     logsnr_s: LogSNR,
     gamma: float,
 ) -> Video:
-    """One draw of z_s given z_t, its variance interpolated by gamma. Ho et al. 2022, eq. 4."""
+    """A draw of z_s given z_t, with variance interpolated by gamma. Ho et al. 2022, eq. 4."""
     mean, small = process.posterior(x_hat, z, logsnr_t, logsnr_s)
     _, large = process.transition(z, logsnr_s, logsnr_t)
     std = small ** (1 - gamma) * large**gamma
@@ -211,14 +216,14 @@ def langevin(
     return z - delta / 2 * sigma * eps_hat + jnp.sqrt(delta) * sigma * noise
 
 
-def _descending(sampler: Sampler, start: float, stop: float) -> None:
+def _require_descending(sampler: Sampler, start: float, stop: float) -> None:
     if not stop < start:
         raise ValueError(
-            f"{type(sampler).__name__} runs from noise to data, got start={start} and stop={stop}: "
-            "only deterministic samplers, such as DDIM, run upwards"
+            f"{type(sampler).__name__} runs from noise to data, so stop={stop} must be below "
+            f"start={start}; only deterministic samplers, such as DDIM, run upwards"
         )
 
 
-def _fraction(sampler: Sampler, gamma: float) -> None:
+def _require_fraction(sampler: Sampler, gamma: float) -> None:
     if not 0 <= gamma <= 1:
         raise ValueError(f"{type(sampler).__name__}: gamma={gamma} must lie in [0, 1]")

@@ -1,8 +1,8 @@
 """Schedules: t in [0, 1] to logsnr and back; t = 0 is data, t = 1 is noise, logsnr decreases.
 
-All are finite at both ends. Cosine and Straight are truncated by an affine squeeze of their angle
-or time onto the range [logsnr_min, logsnr_max], not by clipping, so they stay invertible.
-Near t = 1 they are written in 1 - t, which float32 holds exactly where t itself runs out of digits.
+All are finite at both ends. `Cosine` and `RectifiedFlow` are truncated to [logsnr_min, logsnr_max]
+by an affine map of their angle or time, not by clipping, so they stay invertible. Near t = 1 they
+are functions of 1 - t, which is exact in float32 where t itself loses digits.
 """
 
 import math
@@ -31,7 +31,7 @@ def slope(schedule: Schedule, t: Time) -> LogSNR:
     return jax.jvp(schedule, (t,), (jnp.ones_like(t),))[1]
 
 
-def _ordered(schedule: Schedule, logsnr_min: float, logsnr_max: float) -> None:
+def _require_ordered(schedule: Schedule, logsnr_min: float, logsnr_max: float) -> None:
     if not logsnr_min < logsnr_max:
         raise ValueError(
             f"{type(schedule).__name__}: logsnr_min={logsnr_min} must be below "
@@ -39,14 +39,14 @@ def _ordered(schedule: Schedule, logsnr_min: float, logsnr_max: float) -> None:
         )
 
 
-def _positive(schedule: Schedule, name: str, value: float) -> None:
+def _require_positive(schedule: Schedule, name: str, value: float) -> None:
     if not value > 0:
         raise ValueError(f"{type(schedule).__name__}: {name}={value} must be positive")
 
 
 @dataclass(frozen=True)
 class Cosine:
-    """logsnr = -2 log tan(a t + b): alpha = cos, sigma = sin of an angle that is linear in t.
+    """logsnr = -2 log tan(a t + b): alpha = cos, sigma = sin of an angle linear in t.
 
     b = arctan exp(-logsnr_max / 2), a = arctan exp(-logsnr_min / 2) - b.
     Nichol & Dhariwal 2021; truncated as in Ho et al. 2022 and Salimans & Ho 2022.
@@ -56,11 +56,11 @@ class Cosine:
     logsnr_max: float = 20.0
 
     def __post_init__(self):
-        _ordered(self, self.logsnr_min, self.logsnr_max)
+        _require_ordered(self, self.logsnr_min, self.logsnr_max)
 
     @property
     def _angles(self) -> tuple[float, float, float]:
-        """The angle above 0 at t = 0, the angle below pi/2 at t = 1, and what t spans between."""
+        """The angle above 0 at t = 0, the angle below pi/2 at t = 1, and their distance."""
         above = math.atan(math.exp(-self.logsnr_max / 2))
         below = math.atan(math.exp(self.logsnr_min / 2))
         return above, below, math.pi / 2 - below - above
@@ -68,12 +68,12 @@ class Cosine:
     def __call__(self, t: Time) -> LogSNR:
         """logsnr at `t`."""
         above, below, span = self._angles
-        # log tan near pi/2 costs float32 its last digits; a sine of the complement does not.
+        # In float32 log tan near pi/2 loses digits; a sine of the complementary angle does not.
         cosine, sine = jnp.sin(span * (1 - t) + below), jnp.sin(span * t + above)
         return 2 * (jnp.log(cosine) - jnp.log(sine))
 
     def inverse(self, logsnr: LogSNR) -> Time:
-        """The `t` of a logsnr."""
+        """The inverse: t at `logsnr`."""
         above, _, span = self._angles
         return (jnp.arctan(jnp.exp(-logsnr / 2)) - above) / span
 
@@ -82,8 +82,11 @@ class Cosine:
 class ShiftedCosine:
     """cosine(t) + 2 log(noise_resolution / resolution): more noise for larger frames.
 
-    Keeps the signal-to-noise ratio that is seen after pooling to `noise_resolution`. The shift is
-    applied after truncation, so both ends move. Hoogeboom et al. 2023 (simple diffusion).
+    Keeps the signal-to-noise ratio after pooling to `noise_resolution` constant. The shift follows
+    the truncation, so both ends move. Hoogeboom et al. 2023 (simple diffusion).
+
+    resolution, noise_resolution: side of a frame, pixels.
+    cosine: the schedule before the shift.
     """
 
     resolution: float
@@ -91,8 +94,8 @@ class ShiftedCosine:
     cosine: Cosine = Cosine()
 
     def __post_init__(self):
-        _positive(self, "resolution", self.resolution)
-        _positive(self, "noise_resolution", self.noise_resolution)
+        _require_positive(self, "resolution", self.resolution)
+        _require_positive(self, "noise_resolution", self.noise_resolution)
 
     @property
     def _shift(self) -> float:
@@ -103,7 +106,7 @@ class ShiftedCosine:
         return self.cosine(t) + self._shift
 
     def inverse(self, logsnr: LogSNR) -> Time:
-        """The `t` of a logsnr."""
+        """The inverse: t at `logsnr`."""
         return self.cosine.inverse(logsnr - self._shift)
 
 
@@ -121,7 +124,7 @@ class InterpolatedCosine:
     cosine: Cosine = Cosine()
 
     def __post_init__(self):
-        _positive(self, "resolution", self.resolution)
+        _require_positive(self, "resolution", self.resolution)
         if not 0 < self.low <= self.high:
             raise ValueError(
                 f"InterpolatedCosine: low={self.low} must be positive and at most high={self.high} "
@@ -135,7 +138,7 @@ class InterpolatedCosine:
         return self.cosine(t) + low * t + high * (1 - t)
 
     def inverse(self, logsnr: LogSNR) -> Time:
-        """The `t` of a logsnr, by bisection: there is no closed form."""
+        """The inverse: t at `logsnr`, by bisection, since there is no closed form."""
         logsnr = jnp.asarray(logsnr)
 
         def halve(_, bracket):
@@ -154,7 +157,7 @@ class InterpolatedCosine:
 class LinearBeta:
     """logsnr = -log expm1(beta_min t + (beta_max - beta_min) t^2 / 2): the VP SDE.
 
-    Song et al. 2021 (score-based SDEs). t is squeezed to start where logsnr is `logsnr_max`.
+    Song et al. 2021 (score-based SDEs). An affine map of t makes logsnr `logsnr_max` at t = 0.
     """
 
     beta_min: float = 0.1
@@ -162,10 +165,11 @@ class LinearBeta:
     logsnr_max: float = 20.0
 
     def __post_init__(self):
-        _positive(self, "beta_min", self.beta_min)
+        _require_positive(self, "beta_min", self.beta_min)
         if self.beta_max < self.beta_min:
             raise ValueError(
-                f"LinearBeta: beta_max={self.beta_max} is below beta_min={self.beta_min}; swapped?"
+                f"LinearBeta: beta_max={self.beta_max} is below beta_min={self.beta_min}; "
+                "are they swapped?"
             )
 
     @property
@@ -180,7 +184,7 @@ class LinearBeta:
         return -jnp.log(jnp.expm1(t * (self.beta_min + (self.beta_max - self.beta_min) * t / 2)))
 
     def inverse(self, logsnr: LogSNR) -> Time:
-        """The `t` of a logsnr."""
+        """The inverse: t at `logsnr`."""
         integral = jax.nn.softplus(-logsnr)
         growth = self.beta_max - self.beta_min
         root = jnp.sqrt(self.beta_min**2 + 2 * growth * integral)
@@ -191,7 +195,7 @@ class LinearBeta:
 class Karras:
     """sigma(t)^(1/rho) linear in t from sigma_min to sigma_max; logsnr = -2 log sigma.
 
-    Karras et al. 2022 (EDM), eq. 5, whose i/(N - 1) is 1 - t: sample it with the `Linspace` grid.
+    Karras et al. 2022 (EDM), eq. 5, whose i/(N - 1) is 1 - t: sample with the `Linspace` grid.
     """
 
     sigma_min: float = 0.002
@@ -199,8 +203,8 @@ class Karras:
     rho: float = 7.0
 
     def __post_init__(self):
-        _positive(self, "sigma_min", self.sigma_min)
-        _positive(self, "rho", self.rho)
+        _require_positive(self, "sigma_min", self.sigma_min)
+        _require_positive(self, "rho", self.rho)
         if self.sigma_max <= self.sigma_min:
             raise ValueError(
                 f"Karras: sigma_max={self.sigma_max} must exceed sigma_min={self.sigma_min}; "
@@ -217,7 +221,7 @@ class Karras:
         return -2 * self.rho * jnp.log(low + t * (high - low))
 
     def inverse(self, logsnr: LogSNR) -> Time:
-        """The `t` of a logsnr."""
+        """The inverse: t at `logsnr`."""
         low, high = self._roots
         return (jnp.exp(-logsnr / (2 * self.rho)) - low) / (high - low)
 
@@ -226,8 +230,8 @@ class Karras:
 class RectifiedFlow:
     """logsnr = 2 log((1 - t) / t) - 2 log(shift): uniform time on the path (1 - t) x + t eps.
 
-    `shift` = s is the resolution shift t' = s t / (1 + (s - 1) t) of Esser et al. 2024, eq. 23. The
-    bounds are those before the shift, which moves both.
+    logsnr_min, logsnr_max: the bounds before the shift, which moves both.
+    shift: s of the resolution shift t' = s t / (1 + (s - 1) t), Esser et al. 2024, eq. 23.
     """
 
     logsnr_min: float = -20.0
@@ -235,12 +239,12 @@ class RectifiedFlow:
     shift: float = 1.0
 
     def __post_init__(self):
-        _ordered(self, self.logsnr_min, self.logsnr_max)
-        _positive(self, "shift", self.shift)
+        _require_ordered(self, self.logsnr_min, self.logsnr_max)
+        _require_positive(self, "shift", self.shift)
 
     @property
     def _ends(self) -> tuple[float, float, float]:
-        """The time above 0 at t = 0, the time below 1 at t = 1, and what t spans between."""
+        """The time above 0 at t = 0, the time below 1 at t = 1, and their distance."""
         above = 1 / (1 + math.exp(self.logsnr_max / 2))
         below = 1 / (1 + math.exp(-self.logsnr_min / 2))
         return above, below, 1 - below - above
@@ -252,19 +256,22 @@ class RectifiedFlow:
         return 2 * (jnp.log(data) - jnp.log(noise)) - 2 * math.log(self.shift)
 
     def inverse(self, logsnr: LogSNR) -> Time:
-        """The `t` of a logsnr."""
+        """The inverse: t at `logsnr`."""
         above, _, span = self._ends
         return (jax.nn.sigmoid(-logsnr / 2 - math.log(self.shift)) - above) / span
 
 
 @dataclass(frozen=True)
 class DiscreteBetas:
-    """The discrete schedule of a foreign checkpoint, made continuous by linear interpolation.
+    """A discrete schedule, as of DDPM and Stable Diffusion checkpoints, linearly interpolated.
 
-    alpha_k^2 = prod_{j <= k} (1 - beta_j), k = 0, ..., steps - 1, with beta^(1/power) linear in k:
-    `power` 1 is the linear schedule of Ho et al. 2020, `power` 2 the scaled-linear one of Stable
-    Diffusion. Step k lies at t = (k + 1) / steps, so that t = i / N meets steps that a checkpoint
-    was trained on; t = 0, one step before the first, continues the line through the first two.
+    alpha_k^2 = prod_{j <= k} (1 - beta_j), k = 0, ..., steps - 1, with beta^(1/power) linear in k.
+    Step k lies at t = (k + 1) / steps, so t = i / N is a step of the checkpoint's training; t = 0,
+    one step before the first, extrapolates the first two.
+
+    beta_start, beta_end: the first and the last beta.
+    steps: the number of betas.
+    power: 1 is the linear schedule of Ho et al. 2020, 2 the scaled-linear one of Stable Diffusion.
     """
 
     beta_start: float = 1e-4
@@ -275,12 +282,14 @@ class DiscreteBetas:
     def __post_init__(self):
         if not 0 < self.beta_start <= self.beta_end < 1:
             raise ValueError(
-                f"Table: need 0 < beta_start <= beta_end < 1, got beta_start={self.beta_start} "
-                f"and beta_end={self.beta_end}; swapped?"
+                f"DiscreteBetas: beta_start={self.beta_start} and beta_end={self.beta_end} must "
+                "satisfy 0 < beta_start <= beta_end < 1; are they swapped?"
             )
         if self.steps < 2:
-            raise ValueError(f"Table: steps={self.steps} must be at least 2 (1000 is usual)")
-        _positive(self, "power", self.power)
+            raise ValueError(
+                f"DiscreteBetas: steps={self.steps} must be at least 2 (1000 is usual)"
+            )
+        _require_positive(self, "power", self.power)
 
     def __call__(self, t: Time) -> LogSNR:
         """logsnr at `t`."""
@@ -293,7 +302,7 @@ class DiscreteBetas:
         return jnp.interp(-logsnr, jnp.asarray(-_logsnrs(self), steps.dtype), steps) / self.steps
 
     def index(self, logsnr: LogSNR) -> LogSNR:
-        """The checkpoint's own step number k of a logsnr: what its network was conditioned on."""
+        """The step number k at `logsnr`, the time input of the checkpoint's network."""
         return self.inverse(logsnr) * self.steps - 1
 
 

@@ -1,4 +1,4 @@
-"""Solvers: samplers of second order for the probability-flow ODE (protocol: `samplers.Sampler`)."""
+"""Second-order samplers of the probability-flow ODE (protocol: `samplers.Sampler`)."""
 
 import math
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from vdm_jax.types import Denoiser, Key, LogSNR, Video
 
 @dataclass(frozen=True)
 class DPMSolver:
-    """DPM-Solver++(2M): a DDIM step along x_hat extrapolated from the last two. `steps` calls.
+    """DPM-Solver++(2M): a DDIM step with x_hat extrapolated from the last two.
 
     D = x_hat + (h / 2h') (x_hat - x_hat'),  z_s = (sigma_s / sigma_t) z_t - alpha_s expm1(-h) D,
     h the step in log(alpha / sigma), half the logsnr; primes are the previous step's.
-    Lu et al. 2022 (DPM-Solver++), algorithm 2. The first update, and the one that returns x_hat,
-    are of first order.
+    Lu et al. 2022 (DPM-Solver++), algorithm 2. The first update and the one that returns x_hat are
+    of first order. `steps` calls of the denoiser.
     """
 
     steps: int
@@ -36,7 +36,7 @@ class DPMSolver:
         start: float = 1.0,
         stop: float = 0.0,
     ) -> Video:
-        """Sample; `key` is not used."""
+        """Samples; `key` is not used."""
         logsnr, last = logsnr_grid(process, self.grid, self.steps, start, stop)
 
         def update(i, carry):
@@ -53,13 +53,15 @@ class DPMSolver:
 
 @dataclass(frozen=True)
 class Heun:
-    """EDM's sampler: Heun's method in sigma / alpha, after noise added back (churn).
+    """EDM's sampler: Heun's method in sigma / alpha, after added noise (churn).
 
-    d = (X - x_hat) / sigma,  X_s = X + (sigma_s - sigma)(d + d_s) / 2 with X = z / alpha; first the
-    noise level is raised from sigma to (1 + min(churn / steps, sqrt 2 - 1)) sigma where it lies in
-    [churn_min, churn_max] (None: no bound), with noise of standard deviation `churn_noise`.
-    Karras et al. 2022 (EDM), algorithm 2. `2 steps - 1` calls. For schedules that start near sigma
-    80, such as `Karras`: from logsnr -20, where sigma is 2e4, the first step overshoots.
+    d = (X - x_hat) / sigma,  X_s = X + (sigma_s - sigma)(d + d_s) / 2 with X = z / alpha, after a
+    rise of the noise level from sigma to (1 + min(churn / steps, sqrt 2 - 1)) sigma.
+    Karras et al. 2022 (EDM), algorithm 2. `2 steps - 1` calls of the denoiser. For schedules that
+    start near sigma 80, such as `Karras`: from logsnr -20, sigma 2e4, the first step overshoots.
+
+    churn_min, churn_max: the range of sigma where noise is added; None is no bound.
+    churn_noise: the standard deviation of the added noise.
     """
 
     steps: int
@@ -79,18 +81,18 @@ class Heun:
         start: float = 1.0,
         stop: float = 0.0,
     ) -> Video:
-        """Sample; `key` is used only by churn."""
+        """Samples; only churn uses `key`."""
         logsnr, last = logsnr_grid(process, self.grid, self.steps, start, stop)
 
         def update(i, z):
-            z, logsnr_t = self._churned(key, i, z, process, logsnr[i])
+            z, logsnr_t = self._add_churn(key, i, z, process, logsnr[i])
             x_hat = denoiser(z, logsnr_t)
 
             def corrected():
                 z_s = process.ddim(x_hat, z, logsnr_t, logsnr[i + 1])
                 x_s = denoiser(z_s, logsnr[i + 1])
-                # (d + d_s) / 2 differs from d by a multiple of x_hat - x_s: in this form nothing
-                # is divided by alpha, which is tiny at the start.
+                # (d + d_s) / 2 differs from d by a multiple of x_hat - x_s. This form avoids the
+                # division by alpha, which is tiny at the start.
                 alpha_s, _ = process.alpha_sigma(logsnr[i + 1])
                 return z_s + alpha_s * jnp.expm1((logsnr[i + 1] - logsnr_t) / 2) / 2 * (x_s - x_hat)
 
@@ -98,7 +100,7 @@ class Heun:
 
         return jax.lax.fori_loop(0, self.steps, update, z)
 
-    def _churned(
+    def _add_churn(
         self, key: Key, i: Array, z: Video, process: Process, logsnr: LogSNR
     ) -> tuple[Video, LogSNR]:
         if self.churn == 0:

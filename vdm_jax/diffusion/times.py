@@ -1,4 +1,4 @@
-"""Times: which logsnr to train on. Each draws `shape` values, usually [b] or [b n]."""
+"""Times: distributions of the training logsnr. Each draws `shape` values, usually [b] or [b n]."""
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -30,12 +30,12 @@ class Uniform:
 class Stratified:
     """logsnr(t_i), t_i = (u + i / b) mod 1, one u ~ U[0, 1] for the batch.
 
-    Each t_i is uniform, yet every batch covers [0, 1] evenly: less variance in the loss.
+    Each t_i is uniform, and every batch covers [0, 1] evenly, which reduces the loss's variance.
     Kingma et al. 2021. Axes after the first have their own u.
     """
 
     def __call__(self, key: Key, shape: tuple[int, ...], schedule: Schedule) -> LogSNR:
-        """Draws that are spread evenly along the first axis."""
+        """Draws spread evenly along the first axis."""
         if not shape:
             raise ValueError("Stratified spreads t over a batch: shape=() has no batch axis")
         offsets = jnp.arange(shape[0]) / shape[0]
@@ -78,8 +78,10 @@ class LogNormal:
 
 @dataclass(frozen=True)
 class LogitNormal:
-    """logsnr(t), log(t / (1 - t)) ~ N(mean, std^2). Esser et al. 2024, eq. 19, on
-    `RectifiedFlow`."""
+    """logsnr(t), log(t / (1 - t)) ~ N(mean, std^2). Use it with `RectifiedFlow`.
+
+    Esser et al. 2024, eq. 19.
+    """
 
     mean: float = 0.0
     std: float = 1.0

@@ -1,7 +1,7 @@
 """Weights of ||x - x_hat||^2 in the training loss, shaped like logsnr; SNR is exp(logsnr).
 
-Each is the weight of the error of x, whatever the network outputs. The same loss on the output is
-weight gain^2 ||output - target||^2, which is how to compute it (see `parameterizations`).
+Each weighs the error of x, whatever the network outputs. Compute the loss on the output instead, as
+weight gain^2 ||output - target||^2 (see `parameterizations`).
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from vdm_jax.types import LogSNR
 
 @runtime_checkable
 class Weight(Protocol):
-    """Weight of ||x - x_hat||^2 at a logsnr."""
+    """The weight of ||x - x_hat||^2 at a logsnr."""
 
     def __call__(self, logsnr: LogSNR, process: Process) -> LogSNR: ...
 
@@ -55,7 +55,7 @@ class SNR:
 
 @dataclass(frozen=True)
 class TruncatedSNR:
-    """max(SNR, 1): never less than the error of x. Salimans & Ho 2022, section 4."""
+    """max(SNR, 1): at least the error of x. Salimans & Ho 2022, section 4."""
 
     def __call__(self, logsnr: LogSNR, process: Process) -> LogSNR:
         """The weight at `logsnr`."""
@@ -96,10 +96,10 @@ class P2:
 
 @dataclass(frozen=True)
 class Sigmoid:
-    """-(d logsnr / dt) SNR sigmoid(bias - logsnr): sigmoid weighting of eps against d logsnr.
+    """-(d logsnr / dt) SNR sigmoid(bias - logsnr): sigmoid weighting of eps with respect to logsnr.
 
-    Kingma & Gao 2023; Hoogeboom et al. 2024. Independent of the schedule but for its ends, because
-    the slope undoes the density of uniform t; use it with times that are uniform in t.
+    Kingma & Gao 2023; Hoogeboom et al. 2024. Use it with times uniform in t: the slope cancels
+    their density in logsnr, so the loss depends on the schedule only through its ends.
     """
 
     bias: float = 2.0
@@ -107,7 +107,7 @@ class Sigmoid:
     def __call__(self, logsnr: LogSNR, process: Process) -> LogSNR:
         """The weight at `logsnr`."""
         density = -slope(process.schedule, process.schedule.inverse(logsnr))
-        # SNR sigmoid(bias - logsnr), without the product of a huge and a tiny number
+        # SNR sigmoid(bias - logsnr), without multiplying a huge number by a tiny one
         return density * jnp.exp(self.bias) * jax.nn.sigmoid(logsnr - self.bias)
 
 
@@ -123,13 +123,14 @@ class EDMWeight:
 
 
 def check(parameterization: Parameterization, weight: Weight) -> None:
-    """Refuse a pair that is known to diverge: eps with max(SNR, 1) (Salimans & Ho 2022, table 1).
+    """Rejects a pair that diverges: eps with max(SNR, 1) (Salimans & Ho 2022, table 1).
 
-    Raises ValueError naming both and the remedy.
+    Raises:
+      ValueError: the pair diverges.
     """
     if isinstance(parameterization, Eps) and isinstance(weight, TruncatedSNR):
         raise ValueError(
-            f"parameterization {parameterization} with weight {weight} diverges: the weight asks "
-            "for x at high noise, where eps cannot tell it. Let the network output V() or X(), "
-            "or weight by SNR()"
+            f"parameterization {parameterization} with weight {weight} diverges: the weight needs "
+            "x at high noise, which eps does not determine. Let the network output V() or X(), or "
+            "weight by SNR()"
         )

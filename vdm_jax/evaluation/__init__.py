@@ -1,173 +1,29 @@
-"""Evaluations of trained models: what they generate, how well they denoise, as named numbers."""
+"""Evaluations: a trained model to numbers, during training or after it."""
 
-from vdm_jax.evaluation.bootstrap import Bootstrap
-from vdm_jax.evaluation.clipsim import (
-    CaptionVectors,
-    clip_frames,
-    clipsim,
-    directions,
-    r_precision,
-)
 from vdm_jax.evaluation.completion import Extension, Interpolation, Prediction, Seam
 from vdm_jax.evaluation.denoising import DenoisingError
-from vdm_jax.evaluation.features import Features, PixelFeatures
+from vdm_jax.evaluation.elements import encode, evenly_spaced, up_to
 from vdm_jax.evaluation.few_steps import FewSteps, GuidanceSweep, step_table
-from vdm_jax.evaluation.flows import Flow, RaftFlow, ZeroFlow
-from vdm_jax.evaluation.frechet import FrechetDistance, Moments, frechet_distance
-from vdm_jax.evaluation.images import psnr, ssim
-from vdm_jax.evaluation.inception_score import InceptionScore
-from vdm_jax.evaluation.kernel import Polynomial
-from vdm_jax.evaluation.lpips import LpipsOfPairs
-from vdm_jax.evaluation.motion import MotionHistograms, motion_distance, motion_features
-from vdm_jax.evaluation.networks import NetworkFeatures, Random
-from vdm_jax.evaluation.normalization import (
-    Images,
-    Normalize,
-    Quantize,
-    Rescale,
-    ReverseChannels,
-    SubtractMeanClip,
-)
+from vdm_jax.evaluation.frechet_distance import FrechetDistance
 from vdm_jax.evaluation.oracle import Decision, MovingShapesOracle, centers, decide
-from vdm_jax.evaluation.pretrained import Pretrained
-from vdm_jax.evaluation.protocols import (
-    H264,
-    All,
-    Classes,
-    ClipSimilarity,
-    EvenlySpaced,
-    Frechet,
-    Generated,
-    Gif,
-    Inception,
-    Jpeg,
-    KernelDistance,
-    MaskedMean,
-    Mean,
-    Measured,
-    MotionDistance,
-    PairPSNR,
-    PairSSIM,
-    Part,
-    Protocol,
-    Real,
-    RealCaptions,
-    RealLabels,
-    RPrecision,
-    SortedFirst,
-    Square,
-    Unconditional,
-    WithoutReplacement,
-    WithReplacement,
-)
-from vdm_jax.evaluation.resizing import (
-    AlignCorners,
-    Antialiased,
-    CenterCrop,
-    HalfPixel,
-    HalfPixelCubic,
-    Legacy,
-    Pillow,
-    ShorterSide,
-    Step,
-)
-from vdm_jax.evaluation.statistics import Chunk, Gathered, cached_features, fingerprint, gather
-from vdm_jax.evaluation.subject import CompletionModel, Evaluation, Model
-from vdm_jax.evaluation.super_resolution import SuperResolution, SuperResolutionModel
-from vdm_jax.evaluation.warping import GuidedWarpingError, WarpingError, warping_error
+from vdm_jax.evaluation.super_resolution import SuperResolution
 
 __all__ = [
-    "H264",
-    "AlignCorners",
-    "All",
-    "Antialiased",
-    "Bootstrap",
-    "CaptionVectors",
-    "CenterCrop",
-    "Chunk",
-    "Classes",
-    "ClipSimilarity",
-    "CompletionModel",
     "Decision",
     "DenoisingError",
-    "Evaluation",
-    "EvenlySpaced",
     "Extension",
-    "Features",
     "FewSteps",
-    "Flow",
-    "Frechet",
     "FrechetDistance",
-    "Gathered",
-    "Generated",
-    "Gif",
     "GuidanceSweep",
-    "GuidedWarpingError",
-    "HalfPixel",
-    "HalfPixelCubic",
-    "Images",
-    "Inception",
-    "InceptionScore",
     "Interpolation",
-    "Jpeg",
-    "KernelDistance",
-    "Legacy",
-    "LpipsOfPairs",
-    "MaskedMean",
-    "Mean",
-    "Measured",
-    "Model",
-    "Moments",
-    "MotionDistance",
-    "MotionHistograms",
     "MovingShapesOracle",
-    "NetworkFeatures",
-    "Normalize",
-    "PairPSNR",
-    "PairSSIM",
-    "Part",
-    "Pillow",
-    "PixelFeatures",
-    "Polynomial",
     "Prediction",
-    "Pretrained",
-    "Protocol",
-    "Quantize",
-    "RPrecision",
-    "RaftFlow",
-    "Random",
-    "Real",
-    "RealCaptions",
-    "RealLabels",
-    "Rescale",
-    "ReverseChannels",
     "Seam",
-    "ShorterSide",
-    "SortedFirst",
-    "Square",
-    "Step",
-    "SubtractMeanClip",
     "SuperResolution",
-    "SuperResolutionModel",
-    "Unconditional",
-    "WarpingError",
-    "WithReplacement",
-    "WithoutReplacement",
-    "ZeroFlow",
-    "cached_features",
     "centers",
-    "clip_frames",
-    "clipsim",
     "decide",
-    "directions",
-    "fingerprint",
-    "frechet_distance",
-    "gather",
-    "motion_distance",
-    "motion_features",
-    "psnr",
-    "r_precision",
-    "ssim",
+    "encode",
+    "evenly_spaced",
     "step_table",
-    "warping_error",
+    "up_to",
 ]

@@ -1,4 +1,4 @@
-"""Denoisers that are fitted in closed form: what a trained one has to beat."""
+"""Denoisers fitted in closed form, baselines for trained ones."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,10 +13,12 @@ from vdm_jax.types import LogSNR, Video
 
 @dataclass(frozen=True)
 class Spectrum:
-    """Mean clip and power of each 3-D frequency, channel by channel.
+    """Mean clip and power spectrum of a data set, channel by channel.
 
-    `power` = E|F(x - mean)|^2 with F the orthonormal FFT over f, h, w; white noise of variance
-    sigma^2 has the power sigma^2 everywhere.
+    White noise of variance sigma^2 has the power sigma^2 everywhere.
+
+    mean: the mean clip.
+    power: E|F(x - mean)|^2 with F the orthonormal FFT over f, h, w.
     """
 
     mean: Float[np.ndarray, "f h w c"]
@@ -24,14 +26,14 @@ class Spectrum:
 
     @classmethod
     def of(cls, clips: Iterable[Float[np.ndarray, "f h w c"]]) -> "Spectrum":
-        """Mean and unbiased power of the clips, gathered one at a time in float64."""
+        """Mean and unbiased power of the clips, accumulated one at a time in float64."""
         count, total, energy = 0, np.zeros(()), np.zeros(())
         for x in clips:
             count += 1
             total = total + x
             energy = energy + np.square(np.abs(_fft(np.asarray(x, np.float64))))
         if count < 2:
-            raise ValueError(f"a power spectrum needs at least 2 clips, there are {count}")
+            raise ValueError(f"a power spectrum needs at least 2 clips, not {count}")
         mean = total / count
         centered = energy - count * np.square(np.abs(_fft(mean)))
         return cls(mean, np.clip(centered, 0, None) / (count - 1))
@@ -39,7 +41,7 @@ class Spectrum:
 
 @dataclass(frozen=True)
 class Constant:
-    """x_hat = the mean training clip, whatever z: the best denoiser that does not look."""
+    """x_hat = the mean training clip: the best denoiser that ignores z."""
 
     spectrum: Spectrum
 
@@ -49,10 +51,10 @@ class Constant:
 
 @dataclass(frozen=True)
 class Wiener:
-    """The best linear denoiser that treats all places and times alike.
+    """The best linear denoiser that is invariant under shifts in space and time.
 
-    F x_hat = F mean + alpha S / (alpha^2 S + sigma^2) F(z - alpha mean), with S the power of a
-    frequency: E[x | z] itself if the data are a stationary Gaussian with independent channels.
+    F x_hat = F mean + alpha S / (alpha^2 S + sigma^2) F(z - alpha mean), with S the power spectrum.
+    Equals E[x | z] if the data are a stationary Gaussian with independent channels.
     """
 
     spectrum: Spectrum

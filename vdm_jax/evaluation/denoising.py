@@ -1,4 +1,4 @@
-"""The error of the denoiser itself, by noise level: what samples hide and losses average away."""
+"""The denoising error as a function of the noise level."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,8 @@ from jaxtyping import Array, Float
 from vdm_jax import diffusion, parallel
 from vdm_jax.data import to_float
 from vdm_jax.evaluation.baselines import Constant, Spectrum, Wiener
-from vdm_jax.evaluation.subject import Model, Results, encode, up_to
+from vdm_jax.evaluation.elements import encode, up_to
+from vdm_jax.interfaces import DenoisingModel, Results
 from vdm_jax.types import Denoiser, Key, Video
 
 
@@ -19,10 +20,17 @@ from vdm_jax.types import Denoiser, Key, Video
 class DenoisingError:
     """E|x - x_hat|^2 per value on held-out clips, x in [-1, 1], in bands of log-SNR.
 
-    Three denoisers see the same noisy clips, at most `clips` of them: the `model`, and fitted on at
-    most `train_clips` training clips the `wiener` filter and the `constant` mean. Bands of equal
-    width lie between `low` and `high`; each is named by its centre, and its log-SNRs are spread
-    evenly over the clips.
+    Compares three denoisers on the same noisy clips: the `model`, and the `wiener` filter and the
+    `constant` mean, both fitted on training clips. Bands have equal width and are named by their
+    centers.
+
+    clips: number of held-out clips, or all if there are fewer.
+    train_clips: number of training clips for the baselines, or all if there are fewer.
+    bands: number of bands; the log-SNRs of a band are evenly spaced over the clips.
+    low: the lowest log-SNR.
+    high: the highest log-SNR.
+    batch: clips at a time.
+    every: training steps between two evaluations; None is at the end only.
     """
 
     clips: int = 64
@@ -37,26 +45,26 @@ class DenoisingError:
     def name(self) -> str:
         return "denoising"
 
-    def __call__(self, key: Key, subject: Model) -> Results:
-        train = up_to(subject.data, "train", self.train_clips)
+    def __call__(self, key: Key, model: DenoisingModel) -> Results:
+        train = up_to(model.data, "train", self.train_clips)
         spectrum = Spectrum.of(to_float(e["video"]) for e in train)
-        fixed = {"wiener": Wiener(spectrum, subject.process), "constant": Constant(spectrum)}
-        held_out = up_to(subject.data, "held_out", self.clips)
+        fixed = {"wiener": Wiener(spectrum, model.process), "constant": Constant(spectrum)}
+        held_out = up_to(model.data, "held_out", self.clips)
         count = len(held_out)
         logsnr = self.logsnrs(count)
         sums = {name: np.zeros(self.bands) for name in ("model", *fixed)}
-        # A compiled program of this call's own, so that it lets go of the parameters after it.
+        # Compiled anew in each call, so that the program does not keep the parameters alive.
         compiled = parallel.Jit(lambda denoiser, z, logsnr: denoiser(z, logsnr))
         for start in range(0, count, self.batch):
-            part = held_out[start : start + self.batch]
-            x = jnp.asarray(to_float(np.stack([e["video"] for e in part])))
-            model = subject.denoiser(encode(subject, part))
-            model = model if isinstance(model, Partial) else Partial(model)
-            denoisers = {"model": Partial(compiled, model), **fixed}
+            chosen = held_out[start : start + self.batch]
+            x = jnp.asarray(to_float(np.stack([e["video"] for e in chosen])))
+            denoiser = model.denoiser(encode(model, chosen))
+            denoiser = denoiser if isinstance(denoiser, Partial) else Partial(denoiser)
+            denoisers = {"model": Partial(compiled, denoiser), **fixed}
             for band in range(self.bands):
                 noise = jax.random.fold_in(jax.random.fold_in(key, start), band)
-                levels = jnp.asarray(logsnr[band, start : start + len(part)], jnp.float32)
-                errors = denoising_errors(noise, subject.process, denoisers, x, levels)
+                levels = jnp.asarray(logsnr[band, start : start + len(chosen)], jnp.float32)
+                errors = denoising_errors(noise, model.process, denoisers, x, levels)
                 for name, error in errors.items():
                     sums[name][band] += np.asarray(error, np.float64).sum()
         width = (self.high - self.low) / self.bands
@@ -71,8 +79,8 @@ class DenoisingError:
 
     def logsnrs(self, count: int) -> Float[np.ndarray, "bands count"]:
         """One log-SNR per band and clip, evenly spaced inside the band."""
-        places = (np.arange(self.bands * count) + 0.5) / (self.bands * count)
-        return (self.low + (self.high - self.low) * places).reshape(self.bands, count)
+        grid = (np.arange(self.bands * count) + 0.5) / (self.bands * count)
+        return (self.low + (self.high - self.low) * grid).reshape(self.bands, count)
 
 
 def denoising_errors(
@@ -82,7 +90,7 @@ def denoising_errors(
     x: Video,
     logsnr: Float[Array, "b"],
 ) -> dict[str, Float[Array, "b"]]:
-    """|x - x_hat|^2 per value of each denoiser on one z = alpha x + sigma eps that all share."""
+    """|x - x_hat|^2 per value of each denoiser on the same z = alpha x + sigma eps."""
     z = process.diffuse(x, logsnr, jax.random.normal(key, x.shape, x.dtype))
     return {
         name: jnp.square(x - denoiser(z, logsnr)).mean(axis=(1, 2, 3, 4))

@@ -1,40 +1,31 @@
-"""Distilled models beside the models that they were made of, by any measures of samples."""
+"""Evaluations that compare a distilled model with its undistilled teacher."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import numpy as np
 
 from vdm_jax import diffusion
 from vdm_jax.data import Source
-from vdm_jax.evaluation.subject import Clips, Evaluation, Model, Results
-from vdm_jax.types import Denoiser, Key
-
-
-class Sampled(Model, Protocol):
-    """A subject that can be sampled in other ways."""
-
-    def sampled(self, *, sampler: Any = ..., guidance: Any = ...) -> "Sampled": ...
-
-
-class Student(Sampled, Protocol):
-    """A distilled subject: how many calls a sample of it takes, and what it was distilled from."""
-
-    @property
-    def steps(self) -> int: ...
-    def teacher(self) -> Sampled: ...
+from vdm_jax.interfaces import Clips, Evaluation, Model, Results, StudentModel
+from vdm_jax.types import Key
 
 
 @dataclass(frozen=True)
 class FewSteps:
-    """A student beside its first teacher at as many steps, each by every sampler.
+    """A student and its undistilled teacher at the same number of steps.
 
-    Taken where a halving ends at one of `counts` steps: the `student` as the experiment samples it
-    and the undistilled model by each of `samplers`, whose `steps` become the student's. At the
-    largest count the undistilled model is also sampled by `reference`. All see the same prompts and
-    the same first noise. `step_table` puts the halvings of a run in one table.
+    Evaluates the `student` as its experiment samples it, and the teacher by each of `samplers` with
+    the student's number of steps, all with the same prompts and initial noise. `step_table` prints
+    the halvings of a run in one table.
+
+    measures: the evaluations to apply.
+    counts: student steps at which to evaluate; other halvings are skipped.
+    samplers: the teacher's samplers; their `steps` are replaced by the student's.
+    reference: the sampler of an additional teacher result at the largest count.
+    every: training steps between two evaluations; None is at the end of each halving.
     """
 
     measures: tuple[Evaluation, ...]
@@ -51,26 +42,30 @@ class FewSteps:
     def name(self) -> str:
         return "few_steps"
 
-    def __call__(self, key: Key, subject: Student) -> Results:
-        if subject.steps not in self.counts:
+    def __call__(self, key: Key, model: StudentModel) -> Results:
+        if model.steps not in self.counts:
             return {}
-        rows = {"student": measured(key, subject, self.measures)}
-        teacher = subject.teacher()
+        results = {"student": measure_all(key, model, self.measures)}
+        teacher = model.teacher()
         for sampler in self.samplers:
-            sampler = replace(sampler, steps=subject.steps)  # pyright: ignore[reportArgumentType, reportCallIssue]
-            row = measured(key, teacher.sampled(sampler=sampler), self.measures)
-            rows[type(sampler).__name__] = row
-        if subject.steps == max(self.counts):
-            other = teacher.sampled(sampler=self.reference)
-            rows["reference"] = measured(key, other, self.measures)
-        return {"steps": subject.steps, **rows}
+            sampler = replace(sampler, steps=model.steps)  # pyright: ignore[reportArgumentType, reportCallIssue]
+            result = measure_all(key, teacher.with_sampling(sampler=sampler), self.measures)
+            results[type(sampler).__name__] = result
+        if model.steps == max(self.counts):
+            reference = teacher.with_sampling(sampler=self.reference)
+            results["reference"] = measure_all(key, reference, self.measures)
+        return {"steps": model.steps, **results}
 
 
 @dataclass(frozen=True)
 class GuidanceSweep:
-    """A student that is told the guidance weight beside its guided teacher, weight by weight.
+    """A student conditioned on the guidance weight and its guided teacher, for several weights.
 
-    Each as its own experiment samples it otherwise, on the same prompts and first noise.
+    Both are sampled as their experiments say, with the same prompts and initial noise.
+
+    measures: the evaluations to apply.
+    weights: the guidance weights.
+    every: training steps between two evaluations; None is at the end of each halving.
     """
 
     measures: tuple[Evaluation, ...]
@@ -81,61 +76,63 @@ class GuidanceSweep:
     def name(self) -> str:
         return "guidance"
 
-    def __call__(self, key: Key, subject: Student) -> Results:
-        subjects = {"student": subject, "teacher": subject.teacher()}
+    def __call__(self, key: Key, model: StudentModel) -> Results:
+        compared = {"student": model, "teacher": model.teacher()}
         return {
-            f"{name} {weight:g}": measured(key, one.sampled(guidance=weight), self.measures)
+            f"{name} {weight:g}": measure_all(
+                key, one.with_sampling(guidance=weight), self.measures
+            )
             for weight in self.weights
-            for name, one in subjects.items()
+            for name, one in compared.items()
         }
 
 
-def measured(key: Key, subject: Model, measures: Sequence[Evaluation]) -> dict[str, float]:
-    """The numbers of all measures in one row; what they sample alike is sampled once."""
-    subject, row = Once(subject), {}
+def measure_all(key: Key, model: Model, measures: Sequence[Evaluation]) -> dict[str, float]:
+    """The numbers of all measures in one mapping; identical samples are generated once.
+
+    Raises:
+      ValueError: two measures have a number of the same name.
+    """
+    cached, numbers = CachedModel(model), {}
     for measure in measures:
-        found = measure(key, subject)
-        if taken := [name for name in found if name in row and name not in ("samples", "clips")]:
-            raise ValueError(f"two measures have a number called {taken[0]!r}; take one of them")
-        row |= found
-    return row
+        new = measure(key, cached)
+        if both := [name for name in new if name in numbers and name not in ("samples", "clips")]:
+            raise ValueError(f"two measures have a number called {both[0]!r}: remove one of them")
+        numbers |= new
+    return numbers
 
 
-class Once:
-    """A subject that remembers the samples it has drawn."""
+class CachedModel:
+    """A model that caches its samples by their arguments."""
 
-    def __init__(self, subject: Model):
-        self.subject = subject
-        self.drawn: dict[Any, Clips] = {}
+    def __init__(self, model: Model):
+        self.model = model
+        self.samples: dict[Any, Clips] = {}
 
-    @property
-    def process(self) -> diffusion.Process:
-        return self.subject.process
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
 
     @property
     def data(self) -> Source:
-        return self.subject.data
+        return self.model.data
 
     def encode(self, captions: Sequence[str], labels: Sequence[int]) -> Any:
-        return self.subject.encode(captions, labels)
-
-    def denoiser(self, cond: Any) -> Denoiser:
-        return self.subject.denoiser(cond)
+        return self.model.encode(captions, labels)
 
     def generate(self, key: Key, cond: Any, count: int) -> Clips:
         leaves = jax.tree.leaves((jax.random.key_data(key), cond))
-        name = count, *(np.asarray(leaf).tobytes() for leaf in leaves)
-        if name not in self.drawn:
-            self.drawn[name] = self.subject.generate(key, cond, count)
-        return self.drawn[name]
+        arguments = count, *(np.asarray(leaf).tobytes() for leaf in leaves)
+        if arguments not in self.samples:
+            self.samples[arguments] = self.model.generate(key, cond, count)
+        return self.samples[arguments]
 
 
 def step_table(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What `FewSteps` found in a run's `evaluations.jsonl`, as lines of text: a row a sampler."""
-    found = [r["few_steps"] for r in records if r.get("few_steps")]
+    """The `FewSteps` results in a run's `evaluations.jsonl` as lines of text, one per sampler."""
+    results = [r["few_steps"] for r in records if r.get("few_steps")]
     rows = [
         (f"{record['steps']:g}" if name != "reference" else "", name, row)
-        for record in sorted(found, key=lambda record: -record["steps"])
+        for record in sorted(results, key=lambda record: -record["steps"])
         for name, row in sorted(record.items(), key=lambda item: item[0] != "reference")
         if isinstance(row, Mapping)
     ]

@@ -1,4 +1,4 @@
-"""Matched filters for the shapes of `MovingShapes`, and the courses on which they move."""
+"""Matched filters for the shapes of `MovingShapes`, and the courses of their motions."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -11,27 +11,27 @@ from vdm_jax import data
 
 @dataclass(frozen=True)
 class Templates:
-    """What one object of a source can look like, as hypotheses over shape, size and growth.
+    """The possible looks of one object of a source, as hypotheses over shape, size and growth.
 
-    A template sits in a patch of `side` pixels with its centroid in the middle, plus one of `o`
-    offsets within a pixel. `growths` are the distinct ways in which motions change a radius over
-    the frames; most motions share one, the constant.
+    A growth is the radius over the frames; most motions share the constant one.
+
+    side: side of a template's patch, in pixels; the centroid is in the middle, plus an offset.
+    hypotheses: (shape, size, index of the growth).
+    patches: the templates of each hypothesis, of norm 1, at `o` offsets within a pixel.
+    growth: index of the growth, by motion.
+    course: centroid (x, y) relative to its mean over frames, in units of the width, by motion.
     """
 
     side: int
     hypotheses: tuple[tuple[str, str, int], ...]
-    """Shape, size and index of the growth."""
     patches: Float[np.ndarray, "k f o p"]
-    """The templates of each hypothesis, of norm 1."""
     growth: dict[str, int]
-    """Index of the growth, by motion."""
     course: dict[str, Float[np.ndarray, "f 2"]]
-    """Centroid (x, y) relative to its mean over the frames in units of the width, by motion."""
 
     def fits(
         self, cover: Float[np.ndarray, "b f h w"], center: Float[np.ndarray, "b f 2"]
     ) -> Float[np.ndarray, "b k f"]:
-        """Cosine between each frame and the best placed template of each hypothesis, in 0..1."""
+        """The cosine of each frame and each hypothesis's template at its best offset, in 0..1."""
         b, f, _, w = cover.shape
         corner = np.rint(center * w - self.side / 2).astype(int) + self.side
         padded = np.pad(cover, ((0, 0), (0, 0), (self.side, self.side), (self.side, self.side)))
@@ -40,7 +40,7 @@ class Templates:
         columns = (corner[..., 0, None] + reach)[..., None, :]
         clips, frames = np.arange(b)[:, None, None, None], np.arange(f)[None, :, None, None]
         patches = padded[clips, frames, rows, columns].reshape(b, f, -1).swapaxes(0, 1)
-        # Hypothesis by hypothesis, which keeps the products [f b o] small.
+        # One hypothesis at a time, so that the products [f b o] stay small.
         best = [np.max(patches @ bank.swapaxes(1, 2), axis=-1) for bank in self.patches]
         norms = np.sqrt(np.square(cover).sum(axis=(2, 3)))
         return np.stack(best).transpose(2, 0, 1) / np.maximum(norms, 1e-6)[:, None]
@@ -48,7 +48,7 @@ class Templates:
 
 @lru_cache(maxsize=8)
 def templates(source: data.MovingShapes) -> Templates:
-    """The templates of a source, measured on the source's own pictures."""
+    """The templates of a source, measured on frames that the source renders."""
     one = source.attributes(0)[0]
     steady = replace(source, travel=(np.mean(source.travel).item(),) * 2)
     largest = max(source.sizes, key=source.radius)
@@ -63,9 +63,9 @@ def templates(source: data.MovingShapes) -> Templates:
         centers = centroids(cover)
         course[motion] = centers - centers.mean(axis=0)
         scale = np.sqrt(cover.sum(axis=(1, 2)) / whole)
-        known = [i for i, other in enumerate(growths) if np.abs(scale - other).max() < 0.1]
-        growth[motion] = known[0] if known else len(growths)
-        if not known:
+        equal = [i for i, other in enumerate(growths) if np.abs(scale - other).max() < 0.1]
+        growth[motion] = equal[0] if equal else len(growths)
+        if not equal:
             growths.append(scale)
     side = int(np.ceil(2 * source.radius(largest) * source.size)) + 4
     hypotheses = [
@@ -88,14 +88,14 @@ def coverage(
     color: Float[np.ndarray, "*#n c"],
     background: Float[np.ndarray, "*#n c"],
 ) -> Float[np.ndarray, "*n h w"]:
-    """How far each pixel is on the way from the background to the colour, in 0..1."""
-    way = (color - background)[..., None, None, :]
-    found = ((video - background[..., None, None, :]) * way).sum(-1) / np.square(way).sum(-1)
-    return np.clip(found, 0, 1)
+    """The position of each pixel between background (0) and color (1)."""
+    axis = (color - background)[..., None, None, :]
+    position = ((video - background[..., None, None, :]) * axis).sum(-1) / np.square(axis).sum(-1)
+    return np.clip(position, 0, 1)
 
 
 def centroids(weight: Float[np.ndarray, "*n h w"]) -> Float[np.ndarray, "*n 2"]:
-    """The centroid (x, y) of each picture in units of its width; the middle if it is empty."""
+    """The centroid (x, y) of each frame in units of its width; the middle if it is empty."""
     h, w = weight.shape[-2:]
     total = weight.sum(axis=(-2, -1))
     x = (weight.sum(-2) * (np.arange(w) + 0.5)).sum(-1) / np.maximum(total, 1e-6) / w
@@ -106,7 +106,7 @@ def centroids(weight: Float[np.ndarray, "*n h w"]) -> Float[np.ndarray, "*n 2"]:
 _OFFSETS: Int[np.ndarray, "o 2"] = np.stack(
     np.meshgrid(np.arange(-4, 5), np.arange(-4, 5)), axis=-1
 ).reshape(-1, 2)
-"""In quarters of a pixel, up to one pixel each way: what rounding and noise leave of a centroid."""
+"""Offsets in quarters of a pixel, up to one pixel each way: the centroid's rounding and noise."""
 
 
 def _patches(
@@ -114,10 +114,10 @@ def _patches(
 ) -> Float[np.ndarray, "o p"]:
     radius = radius * source.size / side
     middle = source.template(shape, radius, side, (0.5, 0.5))
-    start = 1 - centroids(middle)  # where the centre must be for the centroid to be in the middle
-    pictures = [
+    start = 1 - centroids(middle)  # the shape's center that puts its centroid in the middle
+    patches = [
         source.template(shape, radius, side, tuple(start + offset / (4 * side)))
         for offset in _OFFSETS
     ]
-    flat = np.stack(pictures).reshape(len(_OFFSETS), -1)
+    flat = np.stack(patches).reshape(len(_OFFSETS), -1)
     return flat / np.linalg.norm(flat, axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Networks: of diffusion, all called as `(z, logsnr, cond, train=) -> output`; text; metrics."""
+"""Networks: diffusion models `(z, logsnr, cond, train=) -> output`, text encoders, metrics."""
 
 from vdm_jax.models.autoencoder import AutoencoderKL
 from vdm_jax.models.conditioning import Conditioning

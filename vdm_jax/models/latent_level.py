@@ -3,11 +3,9 @@
 import dataclasses
 
 import flax.linen as nn
-import jax
-import jax.numpy as jnp
 
-from vdm_jax.models.unet import Level
-from vdm_jax.nn import AdditiveBlock, DownsampleConv, UpsampleConv, as_submodules
+from vdm_jax.models.unet import Block, Level, LevelBlocks
+from vdm_jax.nn import AdditiveBlock, DownsampleConv, UpsampleConv, as_submodules, remat_level
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,8 +13,12 @@ class LatentLevel(Level):
     """One resolution of Stable Diffusion's U-Net, with convolutions between resolutions.
 
     Down: `blocks` times a residual block and the mixers, then `downsample`. Up: one block more,
-    then `upsample`. Between them, at the bottom: a block, the mixers `bottom`, a block.
+    then `upsample`. Below the last level: a block, the mixers `bottom`, a block.
     (Rombach et al. 2022, appendix E.1; the U-Net of Dhariwal & Nichol 2021)
+
+    bottom: mixers between the two blocks below the last level.
+    downsample: the layer between this level and the next on the way down.
+    upsample: the layer between this level and the one above on the way up.
     """
 
     bottom: tuple[nn.Module, ...] = ()
@@ -24,70 +26,42 @@ class LatentLevel(Level):
     upsample: nn.Module = UpsampleConv()
 
     def __post_init__(self):
-        super().__post_init__()
         if self.stride != (1, 2, 2):
-            raise ValueError(f"LatentLevel.stride is {self.stride}: rows and columns are halved")
+            raise ValueError(
+                f"LatentLevel.stride is {self.stride}; it halves rows and columns: (1, 2, 2)"
+            )
 
-    def down(self, base: int, dropout: float, after: Level | None, name: str) -> nn.Module:
-        resample = () if after is None else (self.downsample,)
-        return self.part(_Down)(self, base, dropout, resample, name=name)
+    def down(self, base: int, dropout: float, below: Level | None, name: str) -> nn.Module:
+        width = base * self.width
+        block = Block(AdditiveBlock(width, dropout, parent=None), self.mixers)
+        resample = () if below is None else (self.downsample,)
+        blocks = remat_level(self.remat, LatentBlocks)
+        return blocks(self, width, (block,) * self.blocks, resample, name=name)
 
     def middle(self, base: int, dropout: float, name: str) -> nn.Module:
-        return self.part(_Middle)(self, base, dropout, name=name)
+        width = base * self.width
+        block = AdditiveBlock(width, dropout, parent=None)
+        blocks = (Block(block, self.bottom), Block(block))
+        unrolled = dataclasses.replace(self, scan=None)  # these two are never a loop
+        return remat_level(self.remat, LevelBlocks)(unrolled, width, blocks, name=name)
 
-    def up(self, base: int, dropout: float, before: Level | None, name: str) -> nn.Module:
-        resample = () if before is None else (self.upsample,)
-        return self.part(_Up)(self, base, dropout, resample, name=name)
-
-
-class _Blocks(nn.Module):
-    """What the three parts share: a residual block followed by mixers."""
-
-    level: LatentLevel
-    base: int
-    dropout: float
-
-    def run(self, h, emb, cond, train, inputs, mixers):
-        """(h, what each block gives), of as many blocks as inputs, which they read if not None."""
-        width, layer = self.level.width * self.base, self.level.remat.layer
-
-        def step(owner, counts, h, x):
-            h = h if x is None else jnp.concatenate([h, x], axis=-1)
-            h = layer(AdditiveBlock(width, self.dropout), h, emb, train=train)  # linen numbers it
-            for mixer in as_submodules(owner, mixers, counts):
-                h = layer(mixer, h, emb, cond, train=train)
-            return h
-
-        return self.level.scan(self, step, width, h, inputs)
+    def up(self, base: int, dropout: float, above: Level | None, name: str) -> nn.Module:
+        width = base * self.width
+        block = Block(AdditiveBlock(width, dropout, parent=None), self.mixers)
+        resample = () if above is None else (self.upsample,)
+        blocks = remat_level(self.remat, LatentBlocks)
+        return blocks(self, width, (block,) * (self.blocks + 1), resample, name=name)
 
 
-class _Down(_Blocks):
+class LatentBlocks(LevelBlocks):
+    """Blocks of a level, then the layers `resample`: `h -> h`."""
+
     resample: tuple[nn.Module, ...]
 
     @nn.compact
-    def __call__(self, h, emb, cond, train: bool):
-        inputs = (None,) * self.level.blocks
-        h, skips = self.run(h, emb, cond, train, inputs, self.level.mixers)
-        for shrink in as_submodules(self, self.resample):
-            h = shrink(h)
-            skips.append(h)
-        return h, tuple(skips)
-
-
-class _Middle(_Blocks):
-    @nn.compact
-    def __call__(self, h, emb, cond, train: bool) -> jax.Array:
-        h, _ = self.run(h, emb, cond, train, (None,), self.level.bottom)
-        h, _ = self.run(h, emb, cond, train, (None,), ())
-        return h
-
-
-class _Up(_Blocks):
-    resample: tuple[nn.Module, ...]
-
-    @nn.compact
-    def __call__(self, h, emb, cond, train: bool, skips: tuple[jax.Array, ...]):
-        h, _ = self.run(h, emb, cond, train, skips[::-1], self.level.mixers)
-        for enlarge in as_submodules(self, self.resample):
-            h = enlarge(h)
-        return h
+    def __call__(self, h, emb, cond, train: bool, skips=()):
+        h, outputs = super().__call__(h, emb, cond, train, skips)
+        for resample in as_submodules(self, self.resample):
+            h = resample(h)
+            outputs = (*outputs, h)
+        return h, outputs

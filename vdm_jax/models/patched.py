@@ -1,4 +1,4 @@
-"""A network that works on squares of pixels."""
+"""A network on patches of pixels."""
 
 import flax.linen as nn
 from jaxtyping import Array, Float
@@ -8,9 +8,12 @@ from vdm_jax.nn import depth_to_space, space_to_depth
 
 
 class Patched(nn.Module):
-    """`network` on `patch x patch` squares of pixels as channels: `patch^2` times less to compute.
+    """`network` on `patch x patch` squares of pixels as channels, at `1 / patch^2` of the cost.
 
     (Hoogeboom et al. 2023, section 3: downsampling by space-to-depth)
+
+    network: its input and output have `patch^2` times the channels.
+    patch: pixels on a side.
     """
 
     network: nn.Module
@@ -26,6 +29,9 @@ class Patched(nn.Module):
         train: bool = False,
     ) -> Float[Array, "b f h w c"]:
         if z.shape[2] % self.patch or z.shape[3] % self.patch:
-            raise ValueError(f"a {z.shape[2]}x{z.shape[3]} frame has no {self.patch}-pixel patches")
+            raise ValueError(
+                f"a frame of {z.shape[2]}x{z.shape[3]} pixels does not divide into patches of "
+                f"{self.patch}x{self.patch}; choose a size divisible by {self.patch}"
+            )
         output = self.network(space_to_depth(z, self.patch), logsnr, cond, train=train)
         return depth_to_space(output, self.patch)

@@ -1,4 +1,4 @@
-"""A network that reads captions of fewer features than its text encoder gives."""
+"""A network on projected text embeddings."""
 
 import dataclasses
 
@@ -10,10 +10,12 @@ from vdm_jax.nn import dense
 
 
 class ProjectedText(nn.Module):
-    """`network` on `W text + b`: each token brought to `features`, once for all layers that read.
+    """`network` on `W text + b`, computed once for all layers.
 
-    Keys and values of every layer are then products with `features` numbers of a token and not with
-    those of the encoder, 4096 of T5-XXL, for each of the captions of a row.
+    The keys and values of every layer are then projections of `features` numbers per token instead
+    of the text encoder's, 4096 for T5-XXL.
+
+    features: of a projected token.
     """
 
     network: nn.Module

@@ -1,11 +1,11 @@
-"""Super-resolution in space and time: the low-resolution video beside z, an Efficient U-Net below.
+"""Super-resolution in space and time: z concatenated with the low-resolution video, and the
+levels of the Efficient U-Net.
 
-A super-resolution model is a network like any other, called `(z, logsnr, cond, train=)`, that also
-sees `cond.lowres` and knows from `cond.lowres_logsnr` how noisy that is.
+A super-resolution model is a network `(z, logsnr, cond, train=)` that also takes `cond.lowres` and
+its log-SNR `cond.lowres_logsnr`.
 """
 
 import dataclasses
-from collections import Counter
 
 import flax.linen as nn
 import jax
@@ -14,89 +14,88 @@ from jaxtyping import Array, Float
 
 from vdm_jax.models.conditioning import Conditioning
 from vdm_jax.models.temporal_upsampling import Repeat, TemporalUpsample, Video
-from vdm_jax.models.unet import Level
-from vdm_jax.nn import ResBlock, as_submodules, convolution
+from vdm_jax.models.unet import Block, Level, LevelBlocks
+from vdm_jax.nn import ResBlock, convolution, remat_level
 
 
 @dataclasses.dataclass(frozen=True)
 class EfficientLevel(Level):
-    """One resolution of Imagen's Efficient U-Net, where resolution changes as early as it can.
+    """One resolution of Imagen's Efficient U-Net, which downsamples first and upsamples last.
 
-    Down: a strided convolution into the level, `blocks` residual blocks, the mixers once. Up: the
-    skip / sqrt(2) is added, the same, and resolution grows by repetition and a convolution.
-    `stride` is the step from the level before. (Saharia et al. 2022, appendix B.1)
+    Down: a strided convolution into the level, `blocks` residual blocks, the mixers once. Up: skip
+    / sqrt(2) is added, then the same blocks and mixers, nearest upsampling and a convolution.
+    (Saharia et al. 2022, appendix B.1)
+
+    stride: from the level before to this one.
     """
 
     def __post_init__(self):
-        super().__post_init__()
         if self.stride[0] != 1:
-            raise ValueError(f"EfficientLevel.stride is {self.stride}: frames are never merged")
+            raise ValueError(
+                f"EfficientLevel.stride is {self.stride}; frames are never merged, "
+                "use (1, rows, columns)"
+            )
 
     @property
     def skips(self) -> int:
         return 1
 
-    def down(self, base: int, dropout: float, after: Level | None, name: str) -> nn.Module:
-        return self.part(_Down)(self, base, dropout, name=name)
+    def down(self, base: int, dropout: float, below: Level | None, name: str) -> nn.Module:
+        return remat_level(self.remat, EfficientDown)(*self._blocks(base, dropout), name=name)
 
     def middle(self, base: int, dropout: float, name: str) -> None:
         return None
 
-    def up(self, base: int, dropout: float, before: Level | None, name: str) -> nn.Module:
-        width = base if before is None else base * before.width
-        return self.part(_Up)(self, base, dropout, width, name=name)
+    def up(self, base: int, dropout: float, above: Level | None, name: str) -> nn.Module:
+        width = base if above is None else base * above.width
+        blocks = self._blocks(base, dropout)
+        return remat_level(self.remat, EfficientUp)(*blocks, width, name=name)
+
+    def _blocks(self, base: int, dropout: float) -> tuple[Level, int, tuple[Block, ...]]:
+        width = base * self.width
+        block = Block(ResBlock(width, dropout, parent=None))
+        return self, width, (*(block,) * self.blocks, Block(None, self.mixers))
 
 
-class _Blocks(nn.Module):
-    """What the way down and the way up share: residual blocks, then the mixers once."""
+class EfficientDown(LevelBlocks):
+    """A strided convolution, then the blocks of a level."""
 
-    level: EfficientLevel
-    base: int
-    dropout: float
-
-    def run(self, h, emb, cond, train):
-        width, layer = self.level.width * self.base, self.level.remat.layer
-
-        def step(owner, counts, h, x):
-            return layer(ResBlock(width, self.dropout), h, emb, train=train)  # linen numbers it
-
-        h, _ = self.level.scan(self, step, width, h, (None,) * self.level.blocks)
-        for mixer in as_submodules(self, self.level.mixers, Counter()):
-            h = layer(mixer, h, emb, cond, train=train)
-        return h
-
-
-class _Down(_Blocks):
     @nn.compact
     def __call__(self, h, emb, cond, train: bool):
-        width, stride = self.level.width * self.base, self.level.stride[1:]
+        stride = self.level.stride[1:]
         if any(side % s for side, s in zip(h.shape[2:4], stride, strict=True)):
             raise ValueError(
                 f"a feature map of {h.shape[2]}x{h.shape[3]} does not divide by the level's stride "
                 f"{self.level.stride}; choose a size divisible by the product of all strides"
             )
-        h = convolution(width, stride=stride, name="resample")(h)
-        h = self.run(h, emb, cond, train)
+        h = convolution(self.channels, stride=stride, name="resample")(h)
+        h, _ = super().__call__(h, emb, cond, train)
         return h, (h,)
 
 
-class _Up(_Blocks):
+class EfficientUp(LevelBlocks):
+    """`h + skip / sqrt(2)`, the blocks of a level, then nearest upsampling and a convolution.
+
+    width: channels of the level above.
+    """
+
     width: int
-    """Channels of the level above."""
 
     @nn.compact
-    def __call__(self, h, emb, cond, train: bool, skips: tuple[jax.Array, ...]):
+    def __call__(self, h, emb, cond, train: bool, skips: tuple[Video, ...]):
         (skip,) = skips
-        h = self.run(h + skip * 2**-0.5, emb, cond, train)
-        return convolution(self.width, times=self.level.stride[1:], name="resample")(h)
+        h, _ = super().__call__(h + skip * 2**-0.5, emb, cond, train)
+        return convolution(self.width, times=self.level.stride[1:], name="resample")(h), ()
 
 
 class SuperResolution(nn.Module):
-    """`network` on z and the low-resolution video, enlarged, as channels of one input.
+    """`network([z, upsample_time(bilinear(cond.lowres))])`, concatenated along channels.
 
-    `network([z, fill(bilinear(cond.lowres))])`. Every frame is made, those that the low-resolution
-    video shows too. The network's `outputs` are z's channels. (Ho et al. 2022, Imagen Video,
-    section 2.3; Saharia et al. 2021, SR3, section 2.1)
+    The output has all frames, also those of the low-resolution video. (Ho et al. 2022, Imagen
+    Video, section 2.3; Saharia et al. 2021, SR3, section 2.1)
+
+    network: its `outputs` are z's channels.
+    upsample_time: makes the frames between those of the low-resolution video.
     """
 
     network: nn.Module
@@ -111,15 +110,15 @@ class SuperResolution(nn.Module):
         *,
         train: bool = False,
     ) -> Float[Array, "b f h w c"]:
-        large = self.enlarged(z, cond)
+        large = self.upsampled(z, cond)
         return self.network(jnp.concatenate([z, large], axis=-1), logsnr, cond, train=train)
 
-    def enlarged(self, z: Video, cond: Conditioning) -> Video:
-        """The low-resolution video in the shape of z, with the channels that `fill` adds."""
+    def upsampled(self, z: Video, cond: Conditioning) -> Video:
+        """The low-resolution video in the size of z, with the channels of `upsample_time`."""
         if cond.lowres is None:
             raise ValueError(
-                f"{type(self).__name__} needs cond.lowres, the video to enlarge; give the task a "
-                "`lowres`"
+                f"{type(self).__name__} needs cond.lowres, the low-resolution video; give the "
+                "task a `lowres`"
             )
         low = cond.lowres.astype(z.dtype)
         low = jax.image.resize(low, (*low.shape[:2], *z.shape[2:4], low.shape[-1]), "linear")
@@ -127,17 +126,19 @@ class SuperResolution(nn.Module):
 
 
 class Residual(SuperResolution):
-    """Super-resolution of what the enlarged video m lacks, r = x - m, for short trainings.
+    """Super-resolution of the residual r = x - m of the upsampled video m, for short trainings.
 
     With z_r = z - alpha m, s = `std` of r and n^2 = alpha^2 s^2 + sigma^2, the v of x is
 
         alpha sigma (1 - s^2) / n^2 z_r - s / n network([z_r / n, m, d / s]) - sigma m,
 
-    Karras et al. 2022 (EDM), eq. 7, for r, written as v; d is what `fill` gives beside m, of the
-    size of r. A new network, which says 0, filters independent pixels linearly: m where all is
-    noise, z where none is. What a small network cannot carry from its input to its output is so
-    not asked of it. Only for v-prediction, variance preserving: `alpha^2 = sigmoid(logsnr)`. Not of
-    the Imagen papers.
+    Karras et al. 2022 (EDM), eq. 7, for r, written as v; d are the channels of `upsample_time`
+    after m, of the size of r. An untrained network, with output 0, gives a linear filter of
+    independent pixels: m for pure noise, z without noise. So a small network need not learn to copy
+    its input. Only for v-prediction and variance preserving processes: `alpha^2 = sigmoid(logsnr)`.
+    Not of the Imagen papers.
+
+    std: the standard deviation of r.
     """
 
     std: float = 0.1
@@ -151,12 +152,12 @@ class Residual(SuperResolution):
         *,
         train: bool = False,
     ) -> Float[Array, "b f h w c"]:
-        large = self.enlarged(z, cond)
-        m, beside = jnp.split(large, [z.shape[-1]], axis=-1)
+        large = self.upsampled(z, cond)
+        m, d = jnp.split(large, [z.shape[-1]], axis=-1)
         level = logsnr.reshape(len(logsnr), -1, 1, 1, 1)
         alpha, sigma = (jnp.sqrt(nn.sigmoid(a)).astype(z.dtype) for a in (level, -level))
-        n, rest = jnp.hypot(alpha * self.std, sigma), z - alpha * m
-        seen = jnp.concatenate([rest / n, m, beside / self.std], axis=-1)
-        output = self.network(seen, logsnr, cond, train=train)
-        linear = alpha * sigma * (1 - self.std**2) / n**2 * rest
+        n, z_r = jnp.hypot(alpha * self.std, sigma), z - alpha * m
+        inputs = jnp.concatenate([z_r / n, m, d / self.std], axis=-1)
+        output = self.network(inputs, logsnr, cond, train=train)
+        linear = alpha * sigma * (1 - self.std**2) / n**2 * z_r
         return linear - self.std / n * output - sigma * m

@@ -1,4 +1,4 @@
-"""Layers of the networks: they map arrays to arrays and have never heard of diffusion."""
+"""Layers of networks, from arrays to arrays; nothing here depends on diffusion."""
 
 from vdm_jax.nn.activations import GELU, Activation, QuickGELU, ReLU, TanhGELU
 from vdm_jax.nn.attention import (
@@ -54,7 +54,6 @@ from vdm_jax.nn.mixers import (
 from vdm_jax.nn.norms import BatchNorm, GroupNorm, InstanceNorm, RMSNorm
 from vdm_jax.nn.positions import BucketedPositions, RelativePositions
 from vdm_jax.nn.remat import (
-    Never,
     Remat,
     RematLayer,
     RematLevel,
@@ -62,8 +61,10 @@ from vdm_jax.nn.remat import (
     SaveDots,
     SaveNothing,
     SavePolicy,
+    call_layer,
+    remat_level,
 )
-from vdm_jax.nn.scan import Chain, ScanBlocks, Unrolled
+from vdm_jax.nn.scan import ScanBlocks, scan_blocks, scan_groups
 from vdm_jax.nn.segments import per_frame, same_clip
 from vdm_jax.nn.sharding import ShardingRules, constrain, gather, logical_axis_rules
 from vdm_jax.nn.steps import StepNumber, Steps
@@ -77,7 +78,6 @@ __all__ = [
     "AttentionImplementation",
     "BatchNorm",
     "BucketedPositions",
-    "Chain",
     "Conditions",
     "CrossAttention",
     "CuDNN",
@@ -97,7 +97,6 @@ __all__ = [
     "LinearSpatialAttention",
     "LogSNR",
     "LowresLogSNR",
-    "Never",
     "NormalizedEmbedding",
     "PooledText",
     "Projections",
@@ -128,13 +127,13 @@ __all__ = [
     "TextAttention",
     "TextByFrame",
     "Transformer",
-    "Unrolled",
     "Upsample",
     "UpsampleConv",
     "as_submodules",
     "attend",
     "attend_linearly",
     "average_pool",
+    "call_layer",
     "constrain",
     "convolution",
     "cross_attention",
@@ -147,7 +146,10 @@ __all__ = [
     "nearest_upsample",
     "per_frame",
     "projections",
+    "remat_level",
     "same_clip",
+    "scan_blocks",
+    "scan_groups",
     "sinusoids",
     "space_to_depth",
     "spatial_attention",

@@ -1,4 +1,4 @@
-"""Activations as objects, so that a network says which it has."""
+"""Activations as dataclasses, so that the fields of a network can name them."""
 
 import dataclasses
 

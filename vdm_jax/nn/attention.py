@@ -1,4 +1,4 @@
-"""Attention proper: what tokens read from one another, softmax in float32."""
+"""Attention over arrays of queries, keys and values, with the softmax in float32."""
 
 import dataclasses
 from typing import Protocol
@@ -17,18 +17,20 @@ def attend(
     bias: Float[Array, "*#batch #n m"] | None = None,
     scale: float | None = None,
 ) -> Float[Array, "*batch n d"]:
-    """`softmax(scale q k^T + bias) v`; masked keys (False) are not read.
+    """`softmax(scale q k^T + bias) v`. (Vaswani et al. 2017, eq. 1)
 
-    Heads are a batch like any other. `scale` is `1 / sqrt(d)` where none is given.
-    (Vaswani et al. 2017, eq. 1)
+    Heads are among the batch axes.
+
+    mask: False where a query does not attend to a key.
+    scale: None: `1 / sqrt(d)`.
     """
     score = _scores(q, k, scale)
     if bias is not None:
         score = score + bias.astype(jnp.float32)
     if mask is not None:
         score = jnp.where(mask, score, -1e9)
-    share = jax.nn.softmax(score, axis=-1).astype(v.dtype)
-    return jnp.einsum("...nm,...md->...nd", share, v)
+    weights = jax.nn.softmax(score, axis=-1).astype(v.dtype)
+    return jnp.einsum("...nm,...md->...nd", weights, v)
 
 
 def _scores(q: Array, k: Array, scale: float | None = None) -> Float[Array, "*batch n m"]:
@@ -42,7 +44,7 @@ def attend_linearly(
     k: Float[Array, "*batch m d"],
     v: Float[Array, "*batch m e"],
 ) -> Float[Array, "*batch n e"]:
-    """`softmax_d(q) (softmax_m(key)^T v)`: a summary of all tokens, of which each reads its part.
+    """`softmax_d(q) (softmax_m(k)^T v)`: every query reads the same `d e` summary of all tokens.
 
     The cost is linear in the number of tokens. (Shen et al. 2018, section 3.2)
     """
@@ -52,40 +54,40 @@ def attend_linearly(
 
 
 @jax.custom_vjp
-def _mean(score: Float[Array, "*batch n m"], v: Float[Array, "*batch m d"]) -> Array:
-    """`softmax(score) value`, for more values than features: what costs is passes over `n m`.
+def _softmax_dot(score: Float[Array, "*batch n m"], v: Float[Array, "*batch m d"]) -> Array:
+    """`softmax(score) v` in fewer passes over `n m`, for more tokens m than features d.
 
     `out = e v / e 1` with `e = exp(score - max)`, the sum `e 1` as one more feature of the product;
     back, `d score = e / (e 1) * (d out v^T - d out . out)`, which sums over d instead of m.
     (Dao et al. 2022, FlashAttention, appendix B.2)
     """
-    return _mean_forward(score, v)[0]
+    return _softmax_dot_forward(score, v)[0]
 
 
-def _mean_forward(score: Array, v: Array) -> tuple[Array, tuple[Array, ...]]:
-    share = jnp.exp(score - score.max(axis=-1, keepdims=True)).astype(v.dtype)
-    counted = jnp.concatenate([v, jnp.ones_like(v[..., :1])], axis=-1)
-    out = jnp.einsum("...nm,...md->...nd", share, counted, preferred_element_type=jnp.float32)
+def _softmax_dot_forward(score: Array, v: Array) -> tuple[Array, tuple[Array, ...]]:
+    e = jnp.exp(score - score.max(axis=-1, keepdims=True)).astype(v.dtype)
+    v_and_1 = jnp.concatenate([v, jnp.ones_like(v[..., :1])], axis=-1)
+    out = jnp.einsum("...nm,...md->...nd", e, v_and_1, preferred_element_type=jnp.float32)
     total = out[..., -1:]
     out = (out[..., :-1] / total).astype(v.dtype)
-    return out, (share, total, v, out)
+    return out, (e, total, v, out)
 
 
-def _mean_backward(kept: tuple[Array, ...], gradient: Array) -> tuple[Array, Array]:
-    share, total, v, out = kept
-    wide = gradient.astype(jnp.float32) / total
-    own = (wide * out).sum(axis=-1, keepdims=True)
-    narrow = wide.astype(v.dtype)
-    of_share = jnp.einsum("...nd,...md->...nm", narrow, v).astype(jnp.float32)
-    of_value = jnp.einsum("...nm,...nd->...md", share, narrow)
-    return share.astype(jnp.float32) * (of_share - own), of_value
+def _softmax_dot_backward(residuals: tuple[Array, ...], d_out: Array) -> tuple[Array, Array]:
+    e, total, v, out = residuals
+    scaled = d_out.astype(jnp.float32) / total
+    mean = (scaled * out).sum(axis=-1, keepdims=True)
+    scaled = scaled.astype(v.dtype)
+    d_weights = jnp.einsum("...nd,...md->...nm", scaled, v).astype(jnp.float32)
+    d_v = jnp.einsum("...nm,...nd->...md", e, scaled)
+    return e.astype(jnp.float32) * (d_weights - mean), d_v
 
 
-_mean.defvjp(_mean_forward, _mean_backward)
+_softmax_dot.defvjp(_softmax_dot_forward, _softmax_dot_backward)
 
 
 class AttentionImplementation(Protocol):
-    """How positions read the positions of their frame."""
+    """How the attention of every position to the positions of its frame is computed."""
 
     def __call__(
         self,
@@ -97,47 +99,46 @@ class AttentionImplementation(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class DotProduct:
-    """All frames at once; the shares of all of them, n^2 a frame, wait for the backward pass."""
+    """All frames in one batch. Stores n^2 attention weights per frame for the backward pass."""
 
     def __call__(self, q: Array, k: Array, v: Array) -> Array:
         positions, features = k.shape[-2:]
         if positions <= features:
             return attend(q, k, v)
-        return _mean(_scores(q, k), v)
+        return _softmax_dot(_scores(q, k), v)
 
 
 @dataclasses.dataclass(frozen=True)
 class Sliced:
-    """The same, one frame after the other; the backward pass computes the shares of each again.
+    """`DotProduct` one frame after the other; the backward pass recomputes the attention weights.
 
-    What waits is linear in n, as of Rabe & Staats 2021, algorithm 1; frames should not be shared
-    by devices.
+    Memory is linear in n (as Rabe & Staats 2021, algorithm 1). Frames should not be sharded.
     """
 
     def __call__(self, q: Array, k: Array, v: Array) -> Array:
-        frames = [jnp.moveaxis(part, 1, 0) for part in (q, k, v)]
-        frame = jax.checkpoint(lambda parts: DotProduct()(*parts))
+        frames = [jnp.moveaxis(x, 1, 0) for x in (q, k, v)]
+        frame = jax.checkpoint(lambda qkv: DotProduct()(*qkv))
         return jnp.moveaxis(jax.lax.map(frame, frames), 0, 1)
 
 
 @dataclasses.dataclass(frozen=True)
 class CuDNN:
-    """The same by cuDNN's kernel, for bfloat16 on NVIDIA's GPUs; of float32, all frames at once.
+    """cuDNN's kernel, for bfloat16 on NVIDIA GPUs; float32 arrays go to `DotProduct`.
 
-    The kernel keeps no shares: the backward pass computes them again. (Dao 2023, FlashAttention-2)
+    The backward pass recomputes the attention weights. (Dao 2023, FlashAttention-2)
     """
 
     def __call__(self, q: Array, k: Array, v: Array) -> Array:
         if q.dtype == jnp.float32:
             return DotProduct()(q, k, v)
-        rows = [rearrange(part, "b f k n d -> (b f) n k d") for part in (q, k, v)]
-        out = jax.nn.dot_product_attention(*rows, implementation="cudnn")
+        frames = [rearrange(x, "b f k n d -> (b f) n k d") for x in (q, k, v)]
+        out = jax.nn.dot_product_attention(*frames, implementation="cudnn")
         return rearrange(out, "(b f) n k d -> b f k n d", b=len(q))
 
 
 @dataclasses.dataclass(frozen=True)
 class LinearAttention:
-    """A summary of the frame is read, as `attend_linearly` makes it."""
+    """`attend_linearly`: every position reads a summary of its frame."""
 
     def __call__(self, q: Array, k: Array, v: Array) -> Array:
         return attend_linearly(q, k, v)

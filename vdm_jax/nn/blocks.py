@@ -1,4 +1,4 @@
-"""Residual blocks and changes of resolution. A frame is a picture in a batch."""
+"""Residual blocks and changes of resolution; every frame by itself."""
 
 import dataclasses
 from typing import Protocol
@@ -13,11 +13,15 @@ from vdm_jax.nn.norms import GroupNorm
 from vdm_jax.nn.sharding import constrain
 
 Stride = tuple[int, int, int]
-"""How many frames, rows and columns become one."""
+"""How many frames, rows and columns of pixels become one."""
 
 
 def average_pool(h: Float[Array, "b f h w c"], stride: Stride) -> Array:
-    """The mean over blocks of `stride` frames, rows and columns."""
+    """The mean over blocks of `stride` frames, rows and columns.
+
+    Raises:
+      ValueError: a size that `stride` does not divide.
+    """
     for axis, s in enumerate(stride, start=1):
         if h.shape[axis] % s:
             raise ValueError(
@@ -40,15 +44,15 @@ def nearest_upsample(h: Float[Array, "b f h w c"], stride: Stride) -> Array:
 
 
 class Resample(Protocol):
-    """A change of resolution inside a residual block; called, it changes the skip."""
+    """A change of resolution inside a residual block; a call changes the skip connection."""
 
     @property
     def times(self) -> tuple[int, int]:
-        """How often the branch's convolution repeats rows and columns."""
+        """How often the branch's first convolution repeats rows and columns."""
         ...
 
     def before(self, a: Float[Array, "b f h w c"]) -> Array:
-        """What the branch's convolution has to be given."""
+        """The input of the branch's first convolution."""
         ...
 
     def __call__(self, h: Float[Array, "b f h w c"]) -> Array: ...
@@ -56,7 +60,7 @@ class Resample(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Downsample:
-    """`average_pool`, of the branch before its convolution."""
+    """`average_pool`, in the branch before its first convolution."""
 
     stride: Stride
 
@@ -73,8 +77,7 @@ class Downsample:
 
 @dataclasses.dataclass(frozen=True)
 class Upsample:
-    """`nearest_upsample`; the branch's convolution reads repeated pixels without their being
-    there."""
+    """`nearest_upsample`, in the branch fused with its first convolution."""
 
     stride: Stride
 
@@ -92,12 +95,16 @@ class Upsample:
 class ResBlock(nn.Module):
     """Norm, swish, convolution, twice, with the embedding as scale and shift of the second norm.
 
-    `resample` changes the resolution inside the block, of the branch and of the skip alike.
     (Ho et al. 2022, section 3; Salimans & Ho 2022, reference U-Net)
+
+    channels: those of the output.
+    dropout: rate before the second convolution.
+    resample: changes the resolution inside the block, of the branch and of the skip alike.
     """
 
     channels: int
     dropout: float = 0.0
+    resample: Resample | None = None
 
     @nn.compact
     def __call__(
@@ -105,11 +112,10 @@ class ResBlock(nn.Module):
         h: Float[Array, "b f h w c"],
         emb: Float[Array, "b #f d"],
         *,
-        resample: Resample | None = None,
         train: bool = False,
     ) -> Array:
-        a, times = nn.swish(GroupNorm(name="norm_0")(h)), (1, 1)
-        if resample is not None:  # if convolutions are kept, what is computed again ends here
+        a, times, resample = nn.swish(GroupNorm(name="norm_0")(h)), (1, 1), self.resample
+        if resample is not None:  # constrained, so that `SaveConvolutions` recomputes no further
             a, times, h = constrain(resample.before(a), "b f h w c"), resample.times, resample(h)
         a = convolution(self.channels, times=times, axes="c e", name="convolution_0")(a)
         modulation = Projections(2, (self.channels,), "e", name="modulation")
@@ -125,7 +131,11 @@ class ResBlock(nn.Module):
 class AdditiveBlock(nn.Module):
     """Norm, swish, convolution, twice, with the embedding, if there is one, added between them.
 
-    `epsilon` is that of the norms. (Ho et al. 2020, appendix B; Rombach et al. 2022, appendix E)
+    (Ho et al. 2020, appendix B; Rombach et al. 2022, appendix E)
+
+    channels: those of the output.
+    dropout: rate before the second convolution.
+    epsilon: that of both norms.
     """
 
     channels: int
@@ -153,9 +163,9 @@ class AdditiveBlock(nn.Module):
 
 
 class DownsampleConv(nn.Module):
-    """A 3x3 convolution at every second row and column.
+    """A 3x3 convolution with stride 2, padded by one row and one column of zeros.
 
-    Of the one row and column of zeros that it needs, `before` are before the first (0 or 1).
+    before: 1: the zeros come before the first row and column; 0: after the last.
     """
 
     before: int = 1
@@ -172,7 +182,7 @@ class DownsampleConv(nn.Module):
 
 
 class UpsampleConv(nn.Module):
-    """Every row and column twice, then a 3x3 convolution."""
+    """Nearest upsampling by 2 in rows and columns, fused with a 3x3 convolution."""
 
     @nn.compact
     def __call__(self, h: Float[Array, "b f h w c"]) -> Array:
@@ -180,7 +190,7 @@ class UpsampleConv(nn.Module):
 
 
 def space_to_depth(z: Float[Array, "b f h w c"], patch: int) -> jax.Array:
-    """Squares of `patch` by `patch` pixels as channels."""
+    """Squares of `patch x patch` pixels as channels."""
     b, f, height, width, c = z.shape
     z = z.reshape(b, f, height // patch, patch, width // patch, patch, c)
     return z.transpose(0, 1, 2, 4, 3, 5, 6).reshape(

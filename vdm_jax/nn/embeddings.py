@@ -1,7 +1,7 @@
-"""Scalars, labels and captions as vectors: what a network is conditioned on.
+"""Embeddings of log-SNRs, labels and captions: the conditioning vector of every frame.
 
-An input of `Embedding` is a module `(logsnr, cond, frames, width) -> b f d`, or `b 1 d` where all
-frames are alike. Their sum goes through the conditioning MLP.
+`Embedding` sums modules `(logsnr, cond, frames, width) -> b f d`, or `b 1 d` for one vector for all
+frames, and applies the conditioning MLP.
 """
 
 import functools
@@ -19,7 +19,7 @@ from vdm_jax.nn.submodules import as_submodules
 
 @runtime_checkable
 class Conditions(Protocol):
-    """The fields of a conditioning that layers read; any of them may be `None`."""
+    """The fields of `models.Conditioning` that layers use; any of them may be `None`."""
 
     @property
     def label(self) -> Array | None: ...
@@ -48,7 +48,7 @@ def sinusoids(
 
 
 def inverse_cosine(logsnr: Float[Array, "..."]) -> Float[Array, "..."]:
-    """The cosine schedule's time of a log-SNR: `(2/pi) arctan exp(-logsnr/2)`, in (0, 1)."""
+    """The time of a log-SNR on the cosine schedule: `(2/pi) arctan exp(-logsnr/2)`, in (0, 1)."""
     return jnp.arctan(jnp.exp(-0.5 * jnp.clip(logsnr, -20.0, 20.0))) * (2 / jnp.pi)
 
 
@@ -62,12 +62,12 @@ def frame_positions(frames: int, segments: Int[Array, "b f"] | None) -> Array:
 
 
 def clip_mean(h: Float[Array, "_ f d"], segments: Int[Array, "b f"] | None) -> Array:
-    """The mean over the frames of the clip that each frame belongs to, `b f d` or `_ 1 d`."""
+    """The mean over the frames of each frame's clip, `b f d` or, for one clip, `_ 1 d`."""
     if segments is None:
         return h.mean(axis=1, keepdims=True)
     same = same_clip(segments)
-    share = same / same.sum(axis=-1, keepdims=True)
-    return jnp.einsum("b f g, b g d -> b f d", share, h)
+    weights = same / same.sum(axis=-1, keepdims=True)
+    return jnp.einsum("b f g, b g d -> b f d", weights, h)
 
 
 class LogSNR(nn.Module):
@@ -80,7 +80,7 @@ class LogSNR(nn.Module):
 
 
 class LowresLogSNR(nn.Module):
-    """How noisy the low-resolution video is that the network sees: sinusoids and two dense layers.
+    """The log-SNR of the low-resolution video: sinusoids and two dense layers.
 
     (Ho et al. 2022, Imagen Video, section 2.5: noise conditioning augmentation)
     """
@@ -95,10 +95,12 @@ class LowresLogSNR(nn.Module):
 
 
 class Guidance(nn.Module):
-    """The guidance weight: `sinusoids(1000 weight / reach)`, dense, starting at zero.
+    """The guidance weight: `sinusoids(1000 weight / reach)` and a dense layer that starts at zero.
 
-    With it a network that was trained without this input starts as what it was, at any weight.
-    reach: the largest weight expected. (Meng et al. 2023, section 3.1)
+    A network trained without this input keeps its outputs, at any weight, when the input is added.
+    (Meng et al. 2023, section 3.1)
+
+    reach: the largest weight expected.
     """
 
     reach: float = 16.0
@@ -115,7 +117,10 @@ class Guidance(nn.Module):
 
 
 class Label(nn.Module):
-    """One vector per class; no label (`-1`, or `None`) is the zero vector."""
+    """One vector per class; the zero vector without a label (-1 or None).
+
+    classes: how many there are.
+    """
 
     classes: int
 
@@ -129,11 +134,12 @@ class Label(nn.Module):
 
 
 class PooledText(nn.Module):
-    """Text tokens reduced by attention to one vector; no text is the zero vector.
+    """Attention pooling of text tokens to one vector; the zero vector without text.
 
-    Each of `heads` takes its own weighted mean of the tokens: with one, a word that is read for the
-    motion is read at the cost of the one that says the colour.
     (Ho et al. 2022, section 2: attention pooling of the token embeddings)
+
+    heads: each has its own weighted mean of the tokens. With one head, the weight of the words for
+      motion lowers the weight of the words for color.
     """
 
     heads: int = 1
@@ -143,18 +149,20 @@ class PooledText(nn.Module):
         text, mask = caption_tokens(cond, "PooledText")
         text = nn.LayerNorm()(text)
         score = dense(self.heads)(text).astype(jnp.float32)
-        share = jax.nn.softmax(jnp.where(mask[..., None], score, -1e9), axis=-2)
-        pooled = jnp.einsum("b n l k, b n l d -> b n k d", share.astype(text.dtype), text)
-        pooled = nn.LayerNorm()(pooled)  # a mean over many tokens is small, and must not be
+        weights = jax.nn.softmax(jnp.where(mask[..., None], score, -1e9), axis=-2)
+        pooled = jnp.einsum("b n l k, b n l d -> b n k d", weights.astype(text.dtype), text)
+        pooled = nn.LayerNorm()(pooled)  # a mean over many tokens has a small variance
         pooled = dense(width)(pooled.reshape(*pooled.shape[:2], -1))
         return per_frame(pooled * mask.any(axis=-1, keepdims=True), cond.segments)
 
 
 class TextByFrame(nn.Module):
-    """The product of a caption's vector and a frame's: what the caption says of this moment.
+    """The product of the caption's vector and the vector of the frame's position in its clip.
 
-    A caption that only scales and shifts all frames alike cannot tell left from right; its product
-    with the frame's place in the clip can. `heads` as in `PooledText`.
+    It lets a caption act on every frame differently, which a motion to the left or to the right
+    needs: a caption's vector alone scales and shifts all frames equally.
+
+    heads: as in `PooledText`.
     """
 
     heads: int = 1
@@ -163,16 +171,20 @@ class TextByFrame(nn.Module):
     def __call__(self, logsnr: Array, cond: Conditions, frames: int, width: int) -> Array:
         text = PooledText(self.heads)(logsnr, cond, frames, width)
         text = nn.LayerNorm()(text)
-        place = sinusoids(frame_positions(frames, cond.segments), width, longest=64.0)
-        # What all frames share is PooledText's to say; left in, it would drown the rest.
-        change = dense(width)(place - clip_mean(place, cond.segments))
+        position = sinusoids(frame_positions(frames, cond.segments), width, longest=64.0)
+        # Without their mean over the clip, which is larger than the differences between frames.
+        change = dense(width)(position - clip_mean(position, cond.segments))
         return dense(width)(nn.LayerNorm()(text * change))
 
 
-def caption_tokens(cond: Conditions, reader: str) -> tuple[Array, Array]:
-    """Text as `b n l d` and its mask as `b n l`, whatever the number of clips in a row."""
+def caption_tokens(cond: Conditions, layer: str) -> tuple[Array, Array]:
+    """Text as `b n l d` and its mask as `b n l`; n is 1 for batch elements of one clip.
+
+    Raises:
+      ValueError: there is no text; names the `layer`.
+    """
     if cond.text is None:
-        raise ValueError(f"{reader} needs cond.text; give the network a text encoder or embeddings")
+        raise ValueError(f"{layer} needs cond.text; give the network a text encoder or embeddings")
     text = cond.text if cond.text.ndim == 4 else cond.text[:, None]
     if cond.text_mask is None:
         return text, jnp.ones(text.shape[:-1], bool)
@@ -180,9 +192,13 @@ def caption_tokens(cond: Conditions, reader: str) -> tuple[Array, Array]:
 
 
 class Embedding(nn.Module):
-    """The conditioning vector of every frame: an MLP over the sum of its inputs, `b f d`.
+    """The conditioning vector of every frame, `b f d`: an MLP of the sum of its inputs.
 
     (Ho et al. 2022: conditioning embedding 1024, 2 or 4 MLP layers)
+
+    width: features d.
+    layers: of the MLP.
+    inputs: modules `(logsnr, cond, frames, width) -> b f d` or `b 1 d`.
     """
 
     width: int = 1024
@@ -200,7 +216,7 @@ class Embedding(nn.Module):
 
 
 class NormalizedEmbedding(nn.Module):
-    """An embedding brought to unit variance, so that every part of it is heard from the start."""
+    """An embedding followed by layer normalisation, so that it starts with unit variance."""
 
     embedding: nn.Module
 

@@ -1,4 +1,4 @@
-"""A block of an encoder: attention among all tokens and a feed-forward layer, each after a norm."""
+"""Pre-norm transformer blocks of encoders."""
 
 import math
 from collections.abc import Callable
@@ -16,11 +16,13 @@ from vdm_jax.nn.sharding import constrain
 class EncoderBlock(nn.Module):
     """`h + attention(norm(h))`, then `h + outer(activation(inner(norm(h))))`.
 
-    Tokens attend to tokens where the mask allows, or to all of them.
     (Dosovitskiy et al. 2020, eq. 2 and 3; Radford et al. 2019, section 2.3)
 
-    inner: features inside the feed-forward layer, four times those outside where none are named.
-    qkv: makes the layer of that name, which gives queries, keys and values, as `Projections` does.
+    heads: of the attention, which divide the features.
+    activation: of the feed-forward layer.
+    inner: features inside the feed-forward layer; None: four times those outside.
+    epsilon: that of both norms.
+    qkv: the class of the layer of queries, keys and values, with the signature of `Projections`.
     """
 
     heads: int
@@ -38,8 +40,8 @@ class EncoderBlock(nn.Module):
             raise ValueError(f"{features} features cannot be divided among {self.heads} heads")
         qkv = self.qkv(3, (self.heads, features // self.heads), "k _", name="qkv")
         q, k, v = (
-            constrain(rearrange(part, "b l k d -> b k l d"), "b k l _")
-            for part in qkv(layer_norm("norm_0", self.epsilon)(h))
+            constrain(rearrange(x, "b l k d -> b k l d"), "b k l _")
+            for x in qkv(layer_norm("norm_0", self.epsilon)(h))
         )
         out = rearrange(constrain(attend(q, k, v, mask), "b k l _"), "b k l d -> b l (k d)")
         h = constrain(h + dense(features, axes="k d", name="out")(out), "b l d")
@@ -50,9 +52,9 @@ class EncoderBlock(nn.Module):
 
 
 class KeysWithoutBias(nn.Module):
-    """`Projections` to queries, keys and values, of which the keys have no bias.
+    """`Projections` to queries, keys and values; the keys have no bias. (Bao et al. 2021)
 
-    Softmax does not see one: it adds the same to all scores of a query. (Bao et al. 2021)
+    It would add the same to all scores of a query, which softmax ignores.
     """
 
     count: int

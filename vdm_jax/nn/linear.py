@@ -1,4 +1,4 @@
-"""Linear maps: of the channels of every token, and of a token's neighbours in its frame."""
+"""Dense layers and spatial convolutions, with gradients that are fast on CPU and TPU."""
 
 import math
 from functools import partial
@@ -22,19 +22,25 @@ def dense(
     axes: str = "c c",
     name: str | None = None,
 ):
-    """A linear map of the last axis, whose output starts with `gain` times its input's variance.
+    """A linear map of the last axis.
 
-    axes: names of the input's and the output's features; between heads and wide layers, `k`, `e`.
+    gain: the variance of the output, relative to the input's, at initialisation.
+    axes: names of the input's and the output's features (see `nn.sharding`).
     """
     dot = partial(_tokens_dot, axes=axes)
     return nn.Dense(features, use_bias=bias, kernel_init=_scaled(gain), dot_general=dot, name=name)
 
 
 class Projections(nn.Module):
-    """Several linear maps of the same tokens, side by side in one kernel: `h W_i + b_i` for each.
+    """Several linear maps of the same tokens in one kernel: a tuple of `h W_i + b_i`.
 
-    Parameters are those of one `dense` of all their features, in order; a result has the axes
-    `features` in place of the last one. axes: their names.
+    The parameters are those of one `dense` with the features of all maps, in order.
+
+    count: the number of maps.
+    features: the axes of an output in place of the input's last one.
+    axes: the names of these axes (see `nn.sharding`).
+    bias: whether there is one.
+    gain: as in `dense`.
     """
 
     count: int
@@ -49,20 +55,20 @@ class Projections(nn.Module):
         kernel = self.param("kernel", _scaled(self.gain), (h.shape[-1], width))
         bias = self.param("bias", nn.initializers.zeros, (width,)) if self.bias else None
         h, kernel, bias = promote_dtype(h, kernel, bias)
-        # Parts that are split alike are no split of the whole. Products are one by one, for their
-        # gradients would have to be put side by side.
+        # Sharding the features of every map alike is no sharding of the joint kernel's last axis.
+        # One product per map, since the gradients of a joint product would have to be concatenated.
         if current_rules():
             kernel = gather(kernel.reshape(-1, *shape), f"c _ {self.axes}")
             contracted = (((h.ndim - 1,), (0,)), ((), ()))
-            found = [jax.lax.dot_general(h, kernel[:, i], contracted) for i in range(self.count)]
+            outputs = [jax.lax.dot_general(h, kernel[:, i], contracted) for i in range(self.count)]
         else:
             y = _tokens_dot(h, kernel, None)
             split = jnp.split(y, self.count, axis=-1)
-            found = [part.reshape(*h.shape[:-1], *self.features) for part in split]
+            outputs = [x.reshape(*h.shape[:-1], *self.features) for x in split]
         if bias is not None:
-            each = bias.reshape(self.count, *(1,) * (h.ndim - 1), *self.features)
-            found = [part + own for part, own in zip(found, each, strict=True)]
-        return tuple(found)
+            biases = bias.reshape(self.count, *(1,) * (h.ndim - 1), *self.features)
+            outputs = [x + b for x, b in zip(outputs, biases, strict=True)]
+        return tuple(outputs)
 
 
 def convolution(
@@ -75,10 +81,11 @@ def convolution(
     axes: str = "c c",
     name: str | None = None,
 ):
-    """A spatial convolution; frames are batch, so no weight mixes them (1 x k x k).
+    """A spatial convolution `1 x k x k` of every frame, with "SAME" padding.
 
-    times: how often each row and column of the input is repeated before; without a stride.
-    axes: names of the input's and the output's channels, `e` for those inside a block.
+    times: nearest upsampling of rows and columns before the convolution, fused with it.
+    gain: the variance of the output, relative to the input's, at initialisation.
+    axes: names of the input's and the output's channels (see `nn.sharding`).
 
     Raises:
       ValueError: both `stride` and `times` change the size.
@@ -97,7 +104,7 @@ def convolution(
 
 
 class Conv(nn.Conv):
-    """Flax's convolution of pictures `n h w c`, or of every frame of clips `b f h w c`.
+    """Flax's convolution of images `n h w c`, or of every frame of clips `b f h w c`.
 
     output: the name of the output's channels.
     """
@@ -122,11 +129,11 @@ def _frames_conv(
     precision=None,
     **how,
 ) -> Float[Array, "n h w d"]:
-    """A convolution with "SAME" padding; whatever else flax asks of it is the default.
+    """A convolution with "SAME" padding and a gradient of its own, for `nn.Conv`.
 
-    XLA's CPU backend has a fast convolution for kernels in this order of axes only. The gradient of
-    x that jax derives has them in another, and inside a loop, such as a sampler's, it is not put
-    right: there it takes 4 to 10 times as long as the one below.
+    XLA's CPU backend has a fast convolution only for kernels in this order of axes. The gradient of
+    x that jax derives has another order, which XLA does not transpose inside a loop such as a
+    sampler's: there it takes 4 to 10 times as long as the gradient below.
     """
     if padding != "SAME" or kernel.shape[0] % 2 == 0:
         raise ValueError(
@@ -135,7 +142,7 @@ def _frames_conv(
         )
     kernel = gather(kernel, f"_ _ {axes}")
     if set(times) != {1}:
-        return _enlarged(x, _spread(kernel, times), precision, times)
+        return _upsampling(x, _spread_kernel(kernel, times), precision, times)
     if set(strides) != {1}:
         return _strided(x, kernel, precision, strides)
     return _convolve(x, kernel, precision)
@@ -160,22 +167,25 @@ def _forward(x, kernel, precision):
 
 def _backward(precision, saved, gradient):
     x, kernel = saved
-    _, pull = jax.vjp(lambda kernel: _plain(x, kernel, precision), kernel)
-    return _convolve(gradient, _turned(kernel), precision), *pull(gradient)
+    _, kernel_vjp = jax.vjp(lambda kernel: _plain(x, kernel, precision), kernel)
+    return _convolve(gradient, _transposed(kernel), precision), *kernel_vjp(gradient)
 
 
 _convolve.defvjp(_forward, _backward)
 
 
-def _turned(kernel: Float[Array, "h w c d"]) -> Float[Array, "h w d c"]:
-    """The kernel by which a gradient goes back."""
+def _transposed(kernel: Float[Array, "h w c d"]) -> Float[Array, "h w d c"]:
+    """The kernel of the transposed convolution."""
     return kernel[::-1, ::-1].swapaxes(2, 3)
 
 
-def _spread(kernel: Float[Array, "k k c d"], times: tuple[int, int]) -> Float[Array, "_ _ c d"]:
-    """The kernel that reads pixels with `times - 1` zeros between them as `kernel` reads repeats.
+def _spread_kernel(
+    kernel: Float[Array, "k k c d"], times: tuple[int, int]
+) -> Float[Array, "_ _ c d"]:
+    """The kernel for pixels with `times - 1` zeros between them, equal to `kernel` on repeats.
 
-    A pixel repeated s times is one among zeros, convolved with s ones; so are the kernel's taps.
+    A pixel repeated s times is a pixel among zeros, convolved with s ones: convolve `kernel` with
+    these ones instead.
     """
     for axis, s in enumerate(times):
         sides = [[(i, s - 1 - i) if a == axis else (0, 0) for a in range(4)] for i in range(s)]
@@ -184,26 +194,26 @@ def _spread(kernel: Float[Array, "k k c d"], times: tuple[int, int]) -> Float[Ar
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def _enlarged(x, kernel, precision, times):
-    """A transposed convolution; for repeats of 2 it has 4 taps a pixel where theirs has 9."""
+def _upsampling(x, kernel, precision, times):
+    """A transposed convolution; for times of 2 it has 4 taps per pixel, 3x3 on repeats has 9."""
     return jax.lax.conv_transpose(
         x, kernel, times, "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"), precision=precision
     )
 
 
-def _enlarged_forward(x, kernel, precision, times):
-    return _enlarged(x, kernel, precision, times), (x, kernel)
+def _upsampling_forward(x, kernel, precision, times):
+    return _upsampling(x, kernel, precision, times), (x, kernel)
 
 
-def _enlarged_backward(precision, times, saved, gradient):
-    """By the strided convolution of which it is the transpose: kernels turn, pictures do not."""
+def _upsampling_backward(precision, times, saved, gradient):
+    """By the strided convolution whose transpose it is: only kernels are transposed."""
     x, kernel = saved
-    shrunk = partial(_strided, gradient, precision=precision, strides=times)
-    found, pull = jax.vjp(shrunk, _turned(kernel))
-    return found, _turned(*pull(x))
+    strided = partial(_strided, gradient, precision=precision, strides=times)
+    d_x, kernel_vjp = jax.vjp(strided, _transposed(kernel))
+    return d_x, _transposed(*kernel_vjp(x))
 
 
-_enlarged.defvjp(_enlarged_forward, _enlarged_backward)
+_upsampling.defvjp(_upsampling_forward, _upsampling_backward)
 
 
 def _tokens_dot(
@@ -214,11 +224,11 @@ def _tokens_dot(
     *,
     axes: str = "c c",
 ) -> Float[Array, "*n d"]:
-    """`x kernel` over one axis of tokens.
+    """`x kernel`, with all token axes flattened into one unless they are sharded.
 
     XLA's CPU backend transposes x before the gradient of the kernel if it sums over several axes,
-    which takes four times as long as the product itself. Axes that are split over devices stay
-    apart, for as one they could not be split without moving them.
+    which takes four times as long as the product itself. Sharded axes stay separate: the flattened
+    axis could not keep their sharding without communication.
     """
     if current_rules():
         contracted = (((x.ndim - 1,), (0,)), ((), ()))
@@ -228,7 +238,7 @@ def _tokens_dot(
 
 
 def _scaled(gain: float) -> nn.initializers.Initializer:
-    """Kernels that multiply the variance by `gain`; zeros for 0. (LeCun et al. 1998)"""
+    """Initial kernels that multiply the variance by `gain`; 0: zeros. (LeCun et al. 1998)"""
     if not gain:
         return nn.initializers.zeros
     return nn.initializers.variance_scaling(gain, "fan_in", "truncated_normal")

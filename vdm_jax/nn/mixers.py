@@ -1,7 +1,7 @@
-"""Layers that mix tokens in a level of a U-Net: over space, over time, or with text.
+"""Mixers: layers of a U-Net's level that mix tokens over space, over time, or with text.
 
-All have one signature, `(h, emb, cond, train=) -> h`, are residual, and end in a projection that
-starts at zero, so that a new mixer changes nothing until it has learnt something.
+All have the signature `(h, emb, cond, train=) -> h`, are residual, and end in a projection that
+starts at zero, so a network keeps its outputs when an untrained mixer is inserted.
 """
 
 import flax.linen as nn
@@ -19,7 +19,11 @@ from vdm_jax.nn.sharding import constrain, gather
 
 
 def num_heads(channels: int, head_dim: int, kind: str) -> int:
-    """The number of heads of `head` features each in `channels` channels."""
+    """The number of heads of `head_dim` features each in `channels` channels.
+
+    Raises:
+      ValueError: the channels do not divide; names the layer `kind`.
+    """
     if channels % head_dim:
         raise ValueError(
             f"{kind}: {channels} channels do not divide into heads of {head_dim} features"
@@ -30,7 +34,7 @@ def num_heads(channels: int, head_dim: int, kind: str) -> int:
 def projections(
     heads: int, head_dim: int, count: int, *, name: str, bias: bool = True
 ) -> Projections:
-    """Queries, keys or values, `parts` of them, as `heads` of `head` features each."""
+    """The layer of `count` outputs, such as queries, keys and values, of `b f n k d` each."""
     return Projections(count, (heads, head_dim), "k _", bias, name=name)
 
 
@@ -38,10 +42,10 @@ Heads = Float[Array, "b f n k d"]
 
 
 def flatten_space(h: Float[Array, "b f h w c"]) -> Float[Array, "b f n c"]:
-    """The pixels of a frame in a row.
+    """Rows and columns of pixels as one axis.
 
-    Layers over pixels work on rows: between one of channels and one of width, a TPU's matrix unit
-    would be filled with the padding of the width.
+    Dense layers over pixels use this shape: a TPU would pad the axis of columns, which is next to
+    the channels, and fill its matrix unit with the padding.
     """
     return rearrange(h, "b f h w c -> b f (h w) c")
 
@@ -52,11 +56,11 @@ def unflatten_space(a: Float[Array, "b f n c"], height: int) -> Float[Array, "b 
 
 
 def spatial_attention(
-    q: Heads, k: Heads, v: Heads, read: AttentionImplementation = DotProduct()
+    q: Heads, k: Heads, v: Heads, implementation: AttentionImplementation = DotProduct()
 ) -> Float[Array, "b f n k*d"]:
-    """What every position of a frame reads at the positions of that frame."""
-    count = (rearrange(part, "b f n k d -> b f k n d") for part in (q, k, v))
-    out = read(*(constrain(part, "b f k n _") for part in count))
+    """The attention of every position of a frame to the positions of that frame."""
+    qkv = (rearrange(x, "b f n k d -> b f k n d") for x in (q, k, v))
+    out = implementation(*(constrain(x, "b f k n _") for x in qkv))
     return rearrange(constrain(out, "b f k n _"), "b f k n d -> b f n (k d)")
 
 
@@ -67,15 +71,18 @@ def cross_attention(
     mask: Bool[Array, "b m l"],
     segments: Int[Array, "b f"] | None,
 ) -> Float[Array, "b f n k*d"]:
-    """What every position of a frame reads in its clip's caption: zeros where there is none."""
-    frames, clips = q.shape[1], 1  # frames of one clip read the same keys
+    """The attention of every position of a frame to its clip's caption; zeros without a caption.
+
+    mask: True for tokens of the caption.
+    """
+    frames, clips = q.shape[1], 1  # frames of one clip share keys
     if segments is not None:
         clips = frames
         k, v = per_frame(k, segments), per_frame(v, segments)
         mask = per_frame(mask.astype(k.dtype), segments) > 0
 
     q = rearrange(q, "b (m f) n k d -> b m k (f n) d", m=clips)
-    k, v = (rearrange(part, "b m l k d -> b m k l d") for part in (k, v))
+    k, v = (rearrange(x, "b m l k d -> b m k l d") for x in (k, v))
     out = attend(q, k, v, mask[:, :, None, None])
     out = out * mask.any(axis=-1)[:, :, None, None, None]
     return rearrange(out, "b m k (f n) d -> b (m f) n (k d)", f=frames // clips)
@@ -84,8 +91,8 @@ def cross_attention(
 class SpatialAttention(nn.Module):
     """Every position of a frame attends to every position of that frame. (Ho et al. 2022, sec. 3)
 
-    head_dim: the number of features of one head.
-    implementation: `DotProduct()`, or where memory is short `Sliced()` or, on a GPU, `CuDNN()`; the
+    head_dim: features of a head.
+    implementation: `DotProduct()` or, to save memory, `Sliced()` or, on a GPU, `CuDNN()`; the
       parameters are the same.
     """
 
@@ -105,7 +112,7 @@ class SpatialAttention(nn.Module):
 
 
 class LinearSpatialAttention(SpatialAttention):
-    """Every position of a frame reads a summary of that frame, for levels of many positions."""
+    """Linear attention of every position to its frame, for levels with many positions."""
 
     implementation: AttentionImplementation = LinearAttention()
 
@@ -113,8 +120,10 @@ class LinearSpatialAttention(SpatialAttention):
 class TemporalAttention(nn.Module):
     """Every position attends to the same position in the other frames of its clip.
 
-    `softmax_j(q_i . (k_j + a_ij) / sqrt(d)) v_j`, with `a_ij` of `RelativePositions`.
-    (Ho et al. 2022, section 3; Shaw et al. 2018)
+    `softmax_j(q_i . (k_j + a_ij) / sqrt(d)) v_j`. (Ho et al. 2022, section 3; Shaw et al. 2018)
+
+    head_dim: features of a head.
+    positions: `(frames, head_dim) -> a_ij`; None: the order of frames has no effect.
     """
 
     head_dim: int = 64
@@ -129,9 +138,7 @@ class TemporalAttention(nn.Module):
         qkv = projections(heads, self.head_dim, 3, name="qkv")(
             to_time_layout(GroupNorm(name="norm")(h))
         )
-        q, k, v = (
-            constrain(rearrange(part, "b f p k d -> b p k f d"), "b p k _ _") for part in qkv
-        )
+        q, k, v = (constrain(rearrange(x, "b f p k d -> b p k f d"), "b p k _ _") for x in qkv)
         bias, mask = None, None
         if self.positions is not None:
             distance = self.positions(frames, self.head_dim).astype(q.dtype) * self.head_dim**-0.5
@@ -145,11 +152,13 @@ class TemporalAttention(nn.Module):
 
 
 class TemporalConvolution(nn.Module):
-    """Every position reads itself and its neighbours in time, as far as they are of its clip.
+    """A convolution over the frames of a clip, at every position.
 
     `h + sum_d W_d swish(norm(h))_{i+d}` for |d| <= kernel // 2, all W_d zero at the start; frames
-    beyond the ends of a clip are zero. A lone image passes by unchanged, so that a pack of images
-    goes through the image network. (Ho et al. 2022, Imagen Video, sections 2.2.1 and 2.4)
+    beyond the ends of a clip are zero. Single images are unchanged, so a pack of images passes
+    through the image network. (Ho et al. 2022, Imagen Video, sections 2.2.1 and 2.4)
+
+    kernel: the number of frames that one output frame depends on, odd.
     """
 
     kernel: int = 3
@@ -168,38 +177,40 @@ class TemporalConvolution(nn.Module):
         out = bias.reshape(1, 1, 1, c)
         for tap in range(self.kernel):
             d = tap - self.kernel // 2
-            near = shift_frames(a, d, 0)
+            shifted = shift_frames(a, d, 0)
             if segments is not None:
                 same = shift_frames(segments, d, -1) == segments
-                near = jnp.where(same[:, :, None, None], near, 0)
-            out = out + jnp.einsum("b f p c, c d -> b f p d", near, kernel[tap])
+                shifted = jnp.where(same[:, :, None, None], shifted, 0)
+            out = out + jnp.einsum("b f p c, c d -> b f p d", shifted, kernel[tap])
         if segments is not None:
-            moves = same_clip(segments).sum(axis=-1) > 1
-            out = jnp.where(moves[:, :, None, None], out, 0)
+            in_video = same_clip(segments).sum(axis=-1) > 1
+            out = jnp.where(in_video[:, :, None, None], out, 0)
         return constrain(h + to_space_layout(out, h.shape[2]), "b f h w c")
 
 
 def to_time_layout(h: Float[Array, "b f h w c"]) -> Float[Array, "b f p c"]:
-    """Positions for a layer over time: of devices that shared frames, each has all of some."""
+    """Flattened positions, sharded for a layer over time: a device has all frames of a position."""
     return constrain(constrain(flatten_space(h), "b f n c"), "b _ p c")
 
 
 def to_space_layout(a: Float[Array, "b f p c"], height: int) -> Float[Array, "b f h w c"]:
-    """The inverse: each device has whole frames again."""
+    """The inverse of `to_time_layout`: a device has all positions of a frame."""
     return unflatten_space(constrain(constrain(a, "b _ p c"), "b f n c"), height)
 
 
 def shift_frames(x: Shaped[Array, "b f *c"], d: int, fill: int) -> Shaped[Array, "b f *c"]:
-    """Frame i is frame i + `d` of x, or `fill` where x has none."""
+    """Frame i + `d` of x as frame i; `fill` beyond the ends of x."""
     frames, rest = x.shape[1], [(0, 0)] * (x.ndim - 2)
     padded = jnp.pad(x, [(0, 0), (max(-d, 0), max(d, 0)), *rest], constant_values=fill)
     return padded[:, max(d, 0) : max(d, 0) + frames]
 
 
 class TextAttention(nn.Module):
-    """Every position attends to the caption's tokens; without a caption nothing is added.
+    """Every position attends to the caption's tokens; without a caption only `out`'s bias is added.
 
     (Rombach et al. 2022, section 3.3)
+
+    head_dim: features of a head.
     """
 
     head_dim: int = 64
@@ -221,7 +232,10 @@ class TextAttention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Two dense layers at every position, `expansion` times as wide inside."""
+    """Two dense layers at every position.
+
+    expansion: the width inside, as a multiple of the channels.
+    """
 
     expansion: int = 4
 

@@ -1,4 +1,4 @@
-"""Normalisation, of frames or of tokens one at a time, with statistics in float32."""
+"""Normalisation of single frames or tokens, with statistics in float32."""
 
 import math
 from functools import partial
@@ -18,9 +18,10 @@ class GroupNorm(nn.Module):
     """Group normalisation of every frame by itself, optionally with a conditional scale and shift.
 
     `y = (h - mean_g) / sqrt(var_g + epsilon) * scale + bias`, then `y * (1 + a) + b`. The mean and
-    the variance are those of one group of channels in one frame, so that frames that share a row
-    but not a clip never see one another. The number of groups is the greatest common divisor of
-    `groups` and the channels. (Wu & He 2018)
+    the variance are those of one group of channels in one frame, so different clips in one batch
+    element stay independent. (Wu & He 2018)
+
+    groups: their number is the greatest common divisor of this and the channels.
     """
 
     groups: int = 32
@@ -33,15 +34,15 @@ class GroupNorm(nn.Module):
         modulation: tuple[Float[Array, "b #f c"], Float[Array, "b #f c"]] | None = None,
     ) -> Float[Array, "b f h w c"]:
         """modulation: the pair (a, b)."""
-        rows, frames, channels = h.shape[0], h.shape[1], h.shape[-1]
+        batch, frames, channels = h.shape[0], h.shape[1], h.shape[-1]
         scale = self.param("scale", nn.initializers.ones, (channels,))
         bias = self.param("bias", nn.initializers.zeros, (channels,))
         if modulation is not None:
-            a, b = (fold_frames(jnp.broadcast_to(m, (rows, frames, channels))) for m in modulation)
+            a, b = (fold_frames(jnp.broadcast_to(m, (batch, frames, channels))) for m in modulation)
             modulation = (a, b)
         groups = math.gcd(self.groups, channels)
         return unfold_frames(
-            _normalized(fold_frames(h), scale, bias, modulation, groups, self.epsilon), rows
+            _normalized(fold_frames(h), scale, bias, modulation, groups, self.epsilon), batch
         )
 
 
@@ -54,22 +55,22 @@ def _normalized(
     groups: int,
     epsilon: float,
 ) -> Float[Array, "n h w c"]:
-    """`GroupNorm` of pictures, traced once for all norms of a shape."""
+    """`GroupNorm` of images, traced once for all norms of a shape."""
     channels = h.shape[-1]
     scale, bias = (jnp.asarray(p, jnp.float32).reshape(1, channels) for p in (scale, bias))
     if modulation is not None:
         a, b = (m.astype(jnp.float32) for m in modulation)
         scale, bias = scale * (1 + a), bias * (1 + a) + b
     member = np.repeat(np.eye(groups, dtype=np.float32), channels // groups, axis=0)  # c g
-    pictures = h.astype(jnp.float32)
-    moments = jnp.stack([pictures.mean(axis=(1, 2)), jnp.square(pictures).mean(axis=(1, 2))])
+    wide = h.astype(jnp.float32)
+    moments = jnp.stack([wide.mean(axis=(1, 2)), jnp.square(wide).mean(axis=(1, 2))])
     moments = checkpoint_name(moments, MOMENTS)
     mean, square = jnp.dot(moments, member * (groups / channels), precision="highest")
     inverse = jax.lax.rsqrt(jnp.maximum(square - jnp.square(mean), 0) + epsilon)
     mean, inverse = jnp.dot(jnp.stack([mean, inverse]), member.T, precision="highest")
     gain = scale * inverse
     offset = bias - mean * gain
-    y = pictures * gain[:, None, None] + offset[:, None, None]
+    y = wide * gain[:, None, None] + offset[:, None, None]
     return y.astype(h.dtype)
 
 
@@ -90,10 +91,10 @@ class RMSNorm(nn.Module):
 class BatchNorm(nn.Module):
     """`(h - mean) / sqrt(variance + epsilon) * scale + bias`, with statistics that are parameters.
 
-    As a trained network is used: the statistics are what training left, and nothing is gathered
-    from the batch. (Ioffe & Szegedy 2015, algorithm 2)
+    For inference: the statistics are those of a trained network, never those of the batch.
+    (Ioffe & Szegedy 2015, algorithm 2)
 
-    scaled: without, there is no scale; the next layer's kernel does what it would.
+    scaled: False: there is no scale, which the next layer's kernel can replace.
     """
 
     epsilon: float = 1e-5
@@ -114,9 +115,9 @@ class BatchNorm(nn.Module):
 
 
 class InstanceNorm(nn.Module):
-    """Every channel of a frame, normalised by its own mean and variance over the frame.
+    """`(h - mean_hw) / sqrt(var_hw + epsilon)` per frame and channel, without parameters.
 
-    `(h - mean_hw) / sqrt(var_hw + epsilon)`, without parameters. (Ulyanov et al. 2016, eq. 4)
+    (Ulyanov et al. 2016, eq. 4)
     """
 
     epsilon: float = 1e-5

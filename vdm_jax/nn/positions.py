@@ -1,4 +1,4 @@
-"""Where a token stands relative to another."""
+"""Learned relative positions of frames and of tokens."""
 
 import math
 
@@ -9,10 +9,12 @@ from jaxtyping import Array, Float, Int
 
 
 class RelativePositions(nn.Module):
-    """A learned key for every signed distance between two frames, shared by heads.
+    """A learned vector for every signed distance between two frames, shared by heads.
 
-    `a_ij = table[clip(j - i, -reach, reach)]`, added to the key of frame j as frame i sees it;
-    nothing depends on absolute time. (Shaw et al. 2018, eq. 4, without the value term)
+    `a_ij = table[clip(j - i, -reach, reach)]`, added to the key of frame j for the query of frame
+    i; nothing depends on absolute time. (Shaw et al. 2018, eq. 4, without the value term)
+
+    reach: the largest distance with a vector of its own.
     """
 
     reach: int = 16
@@ -27,9 +29,12 @@ class RelativePositions(nn.Module):
 
 
 class BucketedPositions(nn.Module):
-    """A learned bias of attention for every head and bucket of signed distances, `k l l`.
+    """A learned attention bias for every head and group of signed distances, `k l l`.
 
     (Raffel et al. 2020, section 2.1: relative position embeddings)
+
+    buckets: how many groups.
+    reach: distances beyond it share the last group.
     """
 
     heads: int
@@ -48,13 +53,15 @@ class BucketedPositions(nn.Module):
 def relative_position_bucket(
     distance: Int[np.ndarray, "..."], buckets: int = 32, reach: int = 128
 ) -> Int[np.ndarray, "..."]:
-    """Half of the buckets for either side; of these, half for one distance each from 0, the others
-    for ranges that grow geometrically up to `reach`, the last for all beyond.
+    """The bucket of every signed distance: half of the buckets are for each sign.
+
+    Half of these hold one distance each, from 0; the others hold ranges that grow geometrically up
+    to `reach`, and the last one all distances beyond.
     """
     side = buckets // 2
     exact = side // 2
     far = np.abs(distance)
-    growth = np.float32(math.log(reach / exact))  # in float32, as all that T5 was trained with
+    growth = np.float32(math.log(reach / exact))  # in float32, as in T5
     ratio = np.log(np.maximum(far, exact).astype(np.float32) / np.float32(exact)) / growth
     range_ = exact + (ratio * np.float32(side - exact)).astype(np.int32)
     bucket = np.where(far < exact, far, np.minimum(range_, side - 1))

@@ -1,4 +1,8 @@
-"""What the backward pass of a network computes again instead of keeping: memory for time."""
+"""Rematerialisation (gradient checkpointing): recompute activations in the backward pass.
+
+It trades time for memory. `Remat` says how much of a level is recomputed at a time, a `SavePolicy`
+what is stored nevertheless.
+"""
 
 import dataclasses
 from collections.abc import Callable
@@ -7,6 +11,7 @@ from typing import Any, Protocol
 
 import flax.linen as nn
 import jax
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from vdm_jax.nn.sharding import (
     ShardingRules,
@@ -17,21 +22,23 @@ from vdm_jax.nn.sharding import (
 )
 
 MOMENTS = "moments"
-"""What norms call their statistics: numbers so few, of maps so large, that they always stay."""
+"""Checkpoint name of the statistics of norms: a few numbers of a large map, so always saved."""
 CONVOLVED = "convolved"
-"""What convolutions call what they give."""
+"""Checkpoint name of the outputs of convolutions."""
 
 
 class SavePolicy(Protocol):
-    """What stays of a layer that is computed again."""
+    """Which activations of a recomputed layer or level are saved, beside its inputs."""
 
     @property
-    def policy(self) -> Callable[..., Any]: ...
+    def policy(self) -> Callable[..., Any]:
+        """A policy of `jax.checkpoint`."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True)
 class SaveNothing:
-    """What goes into it, and the moments: a forward pass more. (Chen et al. 2016)"""
+    """Save norm statistics only; costs one extra forward pass. (Chen et al. 2016)"""
 
     @property
     def policy(self) -> Callable[..., Any]:
@@ -40,10 +47,10 @@ class SaveNothing:
 
 @dataclasses.dataclass(frozen=True)
 class SaveConvolutions:
-    """What its convolutions in space give, too: all else is computed again, such as norms.
+    """Save the outputs of spatial convolutions, too; norms and attention are recomputed.
 
-    In a residual block one of the two, an array like its input. For many channels, where a
-    convolution takes longer than bringing its output back.
+    A residual block saves the output of one of its two convolutions, an array like its input. For
+    many channels, where recomputing a convolution takes longer than reading its output from memory.
     """
 
     @property
@@ -53,9 +60,9 @@ class SaveConvolutions:
 
 @dataclasses.dataclass(frozen=True)
 class SaveDots:
-    """What its dense layers and the two products of attention give, too.
+    """Save the outputs of dense layers and of the two products of attention, too.
 
-    What is computed again goes element by element, such as norms and a softmax.
+    Only elementwise operations, norms and softmax are recomputed.
     """
 
     @property
@@ -64,81 +71,74 @@ class SaveDots:
         return policies.save_from_both_policies(policies.dots_saveable, SaveConvolutions().policy)
 
 
-class Remat(Protocol):
-    """How much is computed again at a time."""
-
-    def part(self, kind: type[nn.Module]) -> type[nn.Module]:
-        """The part of a network in one level, called as `(h, emb, cond, train, ...)`."""
-        ...
-
-    def layer(self, module: nn.Module, h: Any, *arrays: Any, **how: Any) -> Any:
-        """`module(h, *arrays, **how)`, one layer of a part; h is `b f h w c`."""
-        ...
-
-
 @dataclasses.dataclass(frozen=True)
-class Never:
-    """Everything is kept."""
+class RematLevel:
+    """Recompute a level as a whole: only activations between levels stay in memory.
 
-    def part(self, kind: type[nn.Module]) -> type[nn.Module]:
-        return kind
-
-    def layer(self, module: nn.Module, h: Any, *arrays: Any, **how: Any) -> Any:
-        """Traced once for all layers that differ in nothing but their parameters."""
-        if module.is_initializing():
-            return module(h, *arrays, **how)
-        alone, variables = module.unbind()
-        keys = {"dropout": module.make_rng("dropout")} if module.has_rng("dropout") else {}
-        settings = tuple(sorted(how.items()))
-        return _layer(alone, self, settings, current_rules(), variables, keys, h, *arrays)
-
-    def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        """`call(variables, keys, h, ...)` of one layer, and what is computed again of it."""
-        return call
-
-
-@partial(jax.jit, static_argnums=(0, 1, 2, 3))
-def _layer(
-    module: nn.Module,
-    recompute: Never,
-    settings: tuple[tuple[str, Any], ...],
-    places: ShardingRules | None,
-    *arguments: Any,
-) -> Any:
-    def call(variables, keys, h, *arrays):
-        return module.apply(variables, h, *arrays, rngs=keys, **dict(settings))
-
-    with logical_axis_rules(places):
-        return recompute.around(call)(*arguments)
-
-
-@dataclasses.dataclass(frozen=True)
-class RematLevel(Never):
-    """A part is computed again as a whole: what is between levels stays, and one part at a time."""
-
-    save: SavePolicy = SaveNothing()
-
-    def part(self, kind: type[nn.Module]) -> type[nn.Module]:
-        return nn.remat(kind, static_argnums=(4,), policy=self.save.policy)
-
-
-@dataclasses.dataclass(frozen=True)
-class RematLayer(Never):
-    """Every residual block and mixer is computed again by itself: what is between them stays.
-
-    For levels of many blocks, of which all would have to be in memory at once.
+    save: which activations inside a level are saved nevertheless.
     """
 
     save: SavePolicy = SaveNothing()
 
-    def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        def again(variables, keys, h, *arrays):
-            rows = h.shape[0]
 
-            def of_pictures(variables, keys, pictures, *arrays):
-                return fold_frames(call(variables, keys, unfold_frames(pictures, rows), *arrays))
+@dataclasses.dataclass(frozen=True)
+class RematLayer:
+    """Recompute every residual block and mixer by itself: activations between layers are saved.
 
-            found = jax.checkpoint(of_pictures, policy=self.save.policy)
-            return unfold_frames(found(variables, keys, fold_frames(h), *arrays), rows)
+    For levels of so many blocks that one level's activations do not fit in memory.
 
-        return again
+    save: which activations inside a layer are saved nevertheless.
+    """
+
+    save: SavePolicy = SaveNothing()
+
+
+Remat = RematLevel | RematLayer
+
+
+def remat_level(remat: Remat | None, level: type[nn.Module]) -> type[nn.Module]:
+    """The module class, called as `(h, emb, cond, train, ...)`, recomputed if `remat` says so."""
+    if remat is None or isinstance(remat, RematLayer):
+        return level
+    return nn.remat(level, static_argnums=(4,), policy=remat.save.policy)
+
+
+def call_layer(
+    remat: Remat | None, layer: nn.Module, h: Float[Array, "b f h w c"], *arrays: Any, train: bool
+) -> Float[Array, "b f h w c"]:
+    """`layer(h, *arrays, train=train)`, recomputed if `remat` is a `RematLayer`.
+
+    Layers that differ only in their parameters are traced once.
+    """
+    if layer.is_initializing():
+        return layer(h, *arrays, train=train)
+    unbound, variables = layer.unbind()
+    keys = {"dropout": layer.make_rng("dropout")} if layer.has_rng("dropout") else {}
+    return _apply(unbound, remat, train, current_rules(), variables, keys, h, *arrays)
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2, 3))
+def _apply(
+    layer: nn.Module,
+    remat: Remat | None,
+    train: bool,
+    rules: ShardingRules | None,
+    variables: Any,
+    keys: dict[str, PRNGKeyArray],
+    h: Float[Array, "b f h w c"],
+    *arrays: Any,
+) -> Float[Array, "b f h w c"]:
+    with logical_axis_rules(rules):
+        if not isinstance(remat, RematLayer):
+            return layer.apply(variables, h, *arrays, rngs=keys, train=train)
+        batch = h.shape[0]
+
+        def apply(variables, keys, frames, *arrays):
+            h = unfold_frames(frames, batch)
+            return fold_frames(layer.apply(variables, h, *arrays, rngs=keys, train=train))
+
+        # The saved input is a batch of frames: see `fold_frames`.
+        frames = jax.checkpoint(apply, policy=remat.save.policy)(
+            variables, keys, fold_frames(h), *arrays
+        )
+        return unfold_frames(frames, batch)

@@ -1,14 +1,12 @@
-"""How the blocks of a level follow one another: written out, or as a loop over equal ones.
+"""Equal neighbouring blocks of a level as one `lax.scan`.
 
-A program is compiled as often as its text says: eight equal blocks take eight times as long as one,
-and a loop over them no longer than one.
+Compile time grows with the number of unrolled blocks; a scan compiles its block once.
 """
 
 import dataclasses
 import itertools
-from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -17,91 +15,75 @@ from jaxtyping import Array, Float
 from vdm_jax.nn.sharding import fold_frames, unfold_frames
 
 Video = Float[Array, "b f h w _"]
-Pictures = Float[Array, "n h w _"]
-Step = Callable[[nn.Module, Counter, Video, Video | None], Video]
-"""`(owner, counts, h, x) -> h`: a block, whose layers are made as children of `owner`."""
-
-
-class Chain(Protocol):
-    """How blocks follow one another."""
-
-    def __call__(
-        self,
-        owner: nn.Module,
-        step: Step,
-        channels: int,
-        h: Video,
-        inputs: Sequence[Video | None],
-    ) -> tuple[Video, list[Video]]:
-        """`h = step(owner, counts, h, x)` for each x of `inputs`; the last h, and all of them.
-
-        channels: those of what a block gives.
-        """
-        ...
-
-
-@dataclasses.dataclass(frozen=True)
-class Unrolled:
-    """Every block by itself, under its own name."""
-
-    def __call__(self, owner, step, channels, h, inputs):
-        counts, found = Counter(), []
-        for x in inputs:
-            h = step(owner, counts, h, x)
-            found.append(h)
-        return h, found
+Block = TypeVar("Block")
 
 
 @dataclasses.dataclass(frozen=True)
 class ScanBlocks:
-    """Neighbours that are equal but for their parameters as one loop; others by themselves.
+    """Run neighbouring blocks as one loop if they differ only in their parameters.
 
-    Equal are blocks that read arrays of the same shapes and give what they are given. Parameters of
-    those in a loop are those of one, with a first axis more that counts blocks, under `Loop_0`,
+    Their input has as many channels as their output and their skips have one shape. Parameters of
+    a loop are those of one block with a leading axis that counts blocks, in the scopes `Loop_0`,
     `Loop_1`, ...
 
-    min_blocks: fewer equal blocks are written out. What of a loop waits for the backward pass is
-    copied
-    into one array for all turns, and out of it: that takes time, a few blocks compile soon.
+    min_blocks: the fewest equal blocks that become a loop, at least 2. A loop copies what it saves
+      for the backward pass into one array for all blocks and out of it again, which takes time; few
+      blocks compile soon.
     """
 
     min_blocks: int = 2
 
-    def __call__(self, owner, step, channels, h, inputs):
-        counts, found = Counter(), []
-        before = [h.shape[-1], *[channels] * (len(inputs) - 1)]
-        kinds = [(c, None if x is None else x.shape) for c, x in zip(before, inputs, strict=True)]
-        blocks = zip(kinds, inputs, strict=True)
-        for (width, _), group in itertools.groupby(blocks, key=lambda block: block[0]):
-            xs = [x for _, x in group]
-            if width != channels or len(xs) < self.min_blocks:
-                for x in xs:
-                    h = step(owner, counts, h, x)
-                    found.append(h)
-                continue
-            loop = nn.scan(
-                _Loop,
-                variable_axes={"params": 0},
-                split_rngs={"params": True, "dropout": True},
-                length=len(xs),
-            )
-            rows, name = h.shape[0], f"Loop_{counts['Loop']}"
-            stacked = None if xs[0] is None else jnp.stack([fold_frames(x) for x in xs])
-            last, each = loop(step, rows, name=name)(fold_frames(h), stacked)
-            counts["Loop"] += 1
-            h = unfold_frames(last, rows)
-            found += [unfold_frames(x, rows) for x in each]
-        return h, found
+    def __post_init__(self):
+        if self.min_blocks < 2:
+            raise ValueError(f"ScanBlocks.min_blocks is {self.min_blocks}; the least is 2")
 
 
-class _Loop(nn.Module):
-    """One turn: a block whose layers are this module's. Frames go round as pictures in a batch."""
+def scan_groups(
+    scan: ScanBlocks | None,
+    h: Video,
+    channels: int,
+    blocks: Sequence[Block],
+    skips: Sequence[Video | None],
+) -> Iterator[tuple[Block, list[Video | None]]]:
+    """(block, skips) for each loop, with the skip of every turn, and for each block by itself.
 
-    step: Step
-    rows: int
+    h: the input of the first block; channels: those of every block's output.
+    """
+    widths = [h.shape[-1], *[channels] * len(blocks)][: len(blocks)]
+    shapes = [None if skip is None else skip.shape for skip in skips]
+    remaining = iter(skips)
+    for (block, width, _), group in itertools.groupby(zip(blocks, widths, shapes, strict=True)):
+        inputs = [next(remaining) for _ in group]
+        if scan is not None and width == channels and len(inputs) >= scan.min_blocks:
+            yield block, inputs
+        else:
+            yield from ((block, [skip]) for skip in inputs)
 
-    @nn.compact
-    def __call__(self, h: Pictures, x: Pictures | None) -> tuple[Pictures, Pictures]:
-        x = None if x is None else unfold_frames(x, self.rows)
-        h = fold_frames(self.step(self, Counter(), unfold_frames(h, self.rows), x))
-        return h, h
+
+def scan_blocks(
+    block: nn.Module,
+    h: Video,
+    emb: Float[Array, "b #f d"],
+    cond: Any,
+    train: bool,
+    skips: Sequence[Video | None],
+) -> tuple[Video, list[Video]]:
+    """`h, _ = block(h, emb, cond, train, (skip,))` for each skip; the last h, and all of them."""
+    batch = h.shape[0]
+
+    def turn(block, frames, skip):
+        own = () if skip is None else (unfold_frames(skip, batch),)
+        h, _ = block(unfold_frames(frames, batch), emb, cond, train, own)
+        frames = fold_frames(h)
+        return frames, frames
+
+    loop = nn.scan(
+        turn,
+        variable_axes={"params": 0},
+        split_rngs={"params": True, "dropout": True},
+        length=len(skips),
+    )
+    folded = [fold_frames(skip) for skip in skips if skip is not None]
+    stacked = jnp.stack(folded) if folded else None
+    last, outputs = loop(block, fold_frames(h), stacked)
+    return unfold_frames(last, batch), [unfold_frames(frames, batch) for frames in outputs]

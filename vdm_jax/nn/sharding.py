@@ -1,11 +1,11 @@
-"""Names of the axes of activations and kernels, from which a mesh of devices knows what to split.
+"""Logical axis names of activations and kernels, from which `ShardingRules` derive shardings.
 
-A layer says what the axes of an array mean, in the letters of einops patterns; it does not know
-what is done about it. Nothing is, unless the program is traced inside `placing(places)`.
+Layers call `constrain` and `gather` with the names of an array's axes, as in einops patterns. Both
+return the array unchanged unless the program is traced inside `logical_axis_rules(rules)`.
 
-  b f h w c   rows of the batch, frames, rows and columns of pixels, channels
-  n           the pixels of a frame, which are together: a layer over space
-  p           the pixels of a frame, each by itself with all its frames: a layer over time
+  b f h w c   batch, frames, rows and columns of pixels, channels
+  n           the pixels of a frame in a layer over space, which needs all pixels of a frame
+  p           the pixels of a frame in a layer over time, which needs all frames of a pixel
   k           heads
   e           features inside a wide layer, between its first and its last linear map
   l d         text tokens, features
@@ -23,77 +23,77 @@ Axes = tuple[str, ...]
 
 
 class ShardingRules(Protocol):
-    """Where arrays are, such as `parallel.MeshRules`."""
+    """Shardings by logical axis names, such as `parallel.MeshRules`."""
 
     def constrain(self, array: Array, axes: Axes) -> Array:
-        """The array, placed as the names of its axes ask for; its gradient likewise."""
+        """The array with the sharding of its axes' names; its gradient has the same."""
         ...
 
     def gather(self, kernel: Array, axes: Axes) -> Array:
-        """A parameter, brought from where it is kept to where it is used."""
+        """A parameter, all-gathered from its stored sharding to that of the layer that uses it."""
         ...
 
     def shard_counts(self, shape: tuple[int, ...], axes: Axes) -> tuple[int, ...]:
-        """Into how many parts each axis of an array is split."""
+        """The number of shards along each axis of an array."""
         ...
 
 
-_PLACES: ContextVar[ShardingRules | None] = ContextVar("places", default=None)
+_RULES: ContextVar[ShardingRules | None] = ContextVar("rules", default=None)
 
 
 @contextmanager
-def logical_axis_rules(places: ShardingRules | None) -> Iterator[None]:
-    """What is traced inside is placed; also a decorator. `None` leaves all to the compiler."""
-    token = _PLACES.set(places)
+def logical_axis_rules(rules: ShardingRules | None) -> Iterator[None]:
+    """Applies rules to programs traced inside; None applies none. Also a decorator."""
+    token = _RULES.set(rules)
     try:
         yield
     finally:
-        _PLACES.reset(token)
+        _RULES.reset(token)
 
 
 def current_rules() -> ShardingRules | None:
-    """Where arrays are being placed, if they are."""
-    return _PLACES.get()
+    """The rules of the innermost `logical_axis_rules`."""
+    return _RULES.get()
 
 
 def constrain(array: Shaped[Array, "..."], axes: str) -> Shaped[Array, "..."]:
-    """The array, placed by the names of its axes: `place(h, "b f h w c")`."""
-    places = _PLACES.get()
-    return array if places is None else places.constrain(array, _named(array, axes))
+    """The array with the sharding of its axes' names: `constrain(h, "b f h w c")`."""
+    rules = _RULES.get()
+    return array if rules is None else rules.constrain(array, _axis_names(array, axes))
 
 
 def gather(kernel: Shaped[Array, "..."], axes: str) -> Shaped[Array, "..."]:
-    """A kernel, brought to where it is used, by the names of its axes: `use(kernel, "c e")`."""
-    places = _PLACES.get()
-    return kernel if places is None else places.gather(kernel, _named(kernel, axes))
+    """A kernel, all-gathered to the sharding its layer needs: `gather(kernel, "c e")`."""
+    rules = _RULES.get()
+    return kernel if rules is None else rules.gather(kernel, _axis_names(kernel, axes))
 
 
 def fold_frames(h: Shaped[Array, "b f ..."]) -> Shaped[Array, "n ..."]:
-    """Frames as pictures in a batch, those of one device next to each other: nothing moves.
+    """Clips as a batch of frames, without communication: the frames of one device are neighbours.
 
-    What is kept or carried round a loop is best kept so, as convolutions have it: of clips, with
-    one axis more, the compiler for TPUs may put the rows of the batch side by side, two or so where
-    eight are read at once.
+    Arrays saved for the backward pass or carried through a loop have this shape, that of
+    convolutions: with one axis more, XLA for TPUs may choose a layout whose innermost tile holds
+    the few batch elements, two or so of the eight it reads at once.
     """
-    places, (b, f, *rest) = _PLACES.get(), h.shape
-    if places is None:
+    rules, (b, f, *rest) = _RULES.get(), h.shape
+    if rules is None:
         return h.reshape(b * f, *rest)
-    s, t = places.shard_counts((b, f), ("b", "f"))
+    s, t = rules.shard_counts((b, f), ("b", "f"))
     h = h.reshape(s, b // s, t, f // t, *rest)
     return h.swapaxes(1, 2).reshape(b * f, *rest)
 
 
 def unfold_frames(h: Shaped[Array, "n ..."], b: int) -> Shaped[Array, "b f ..."]:
-    """The inverse of `fold_frames`: clips, `b` of them."""
-    places, f, rest = _PLACES.get(), h.shape[0] // b, h.shape[1:]
-    if places is None:
+    """The inverse of `fold_frames`, for `b` clips."""
+    rules, f, rest = _RULES.get(), h.shape[0] // b, h.shape[1:]
+    if rules is None:
         return h.reshape(b, -1, *rest)
-    s, t = places.shard_counts((b, f), ("b", "f"))
+    s, t = rules.shard_counts((b, f), ("b", "f"))
     h = h.reshape(s, t, b // s, f // t, *rest)
     return h.swapaxes(1, 2).reshape(b, f, *rest)
 
 
-def _named(array: Array, axes: str) -> Axes:
+def _axis_names(array: Array, axes: str) -> Axes:
     names = tuple(axes.split())
     if len(names) != array.ndim:
         raise ValueError(f"{len(names)} names {axes!r} for the axes of an array {array.shape}")

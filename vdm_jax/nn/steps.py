@@ -1,4 +1,4 @@
-"""A noise level as the step number of a discrete checkpoint."""
+"""Embedding of a discrete step number, for checkpoints trained on discrete noise levels."""
 
 from typing import Protocol
 
@@ -11,15 +11,20 @@ from vdm_jax.nn.linear import dense
 
 
 class Steps(Protocol):
-    """The noise levels that a checkpoint was trained on, such as `diffusion.DiscreteBetas`."""
+    """The discrete noise levels of a checkpoint, such as `diffusion.DiscreteBetas`."""
 
-    def index(self, logsnr: Array) -> Array: ...
+    def index(self, logsnr: Array) -> Array:
+        """The step number of a log-SNR."""
+        ...
 
 
 class StepNumber(nn.Module):
     """`[cos(k w_i), sin(k w_i)]` of the step number k, `w_i = 10000^(-2i/d)`, and a dense layer.
 
-    steps: finds k. features: d. (Ho et al. 2020, appendix B; in the order of Rombach et al. 2022)
+    (Ho et al. 2020, appendix B; in the order of Rombach et al. 2022)
+
+    steps: gives k.
+    features: d.
     """
 
     steps: Steps

@@ -1,7 +1,7 @@
-"""Names of parameters: the kind of a module and its ordinal among that kind.
+"""Names of parameter scopes: the class of a module and its ordinal among that class.
 
-`SpatialAttention_0` stays `SpatialAttention_0` when a `TemporalAttention` is put before it, so that
-inserting a layer renames nothing and an image checkpoint fits the video network grown from it.
+`SpatialAttention_0` keeps its name when a `TemporalAttention` is inserted before it, so an image
+checkpoint fits the video network made from it.
 """
 
 from collections import Counter
@@ -11,15 +11,15 @@ import flax.linen as nn
 
 
 def as_submodules(parent: nn.Module, modules: Iterable[nn.Module], counts: Counter | None = None):
-    """Copies of template modules as children of `parent`, named by kind and ordinal.
+    """Copies of template modules as children of `parent`, named by class and ordinal.
 
-    Pass the same `counts` to continue the numbering within one parent.
+    counts: the ordinals in use; the same Counter continues the numbering within one parent.
     """
     counts = Counter() if counts is None else counts
     children = []
     for module in modules:
         kind = type(module).__name__
-        # A deep copy: linen shares the parameters of a submodule that two templates share.
+        # A deep copy: linen would share the parameters of a submodule of two templates.
         name = f"{kind}_{counts[kind]}"
         children.append(module.clone(parent=parent, name=name, _deep_clone=True))
         counts[kind] += 1

@@ -1,7 +1,7 @@
-"""Transformers in a level of a U-Net, and the layers that they are made of.
+"""Transformers in a level of a U-Net, and their layers.
 
-`Transformer` is a mixer like any other, and so are its layers: they read `b f h w c`, are residual
-and have a norm before them, of every position by itself. (Rombach et al. 2022, appendix E.2.1)
+`Transformer` and its layers are mixers: residual layers on `b f h w c`. Each layer starts with a
+layer norm. (Rombach et al. 2022, appendix E.2.1)
 """
 
 import flax.linen as nn
@@ -24,7 +24,7 @@ from vdm_jax.nn.submodules import as_submodules
 
 
 class Transformer(nn.Module):
-    """`h + out(layers(in(norm(h))))`, where `out` starts at zero."""
+    """`h + out(layers(in(norm(h))))`; `out` starts at zero."""
 
     layers: tuple[nn.Module, ...]
 
@@ -39,7 +39,10 @@ class Transformer(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Every position of a frame attends to the positions of that frame; `head` features a head."""
+    """Every position of a frame attends to the positions of that frame.
+
+    head_dim: features of a head.
+    """
 
     head_dim: int = 64
 
@@ -56,7 +59,10 @@ class SelfAttention(nn.Module):
 
 
 class CrossAttention(nn.Module):
-    """Every position attends to the caption's tokens; `head` features a head."""
+    """Every position attends to the caption's tokens.
+
+    head_dim: features of a head.
+    """
 
     head_dim: int = 64
 
@@ -74,9 +80,10 @@ class CrossAttention(nn.Module):
 
 
 class GatedFeedForward(nn.Module):
-    """`h + (a * activation(g)) V` with `a, g = norm(h) W`, `expansion` times as wide inside.
+    """`h + (a * activation(g)) V` with `a, g = norm(h) W`. (Shazeer 2020, eq. 6: GEGLU)
 
-    (Shazeer 2020, eq. 6: GEGLU)
+    expansion: the width inside, as a multiple of the channels.
+    activation: of the gate g.
     """
 
     expansion: int = 4

@@ -1,4 +1,4 @@
-"""Meshes of devices, and what lives where on them."""
+"""Device meshes, sharding rules, processes, and ahead-of-time compilation."""
 
 from vdm_jax.parallel.chips import CHIPS, Chip
 from vdm_jax.parallel.estimates import Estimate, estimate
@@ -7,7 +7,7 @@ from vdm_jax.parallel.executables import (
     Jit,
     check_executable,
     compile_lowered,
-    options,
+    compiler_options,
     read_executable,
     write_executable,
 )
@@ -22,10 +22,11 @@ from vdm_jax.parallel.processes import (
     wait_for,
 )
 from vdm_jax.parallel.rules import (
-    ACTIVATIONS,
-    ONE_VIDEO,
+    ACTIVATION_RULES,
+    ONE_VIDEO_RULES,
     MeshRules,
     Rules,
+    bytes_per_device,
     parameter_spec,
     shardings,
     with_shardings,
@@ -33,9 +34,9 @@ from vdm_jax.parallel.rules import (
 from vdm_jax.parallel.topologies import Topology, Unavailable
 
 __all__ = [
-    "ACTIVATIONS",
+    "ACTIVATION_RULES",
     "CHIPS",
-    "ONE_VIDEO",
+    "ONE_VIDEO_RULES",
     "Chip",
     "Estimate",
     "ExecutableMismatch",
@@ -51,13 +52,14 @@ __all__ = [
     "barrier",
     "batch_sharding",
     "batch_shards",
+    "bytes_per_device",
     "check_executable",
     "compile_lowered",
+    "compiler_options",
     "count_flops",
     "estimate",
     "host_shard",
     "is_main_process",
-    "options",
     "parameter_spec",
     "reached_preemption",
     "read_executable",

@@ -1,4 +1,4 @@
-"""What a chip of each kind can do, by its vendor's description: what plans divide by.
+"""Peak FLOP/s, memory and bandwidths of TPUs and GPUs, from the vendors' specifications.
 
 TPUs: cloud.google.com/tpu/docs (v4, v5e, v5p, v6e, tpu7x), read November 2026. GPUs: NVIDIA's data
 sheets of A100 80GB SXM, H100 SXM and H200 SXM, dense products without sparsity.
@@ -11,13 +11,16 @@ GIB = 2**30
 
 @dataclasses.dataclass(frozen=True)
 class Chip:
-    """One device as JAX counts them.
+    """One JAX device.
 
-    kind: the name that JAX gives it (`device_kind`). flops: bfloat16 operations a second.
-    memory: bytes of HBM. bandwidth: bytes a second to and from it. link: bytes a second that it
-    sends along one direction of the grid of chips, both ways together (a GPU: to all others).
-    clock: cycles a second, by which a compiler's cycles become seconds; None where it counts none.
-    devices: how many JAX sees in one chip.
+    kind: JAX's name, `device_kind`.
+    flops: peak bfloat16 FLOP/s.
+    memory: HBM, bytes.
+    bandwidth: of HBM, bytes/s.
+    link: bytes/s sent along one direction of the chip grid, both ways together (a GPU: to all
+      others).
+    clock: cycles/s, to convert the compiler's cycles; None where it counts none.
+    devices: JAX devices per chip.
     """
 
     kind: str
@@ -39,4 +42,4 @@ CHIPS = {
     "h100": Chip("NVIDIA H100 80GB HBM3", 989e12, 80 * GIB, 3350e9, 450e9),
     "h200": Chip("NVIDIA H200", 989e12, 140 * GIB, 4800e9, 450e9),
 }
-"""The clocks are those at which the published matrix units give the published FLOP/s."""
+"""By name. A clock is the one at which the published matrix units give the published FLOP/s."""

@@ -1,4 +1,4 @@
-"""Executables: compiled, and in files, where one machine compiles and another has the devices."""
+"""Compilation, and executables in files: one machine compiles, another has the devices."""
 
 import ctypes
 import json
@@ -15,13 +15,13 @@ from jax.experimental import serialize_executable
 
 from vdm_jax import config
 
-FACTS, PROGRAM = "facts.json", "program"
+FACTS, PROGRAM = "facts.json", "program"  # members of an executable's zip file
 
 
-SUMS_ALONE: dict[str, str | bool] = {
+YNNPACK_SUMS_ONLY: dict[str, str | bool] = {
     "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_REDUCE"
 }
-"""What XLA's CPU compiler leaves to its library YNNPACK, whose convolutions are slow ones."""
+"""XLA's CPU compiler uses YNNPACK for reductions only: YNNPACK's convolutions are slow."""
 
 
 class ExecutableMismatch(ValueError):
@@ -29,46 +29,46 @@ class ExecutableMismatch(ValueError):
 
 
 @cache
-def options() -> dict[str, str | bool]:
-    """Options for XLA's compiler of the devices at hand, where its own choice is a slow one.
+def compiler_options() -> dict[str, str | bool]:
+    """Options for XLA on the available devices, where its default is slow.
 
-    On CPUs convolutions and products are Eigen's: a training step of the VDM U-Net takes three
+    On CPUs Eigen computes convolutions and products: a training step of the VDM U-Net takes three
     fifths of the time on two cores, and so does sampling.
     """
     if jax.default_backend() != "cpu":
         return {}
     try:
-        jax.jit(lambda x: x).lower(0.0).compile(compiler_options=SUMS_ALONE)
-    except jax.errors.JaxRuntimeError:  # another version, that has no such option
+        jax.jit(lambda x: x).lower(0.0).compile(compiler_options=YNNPACK_SUMS_ONLY)
+    except jax.errors.JaxRuntimeError:  # a version of XLA without this option
         return {}
-    return SUMS_ALONE
+    return YNNPACK_SUMS_ONLY
 
 
 class Jit:
-    """`jax.jit(function, **how)` with `options()`, which are asked for when it is first called.
+    """`jax.jit(function, **options)` with `compiler_options()`, taken at the first call.
 
-    It is not called from within another: only a whole program has options.
+    Do not call it inside another jitted function: only a whole program has compiler options.
     """
 
-    def __init__(self, function: Callable[..., Any], **how: Any):
-        self.function, self.how = function, how
+    def __init__(self, function: Callable[..., Any], **options: Any):
+        self.function, self.options = function, options
 
     @cached_property
     def jitted(self) -> Any:
-        return jax.jit(self.function, **self.how, compiler_options=options())
+        return jax.jit(self.function, **self.options, compiler_options=compiler_options())
 
     def __call__(self, *arguments: Any) -> Any:
         return self.jitted(*arguments)
 
 
 def compile_lowered(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
-    """A program, compiled with `options()`, and the memory that this took given back to the system.
+    """Compiles with `compiler_options()`, then returns the freed memory to the system.
 
-    C's allocator keeps what compiling frees: 700 MiB after a step of 3.6 M parameters. Steps find
-    little of it of use, since large arrays get memory of their own. Where the C library is not
-    glibc it does as it likes.
+    glibc's allocator holds on to what compilation frees: 700 MiB after a step of 3.6 M parameters.
+    Training steps reuse little of it, since large arrays are allocated separately. Other C
+    libraries have no `malloc_trim`.
     """
-    program = lowered.compile(compiler_options=options())
+    program = lowered.compile(compiler_options=compiler_options())
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim:
         trim(0)
@@ -76,9 +76,9 @@ def compile_lowered(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
 
 
 def write_executable(path: str | os.PathLike, program: Any, facts: Mapping[str, Any]) -> None:
-    """Writes a compiled program, and what it is a program of.
+    """Writes a compiled program and its facts.
 
-    facts: whatever says which program it is, as JSON; versions and devices are added.
+    facts: JSON that identifies the program. The version of JAX is added.
     """
     content, _, _ = serialize_executable.serialize(program)
     with (
@@ -90,19 +90,19 @@ def write_executable(path: str | os.PathLike, program: Any, facts: Mapping[str, 
 
 
 def check_executable(path: str | os.PathLike, facts: Mapping[str, Any]) -> None:
-    """Nothing, where the executable in a file is of these facts and of this version of JAX.
+    """Checks that the executable in a file has these facts and this version of JAX.
 
     Raises:
-      Misfit: it is of others; what differs is said.
+      ExecutableMismatch: it differs; the message lists the differences.
     """
     with epath.Path(path).open("rb") as file, zipfile.ZipFile(file) as archive:
-        found = json.loads(archive.read(FACTS))
-    wanted = {**json.loads(json.dumps(dict(facts))), "jax": jax.__version__}
-    other = config.differences(wanted, found)
-    if other:
+        saved = json.loads(archive.read(FACTS))
+    expected = {**json.loads(json.dumps(dict(facts))), "jax": jax.__version__}
+    differences = config.differences(expected, saved)
+    if differences:
         raise ExecutableMismatch(
-            f"{path} is the executable of another program than this run wants:\n  "
-            + "\n  ".join(other[:8])
+            f"{path} is the executable of another program than this run's:\n  "
+            + "\n  ".join(differences[:8])
             + "\nwrite it again with `vdm-jax plan --save`, from the same experiment, mesh, chips "
             "and versions"
         )
@@ -115,14 +115,16 @@ def read_executable(
     results: Any,
     devices: Sequence[Any],
 ) -> Any:
-    """The program, to be called with `arguments`; these and `results` are trees of that form.
+    """The compiled program of a file, a function of `arguments` that returns `results`.
 
-    devices: those of the mesh, in its order.
+    facts: as given to `write_executable`.
+    arguments, results: trees with the structure of the program's arguments and results.
+    devices: the devices of the mesh, in its order.
 
-    What is in the file is run as it is: read only files that you or your own jobs have written.
+    The file's content is executed: read only files that you or your own jobs have written.
 
     Raises:
-      Misfit: it is of other facts than these, or of another version of JAX.
+      ExecutableMismatch: the file has other facts or another version of JAX.
     """
     check_executable(path, facts)
     with epath.Path(path).open("rb") as file, zipfile.ZipFile(file) as archive:

@@ -1,7 +1,6 @@
-"""Operations of a program as it is written: products of matrices and convolutions, loops unrolled.
+"""FLOPs of a jaxpr: matrix products and convolutions, times the trip counts of loops.
 
-Where a compiler counts, the body of a loop counts once; here it counts as often as it turns.
-Products with padding are none.
+XLA's own count takes the body of a loop once. Products with padding are not counted.
 """
 
 import dataclasses
@@ -12,56 +11,60 @@ from typing import Any
 import numpy as np
 from jax.interpreters import partial_eval
 
-AGAIN = "rematted_computation"  # how JAX marks what a backward pass computes again
+REMAT_SCOPE = "rematted_computation"  # JAX's name scope of what `remat` recomputes
 
 
 @dataclasses.dataclass(frozen=True)
 class FlopCount:
-    """all: of the whole program. again: of them, those that `remat` repeats to save memory."""
+    """FLOPs of a program.
+
+    total: all of them.
+    rematerialized: those that `remat` recomputes in the backward pass to save memory.
+    """
 
     total: float
     rematerialized: float
 
     @property
-    def needed(self) -> float:
-        """What the mathematics asks for, by which utilisation is measured."""
+    def without_remat(self) -> float:
+        """The FLOPs that the mathematics needs, the numerator of MFU."""
         return self.total - self.rematerialized
 
 
 def count_flops(jaxpr: Any) -> FlopCount:
-    """Operations of a jaxpr, `jax.jit(f).trace(...).jaxpr`; a product and a sum are two.
+    """FLOPs of a jaxpr, `jax.jit(f).trace(...).jaxpr`; a multiply-add counts two.
 
-    What nothing is made of is left out, as every compiler does.
+    Dead code is not counted.
     """
     program = jaxpr.jaxpr
     program, _ = partial_eval.dce_jaxpr(program, [True] * len(program.outvars))
-    return _operations(program, again=False)
+    return _count_jaxpr(program, remat=False)
 
 
-def _operations(jaxpr: Any, again: bool) -> FlopCount:
+def _count_jaxpr(jaxpr: Any, remat: bool) -> FlopCount:
     total, repeated = 0.0, 0.0
     for equation in getattr(jaxpr, "jaxpr", jaxpr).eqns:
-        here = again or AGAIN in str(equation.source_info.name_stack)
-        count = _count(equation)
+        here = remat or REMAT_SCOPE in str(equation.source_info.name_stack)
+        count = _count_equation(equation)
         total, repeated = total + count, repeated + count * here
-        inner = [_operations(part, here) for part in _inside(equation)]
-        if equation.primitive.name == "cond":  # one branch runs, at worst the longest
+        inner = [_count_jaxpr(body, here) for body in _bodies(equation)]
+        if equation.primitive.name == "cond":  # one branch runs: at worst the longest
             inner = [max(inner, key=lambda o: o.total)]
-        turns = equation.params["length"] if equation.primitive.name == "scan" else 1
-        total += turns * sum(o.total for o in inner)
-        repeated += turns * sum(o.rematerialized for o in inner)
+        trips = equation.params["length"] if equation.primitive.name == "scan" else 1
+        total += trips * sum(o.total for o in inner)
+        repeated += trips * sum(o.rematerialized for o in inner)
     return FlopCount(total, repeated)
 
 
-def _inside(equation: Any) -> Iterator[Any]:
-    """The programs within a step of a program."""
+def _bodies(equation: Any) -> Iterator[Any]:
+    """The jaxprs inside an equation: bodies of loops, branches, calls."""
     for value in equation.params.values():
-        for part in value if isinstance(value, tuple | list) else (value,):
-            if hasattr(getattr(part, "jaxpr", part), "eqns"):
-                yield part
+        for item in value if isinstance(value, tuple | list) else (value,):
+            if hasattr(getattr(item, "jaxpr", item), "eqns"):
+                yield item
 
 
-def _count(equation: Any) -> float:
+def _count_equation(equation: Any) -> float:
     name = equation.primitive.name
     if name not in ("dot_general", "conv_general_dilated"):
         return 0.0
@@ -87,7 +90,9 @@ def _count(equation: Any) -> float:
     return 2.0 * batch * features * kernel[axes.rhs_spec[1]] * pairs
 
 
-def _pairs(x: int, kernel: int, out: int, stride: int, padding, holes: int, spread: int) -> int:
-    """How often, along one side, a place of the kernel meets an element of x: not its padding."""
-    at = np.arange(out)[:, None] * stride + np.arange(kernel) * spread - padding[0]
-    return int(((at >= 0) & (at <= (x - 1) * holes) & (at % holes == 0)).sum())
+def _pairs(
+    x: int, kernel: int, out: int, stride: int, padding, x_dilation: int, kernel_dilation: int
+) -> int:
+    """The products along one spatial axis of a convolution: kernel taps on elements of x."""
+    at = np.arange(out)[:, None] * stride + np.arange(kernel) * kernel_dilation - padding[0]
+    return int(((at >= 0) & (at <= (x - 1) * x_dilation) & (at % x_dilation == 0)).sum())

@@ -1,21 +1,25 @@
-"""What XLA's compiler for GPUs is told of one that is not there."""
+"""Descriptions of GPUs for XLA's compiler, which then needs no GPU."""
 
 import dataclasses
 import textwrap
 
 from vdm_jax.parallel.chips import CHIPS
 
-UNTRIED = {"xla_gpu_autotune_level": 0, "xla_gpu_enable_triton_gemm": False}
-"""Options of XLA where no kernel can be tried out: the first that serves is taken."""
+NO_AUTOTUNING = {"xla_gpu_autotune_level": 0, "xla_gpu_enable_triton_gemm": False}
+"""XLA options where no kernel can be timed: XLA takes the first that works."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Processors:
-    """The multiprocessors of a GPU, by NVIDIA's data sheets and CUDA's programming guide.
+class Multiprocessors:
+    """The multiprocessors of a GPU, from NVIDIA's data sheets and the CUDA programming guide.
 
-    capability: that of CUDA. count: how many. lanes: float32 operations of one at a time. shared
-    and block: bytes of shared memory of one, and of them what a block can ask for. cache: bytes of
-    the L2 that all share. clock: 1e9 cycles a second.
+    capability: CUDA compute capability.
+    count: the number of multiprocessors.
+    lanes: float32 units of one.
+    shared: shared memory of one, bytes.
+    block: shared memory that one block may request, bytes.
+    cache: L2 cache of the GPU, bytes.
+    clock: GHz.
     """
 
     capability: tuple[int, int]
@@ -27,21 +31,21 @@ class Processors:
     clock: float
 
 
-_HOPPER = Processors((9, 0), 132, 128, 228 * 1024, 227 * 1024, 50 * 2**20, 1.98)
-_AMPERE = Processors((8, 0), 108, 64, 164 * 1024, 163 * 1024, 40 * 2**20, 1.41)
-PROCESSORS = {"a100": _AMPERE, "h100": _HOPPER, "h200": _HOPPER}
+_HOPPER = Multiprocessors((9, 0), 132, 128, 228 * 1024, 227 * 1024, 50 * 2**20, 1.98)
+_AMPERE = Multiprocessors((8, 0), 108, 64, 164 * 1024, 163 * 1024, 40 * 2**20, 1.41)
+MULTIPROCESSORS = {"a100": _AMPERE, "h100": _HOPPER, "h200": _HOPPER}
 
 
-def target(name: str) -> str:
-    """The GPU of a name of `CHIPS`, as text of XLA's GpuTargetConfigProto."""
-    chip, of = CHIPS[name], PROCESSORS[name]
-    major, minor = of.capability
+def target_config(name: str) -> str:
+    """XLA's GpuTargetConfigProto, as text, of the GPU with this name in `CHIPS`."""
+    chip, processors = CHIPS[name], MULTIPROCESSORS[name]
+    major, minor = processors.capability
     return textwrap.dedent(f"""\
         gpu_device_info {{
           cuda_compute_capability {{ major: {major} minor: {minor} }}
-          core_count: {of.count}
-          fpus_per_core: {of.lanes}
-          clock_rate_ghz: {of.clock}
+          core_count: {processors.count}
+          fpus_per_core: {processors.lanes}
+          clock_rate_ghz: {processors.clock}
           threads_per_warp: 32
           threads_per_core_limit: 2048
           threads_per_block_limit: 1024
@@ -50,10 +54,10 @@ def target(name: str) -> str:
           block_dim_limit_z: {2**16 - 1}
           registers_per_core_limit: {2**16}
           registers_per_block_limit: {2**16}
-          shared_memory_per_core: {of.shared}
+          shared_memory_per_core: {processors.shared}
           shared_memory_per_block: {48 * 1024}
-          shared_memory_per_block_optin: {of.block}
-          l2_cache_size: {of.cache}
+          shared_memory_per_block_optin: {processors.block}
+          l2_cache_size: {processors.cache}
           device_memory_size: {chip.memory}
           memory_bandwidth: {chip.bandwidth:.0f}
         }}

@@ -1,4 +1,4 @@
-"""Devices as a grid with named axes."""
+"""Device meshes: `jax.sharding.Mesh` with the axes data, fsdp, frames and tensor."""
 
 import dataclasses
 import math
@@ -15,17 +15,17 @@ BATCH_AXES = ("data", "fsdp")
 
 @dataclasses.dataclass(frozen=True)
 class Mesh:
-    """How many devices share each kind of work; `-1` takes what is left.
+    """The length of each mesh axis. The product is the number of devices; one axis may be `-1`.
 
-    data: copies of the parameters, each with its share of the batch.
-    fsdp: devices that hold one copy between them, and share the batch too.
-    frames: devices that share each video: layers over space are given some of its frames, layers
-      over time some of its positions. For videos larger than a device's memory.
-    tensor: devices that share each layer: heads of attention, inner features of wide layers. They
-      talk most, so they are next to one another.
+    data: replicas of the parameters; each takes a shard of the batch.
+    fsdp: devices that shard one replica's parameters, and its batch shard.
+    frames: devices that shard each video: by frames in layers over space, by positions in layers
+      over time. For videos that exceed one device's memory.
+    tensor: devices that shard each layer: attention heads, inner features of wide layers. This axis
+      communicates most, so its devices are neighbors.
 
-    Of several TPU slices each has a share of `data`, or, where that does not divide, of `fsdp`
-    too: what crosses the slow network between them is once a step and not once a layer.
+    Several TPU slices divide `data`, and `fsdp` too where `data` does not divide: the slow network
+    between slices then carries one exchange per step, not one per layer.
     """
 
     data: int = -1
@@ -34,10 +34,10 @@ class Mesh:
     tensor: int = 1
 
     def build(self, devices: Sequence[Any] | None = None) -> jax.sharding.Mesh:
-        """The mesh of all devices.
+        """The mesh of these devices, by default of all.
 
         Raises:
-          ValueError: the axes do not multiply to the number of devices.
+          ValueError: the product of the axes is not the number of devices.
         """
         devices = jax.devices() if devices is None else devices
         sizes = list(dataclasses.astuple(self))
@@ -47,63 +47,63 @@ class Mesh:
             sizes[sizes.index(-1)] = len(devices) // -math.prod(sizes)
         names = [field.name for field in dataclasses.fields(self)]
         if math.prod(sizes) != len(devices):
-            asked = ", ".join(f"{name}={getattr(self, name)}" for name in names)
+            lengths = ", ".join(f"{name}={getattr(self, name)}" for name in names)
             raise ValueError(
-                f"mesh {asked} does not fit {len(devices)} devices; "
+                f"mesh {lengths} does not fit {len(devices)} devices; "
                 "their product must be the number of devices"
             )
         return jax.sharding.Mesh(_grid(devices, sizes), names)
 
 
 def _grid(devices: Sequence[Any], sizes: Sequence[int]) -> np.ndarray:
-    """The devices in the shape of the mesh, neighbours on the wires neighbours in it."""
+    """The devices in the mesh's shape; devices linked by ICI become neighbors in it."""
     if devices[0].platform != "tpu":
         return np.array(devices).reshape(sizes)
     slices = len({getattr(device, "slice_index", 0) for device in devices})
-    over = np.ones(len(sizes), int)  # how many slices each axis of the mesh goes over
-    over[0] = math.gcd(sizes[0], slices)
-    over[1] = slices // over[0]
-    if sizes[1] % over[1]:
+    across = np.ones(len(sizes), int)  # slices that each mesh axis spans
+    across[0] = math.gcd(sizes[0], slices)
+    across[1] = slices // across[0]
+    if sizes[1] % across[1]:
         raise ValueError(
-            f"{slices} slices cannot share a mesh of data={sizes[0]} and fsdp={sizes[1]}: a "
-            "multiple of the slices is wanted for data, or for data times fsdp"
+            f"{slices} slices do not divide a mesh of data={sizes[0]}, fsdp={sizes[1]}: make data, "
+            "or data times fsdp, a multiple of the number of slices"
         )
-    inner = [size // n for size, n in zip(sizes, over, strict=True)]
+    within = [size // n for size, n in zip(sizes, across, strict=True)]
     if slices == 1:
         return mesh_utils.create_device_mesh(sizes, devices, allow_split_physical_axes=True)
     return mesh_utils.create_hybrid_device_mesh(
-        inner, over.tolist(), devices, allow_split_physical_axes=True
+        within, across.tolist(), devices, allow_split_physical_axes=True
     )
 
 
 def batch_shards(sizes: Mapping[str, int]) -> int:
-    """Into how many parts a batch is split by a mesh of these sizes, as of `mesh.shape`."""
+    """The number of shards of a batch. sizes: the length of each mesh axis, as `mesh.shape`."""
     return math.prod(sizes[axis] for axis in BATCH_AXES)
 
 
 def batch_sharding(mesh: jax.sharding.Mesh) -> NamedSharding:
-    """Rows of a batch spread over the devices; those that share videos or layers have the same."""
+    """Batch elements sharded over `data` and `fsdp`, replicated over `frames` and `tensor`."""
     return NamedSharding(mesh, PartitionSpec(BATCH_AXES))
 
 
 def host_shard(mesh: jax.sharding.Mesh) -> tuple[int, int]:
-    """(which, of how many): the share of every batch that this process has to load.
+    """(index, count): the shard of every batch that this process loads.
 
-    Processes whose devices have the same rows load the same share.
+    Processes whose devices hold the same batch elements load the same shard.
 
     Raises:
-      ValueError: two processes have some rows in common, and not all.
+      ValueError: two processes have some batch elements in common, but not all.
     """
-    parts = mesh.devices.reshape(batch_shards(mesh.shape), -1)
+    shards = mesh.devices.reshape(batch_shards(mesh.shape), -1)
     owned: dict[int, set[int]] = {}
-    for part, devices in enumerate(parts):
+    for shard, devices in enumerate(shards):
         for device in devices:
-            owned.setdefault(device.process_index, set()).add(part)
-    shares = sorted({tuple(sorted(found)) for found in owned.values()})
-    if sum(map(len, shares)) != len(parts) or len(set(map(len, shares))) > 1:
+            owned.setdefault(device.process_index, set()).add(shard)
+    groups = sorted({tuple(sorted(owner)) for owner in owned.values()})
+    if sum(map(len, groups)) != len(shards) or len(set(map(len, groups))) > 1:
         raise ValueError(
-            f"mesh {dict(mesh.shape)}: of {len(parts)} parts of a batch some are on devices of "
-            "processes that do not share all of theirs; make frames times tensor a divisor or a "
-            "multiple of the devices of a process"
+            f"mesh {dict(mesh.shape)}: two processes have some of the {len(shards)} batch shards "
+            "in common, but not all; make frames times tensor a divisor or a multiple of the "
+            "devices of a process"
         )
-    return shares.index(tuple(sorted(owned[jax.process_index()]))), len(shares)
+    return groups.index(tuple(sorted(owned[jax.process_index()]))), len(groups)

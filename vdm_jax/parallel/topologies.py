@@ -1,4 +1,4 @@
-"""Grids of chips that are not there, for which programs can be compiled all the same."""
+"""Grids of chips as compilation targets; the chips need not be present."""
 
 import dataclasses
 import glob
@@ -15,7 +15,7 @@ from vdm_jax.parallel import gpus
 from vdm_jax.parallel.chips import CHIPS, Chip
 from vdm_jax.parallel.mesh import Mesh
 
-ELSEWHERE = {
+LIBTPU_WITHOUT_TPU = {
     "TPU_SKIP_MDS_QUERY": "1",
     "TPU_WORKER_HOSTNAMES": "localhost",
     "TPU_ACCELERATOR_TYPE": "v5p-8",
@@ -23,18 +23,21 @@ ELSEWHERE = {
     "TPU_MIN_LOG_LEVEL": "3",
     "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
 }
-"""What libtpu is told where there is no TPU: not to look for one, and to leave others alone."""
+"""Environment variables with which libtpu neither looks for a TPU nor locks one."""
 
 
 class Unavailable(RuntimeError):
-    """There is no compiler here for these chips."""
+    """No compiler for these chips is installed, or it does not support their grid."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Topology:
-    """Chips of one kind in a grid, written as its vendor does: `v5p:4x4x4`, `v5e:2x2`.
+    """A grid of chips of one kind, in the vendor's notation: `v5p:4x4x4`, `v5e:2x2`.
 
-    GPUs are those of one machine, `h100:8`, or of several, `h100:4x8`.
+    GPUs: `h100:8` is one machine of 8, `h100:4x8` four of them.
+
+    name: a key of `CHIPS`.
+    grid: the chips along each side.
     """
 
     name: str
@@ -42,17 +45,17 @@ class Topology:
 
     @classmethod
     def parse(cls, text: str) -> "Topology":
-        """The topology of a text.
+        """The topology that a text such as `v5p:4x4x4` names.
 
         Raises:
-          ValueError: no such chip, or a grid that is none.
+          ValueError: an unknown chip, or a grid that is not positive numbers joined by `x`.
         """
         name, _, grid = text.lower().partition(":")
         sides = grid.split("x")
         if name not in CHIPS or not all(side.isdigit() and int(side) for side in sides):
             raise ValueError(
-                f"topology {text!r}: a chip and a grid are wanted, such as v5p:4x4x4, v5e:4x4 or "
-                f"h100:8; the chips are {', '.join(CHIPS)}"
+                f"topology {text!r} is not CHIP:GRID, such as v5p:4x4x4, v5e:4x4 or h100:8; "
+                f"the chips are {', '.join(CHIPS)}"
             )
         return cls(name, tuple(map(int, sides)))
 
@@ -69,71 +72,78 @@ class Topology:
 
     @property
     def devices(self) -> int:
-        """How many devices JAX sees."""
+        """The number of JAX devices."""
         return self.chips * self.chip.devices
 
     def build(self, mesh: Mesh) -> jax.sharding.Mesh:
-        """A mesh of these chips, to compile for. Of GPUs, those of this machine if they are these.
+        """A mesh of these chips to compile for. This machine's own GPUs are used if they match.
 
         Raises:
-          Unavailable: no compiler for such chips, or a grid that it does not know.
+          Unavailable: no compiler for these chips is installed, or it does not support the grid.
         """
         if self.chip.clock is None:
-            return mesh.build(jax.devices() if self.at_hand else self._gpus())
+            return mesh.build(jax.devices() if self.available else self._gpus())
         return mesh.build(self._tpus())
 
     def shape(self, mesh: Mesh) -> dict[str, int]:
-        """The length of each axis of the mesh; no compiler is needed for it."""
-        blank = mesh.build([_Nowhere()] * self.devices)
-        return dict(blank.shape)
+        """The length of each mesh axis, without a compiler."""
+        placeholder = mesh.build([_PlaceholderDevice()] * self.devices)
+        return dict(placeholder.shape)
 
     @property
     def compilers(self) -> tuple[str, ...]:
-        """The packages of which one compiles for these chips."""
+        """Packages that compile for these chips; any one suffices."""
         return ("libtpu",) if self.chip.clock else ("jax_cuda13_plugin", "jax_cuda12_plugin")
 
     @property
-    def sought(self) -> bool:
-        """Whether chips of this machine may be these: GPUs where there are any."""
+    def may_be_local(self) -> bool:
+        """Whether this machine may have these chips: they are GPUs, and it has some."""
         return self.chip.clock is None and bool(glob.glob("/dev/nvidia[0-9]*"))
 
     @property
-    def at_hand(self) -> bool:
-        """Whether these are the devices of this machine."""
-        devices = jax.devices() if self.sought else []
+    def available(self) -> bool:
+        """Whether these GPUs are the devices of this machine."""
+        devices = jax.devices() if self.may_be_local else []
         return len(devices) == self.devices and devices[0].device_kind == self.chip.kind
 
     def _tpus(self) -> list[Any]:
-        self._needs("the package libtpu is", "'vdm_jax[tpu]', or pip install libtpu; no TPU is")
+        self._require_compiler("libtpu", "TPU", "'vdm_jax[tpu]' or pip install libtpu")
         if not glob.glob("/dev/accel*"):
-            for name, value in ELSEWHERE.items():
+            for name, value in LIBTPU_WITHOUT_TPU.items():
                 os.environ.setdefault(name, value)
-        more: dict[str, Any] = {}
-        if self.name == "v4":  # both cores as one device, as they are where they run
-            more["chip_config_name"] = "megacore"
+        options: dict[str, Any] = {}
+        if self.name == "v4":  # both cores are one device, as on the chip itself
+            options["chip_config_name"] = "megacore"
         if self.chips == 1:
-            more["chips_per_host_bounds"] = (1,) * 3
-        return self._described("tpu", str(self), more)
+            options["chips_per_host_bounds"] = (1,) * 3
+        return self._compile_targets("tpu", str(self), options)
 
     def _gpus(self) -> list[Any]:
-        self._needs("JAX's packages for CUDA are", "'jax[cuda13]', or 'jax[cuda12]'; no GPU is")
+        self._require_compiler("JAX's CUDA plugin", "GPU", "'jax[cuda13]' or 'jax[cuda12]'")
         machines, each = (1, *self.grid)[-2:]
-        more = {"target_config": gpus.target(self.name), "topology": f"1x{machines}x{each}"}
-        return self._described("cuda", self.name, more)
+        options = {
+            "target_config": gpus.target_config(self.name),
+            "topology": f"1x{machines}x{each}",
+        }
+        return self._compile_targets("cuda", self.name, options)
 
-    def _needs(self, packages: str, install: str) -> None:
+    def _require_compiler(self, package: str, kind: str, install: str) -> None:
         if not any(importlib.util.find_spec(name) for name in self.compilers):
-            raise Unavailable(f"to compile for {self} {packages} needed: pip install {install}")
+            raise Unavailable(
+                f"compiling for {self} needs {package} but no {kind}: pip install {install}"
+            )
 
-    def _described(self, platform: str, name: str, more: dict[str, Any]) -> list[Any]:
+    def _compile_targets(self, platform: str, name: str, options: dict[str, Any]) -> list[Any]:
         try:
-            return topologies.get_topology_desc(name, platform=platform, **more).devices
+            return topologies.get_topology_desc(name, platform=platform, **options).devices
         except jax.errors.JaxRuntimeError as error:
-            raise Unavailable(f"{platform} has no {self} to compile for: {error}") from error
+            raise Unavailable(
+                f"the {platform} compiler does not support {self}: {error}"
+            ) from error
 
 
 def spans(mesh: jax.sharding.Mesh, axes: tuple[str, ...]) -> int:
-    """Along how many directions of the grid of chips these axes of a mesh go; at least one."""
+    """The number of directions of the chip grid that these mesh axes span; at least one."""
     if not hasattr(mesh.devices.flat[0], "coords"):
         return 1
     lengths = [mesh.shape[a] if a in axes else 1 for a in mesh.axis_names]
@@ -142,7 +152,7 @@ def spans(mesh: jax.sharding.Mesh, axes: tuple[str, ...]) -> int:
     return max(1, int((np.ptp(coords, axis=0) > 0).sum()))
 
 
-class _Nowhere:
-    """A device to count."""
+class _PlaceholderDevice:
+    """Stands for a device where only the number of devices matters."""
 
     platform = "none"

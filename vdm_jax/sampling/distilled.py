@@ -1,53 +1,56 @@
-"""Samples of distilled models: one call of the network a step, on the grid it was distilled for."""
+"""Sampling of distilled models: one network call per step, on the steps of the distillation."""
 
 import dataclasses
-from typing import Any
 
 import jax.numpy as jnp
 
-from vdm_jax import config, diffusion
+from vdm_jax import config
+from vdm_jax.interfaces import DiffusionTask, Experiment, StudentTask
 from vdm_jax.models import Conditioning
-from vdm_jax.sampling.generate import Generator, TrainedModel, load
-from vdm_jax.sampling.sharded import Task
+from vdm_jax.sampling.base_generator import BaseGenerator
+from vdm_jax.sampling.trained_model import TrainedModel, load
 from vdm_jax.types import Denoiser, LogSNR, Params, Video
 
 
 @dataclasses.dataclass(frozen=True)
-class Distilled(Generator):
-    """A generator whose guidance is an input of the network.
+class Distilled(BaseGenerator):
+    """Sampling with the guidance weight as an input of the network. (Meng et al. 2023, section 3)
 
-    sampler: its `steps` become those that the student was distilled to; one that was not distilled
-    to a number of steps takes those that are written. `DDIM` is for students of `DeterministicJump`
-    jumps, `Stochastic` for those of `StochasticJump` ones.
-    guidance: the weight that the network is told, a number or an object such as `Oscillating`; None
-    for a network that takes none. (Meng et al. 2023, section 3)
+    sampler: `DDIM` for students of `DeterministicJump`, `Stochastic` for those of
+      `StochasticJump`. Its `steps` are replaced by those that the student was distilled to, if any.
+    guidance: the weight, a number or a function of log-SNR such as `Oscillating`; None for a
+      network without this input.
     """
 
-    guidance: float | diffusion.GuidanceWeight | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
-
-    def guided(self, task: Task, params: Params, frozen: Params, cond: Conditioning) -> Denoiser:
-        """The student under its conditions, told the weight of each step."""
-        conditional, weight = self.conditional(task, params, frozen), self.guidance
-        if weight is None:
+    def guided(
+        self, task: DiffusionTask, params: Params, frozen: Params, cond: Conditioning
+    ) -> Denoiser:
+        conditional, guidance = self.conditional(task, params, frozen), self.guidance
+        if guidance is None:
             return conditional(cond)
 
         def denoiser(z: Video, logsnr: LogSNR) -> Video:
-            w = weight(logsnr, task.process, z.shape[1]) if callable(weight) else weight
-            told = jnp.broadcast_to(jnp.asarray(w, jnp.float32), z.shape[:1])
-            return conditional(dataclasses.replace(cond, guidance=told))(z, logsnr)
+            weight = guidance
+            if callable(weight):
+                weight = weight(logsnr, task.process, z.shape[1])
+            weight = jnp.broadcast_to(jnp.asarray(weight, jnp.float32), z.shape[:1])
+            return conditional(dataclasses.replace(cond, guidance=weight))(z, logsnr)
 
         return denoiser
 
-    def trained(self, experiment: Any, params: Params, frozen: Params) -> "TrainedStudentModel":
-        """A distilled model as evaluations and commands see it.
+    def trained_model(
+        self, experiment: Experiment, params: Params, frozen: Params
+    ) -> "TrainedStudentModel":
+        """The distilled model that evaluations and commands use.
 
         Raises:
           ConfigError: a guidance weight for a student that takes none.
         """
-        if self.guidance is not None and getattr(experiment.task, "weights", None) is None:
+        task = experiment.task
+        if self.guidance is not None and not (isinstance(task, StudentTask) and task.weights):
             raise config.ConfigError(
-                f"sampling.guidance={self.guidance!r}, but this student was not taught guidance "
-                "weights: its guidance is that of its distillation; leave it None"
+                f"sampling.guidance={self.guidance!r}, but this student takes no guidance weight: "
+                "its guidance is that of its distillation; make it None"
             )
         generator = self
         if "steps" in frozen:
@@ -58,14 +61,15 @@ class Distilled(Generator):
 
 @dataclasses.dataclass(frozen=True)
 class TrainedStudentModel(TrainedModel):
-    """A distilled model, and a way back to the model that it was made of."""
+    """A distilled model, from which its teacher can be loaded."""
 
     @property
     def steps(self) -> int:
-        """The network calls of a sample."""
+        """The network calls per sample."""
         return self.generator.sampler.steps  # pyright: ignore[reportAttributeAccessIssue]
 
     def teacher(self) -> TrainedModel:
-        """The first teacher, sampled as its own experiment says; read from its run."""
+        """The first teacher, loaded from its run, with the sampling of its own experiment."""
         task = self.experiment.task
+        assert isinstance(task, StudentTask)
         return load(task.teacher, task.step)[1]

@@ -1,4 +1,4 @@
-"""Samples as one web page that needs nothing but itself: open it, send it, archive it."""
+"""Samples as one self-contained web page, to open, send or archive."""
 
 import base64
 import html
@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vdm_jax.data.encoding import Frames, gif, mp4
-from vdm_jax.sampling.video import magnification, save
+from vdm_jax.sampling.video import upscale_factor, write_bytes
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One caption and its videos by heading, side by side in the order of the mapping.
+    """One caption and its videos.
 
-    {"": video} shows one video without a heading; {"condition": a, "result": b} shows two.
+    caption: the text below the videos.
+    videos: by heading, side by side in this order; {"": video} is one video without a heading.
     """
 
     caption: str
@@ -28,16 +29,18 @@ def write_gallery(
     notes: Mapping[str, object] | None = None,
     fps: float = 8.0,
 ) -> None:
-    """Write a self-contained HTML file with every video inside it.
+    """Writes an HTML file that contains all videos.
 
-    `notes` are facts of the experiment for the head of the page (system, step, guidance, seed).
-    All text is escaped, and the page forbids itself to load anything from elsewhere.
+    All text is escaped, and the page's Content-Security-Policy forbids loading other resources.
+
+    notes: facts of the experiment (system, step, guidance, seed) for the head of the page.
+    fps: frames per second.
     """
-    save(path, page(entries, title, notes or {}, fps).encode())
+    write_bytes(path, page(entries, title, notes or {}, fps).encode())
 
 
 def page(entries: Iterable[Entry], title: str, notes: Mapping[str, object], fps: float) -> str:
-    """The page as text; see `write_gallery`."""
+    """The HTML of `write_gallery`."""
     facts = "".join(
         f"<div><dt>{html.escape(str(name))}</dt><dd>{html.escape(str(value))}</dd></div>"
         for name, value in notes.items()
@@ -61,9 +64,9 @@ def _figure(entry: Entry, fps: float) -> str:
 
 
 def _media(video: Frames, fps: float) -> str:
-    """Small clips as GIF, where H.264 would blur their few pixels' colours, others as mp4."""
+    """Small clips as GIF, because H.264 blurs the colors of few pixels; others as mp4."""
     f, h, w, _ = video.shape
-    size = f'width="{w * magnification(video, _VISIBLE)}" title="{f} frames, {h} × {w} pixels"'
+    size = f'width="{w * upscale_factor(video, _MIN_SIDE)}" title="{f} frames, {h} × {w} pixels"'
     if max(h, w) <= _SMALL:
         return f'<img {size} alt="" src="{_data("image/gif", gif(video, fps))}">'
     source = _data("video/mp4", mp4(video, fps))
@@ -74,8 +77,8 @@ def _data(kind: str, content: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-_VISIBLE = 128  # the shorter side of a clip on the page, in CSS pixels
-_SMALL = 96
+_MIN_SIDE = 128  # the least shorter side of a clip on the page, in CSS pixels
+_SMALL = 96  # the largest side in pixels of a clip that is shown as GIF
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c1e21; --quiet: #666c74; --page: #f6f6f4;

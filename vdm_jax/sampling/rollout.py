@@ -1,8 +1,8 @@
-"""Videos longer than a model's: block after block, each given what is there of it already.
+"""Long videos, sampled block by block, each block conditioned on frames made before it.
 
-Ho et al. 2022, section 3.1. Frames live on a `Canvas`, in memory or in a file, as bytes; a block
-reads those it looks at and writes those it makes, so that neither host nor device memory grows with
-the length of the video, and a run that was stopped goes on with the next block.
+Ho et al. 2022, section 3.1. The frames are uint8 on a `Canvas`, in memory or in a file. A block
+reads its known frames and writes its new ones, so neither host nor device memory grows with the
+length of the video, and an interrupted rollout resumes with the next block.
 """
 
 import dataclasses
@@ -20,31 +20,35 @@ from jaxtyping import UInt8
 from vdm_jax import diffusion
 from vdm_jax.data import to_float
 from vdm_jax.models import Conditioning
-from vdm_jax.progress import progress
+from vdm_jax.progress import progress_bar
 from vdm_jax.sampling.rollout_plans import RolloutPlan
+from vdm_jax.storage import atomic_file
 from vdm_jax.types import Key
 
 Frames = UInt8[np.ndarray, "b f h w c"]
 
 
-class Complete(Protocol):
-    """Makes the frames that are not known; the result is bytes [b f h w c]."""
+class CompleteBlock(Protocol):
+    """Samples the unknown frames of clips; the result is uint8 [b f h w c]."""
 
     def __call__(
         self,
         key: Key,
         cond: Conditioning,
         known: diffusion.KnownPixels,
-        small: diffusion.LowResolution | None = None,
+        lowres: diffusion.LowResolution | None = None,
         /,
     ) -> Frames: ...
 
 
 @dataclasses.dataclass
 class Canvas:
-    """The frames of `b` long videos, and how many blocks of a plan have been made.
+    """The frames of `b` long videos, and the number of a plan's blocks that are done.
 
-    folder: where a canvas in a file keeps `frames.npy` and `rollout.json`.
+    frames: uint8 [b f h w c], in memory or memory-mapped.
+    done: the number of complete blocks.
+    folder: of `frames.npy` and `rollout.json`; None for a canvas in memory.
+    facts: JSON that the frames depend on.
     """
 
     frames: Frames
@@ -59,10 +63,12 @@ class Canvas:
 
     @classmethod
     def open(cls, folder: str | os.PathLike, shape: tuple[int, ...], facts: Any) -> "Canvas":
-        """The canvas in a folder as far as it was made, or a blank one.
+        """The unfinished canvas of a folder, or a blank one.
 
-        facts: what its frames depend on (plan, seed, conditions), as JSON. Raises ValueError if
-        there is a canvas of other facts.
+        facts: JSON that the frames depend on: plan, seed, conditions.
+
+        Raises:
+          ValueError: the folder holds a canvas of other facts.
         """
         folder, facts = Path(folder), json.loads(json.dumps([*shape, facts]))
         record, frames = folder / "rollout.json", folder / "frames.npy"
@@ -70,73 +76,78 @@ class Canvas:
             stored = json.loads(record.read_text())
             if stored["facts"] != facts:
                 raise ValueError(
-                    f"{folder} holds an unfinished video made in another way: finish it with the "
-                    "same command, or remove the folder"
+                    f"{folder} holds an unfinished video of another command: finish it with that "
+                    "command, or remove the folder"
                 )
             return cls(np.lib.format.open_memmap(frames, "r+"), stored["done"], folder, facts)
         folder.mkdir(parents=True, exist_ok=True)
         canvas = cls(np.lib.format.open_memmap(frames, "w+", np.uint8, shape), 0, folder, facts)
-        canvas._record()
+        canvas._save_progress()
         return canvas
 
-    def write(self, block: Sequence[int], made: Frames) -> None:
-        """The next block's frames. On disk before it counts as done."""
-        self.frames[:, block] = made
+    def write(self, block: Sequence[int], clips: Frames) -> None:
+        """Writes the next block's frames. They are on disk before the block counts as done."""
+        self.frames[:, block] = clips
         self.done += 1
         if self.folder is not None:
-            self._record()
+            self._save_progress()
 
-    def _record(self) -> None:
+    def _save_progress(self) -> None:
         assert self.folder is not None and isinstance(self.frames, np.memmap)
         self.frames.flush()
-        temporary = self.folder / "rollout.json.new"
-        temporary.write_text(json.dumps({"done": self.done, "facts": self.facts}))
-        os.replace(temporary, self.folder / "rollout.json")
+        with atomic_file(self.folder / "rollout.json") as partial:
+            partial.write_text(json.dumps({"done": self.done, "facts": self.facts}))
 
 
 @dataclasses.dataclass(frozen=True)
 class LowResFrames:
-    """Some `frames` of the long videos at a low resolution."""
+    """Low-resolution versions of some frames of the long videos.
+
+    video: the low-resolution frames.
+    frames: the number of each in the long videos.
+    """
 
     video: UInt8[np.ndarray, "b n h w c"]
     frames: tuple[int, ...]
 
-    def of(self, block: Sequence[int]) -> diffusion.LowResolution:
-        """What is known of a block; 0 where nothing is."""
-        places = {frame: place for place, frame in enumerate(self.frames)}
-        there = np.array([frame in places for frame in block])
-        video = self.video[:, [places.get(frame, 0) for frame in block]]
+    def of_block(self, block: Sequence[int]) -> diffusion.LowResolution:
+        """The low-resolution frames of a block, masked where there are none."""
+        index = {frame: n for n, frame in enumerate(self.frames)}
+        mask = np.array([frame in index for frame in block])
+        video = self.video[:, [index.get(frame, 0) for frame in block]]
         return diffusion.LowResolution(
-            jnp.asarray(to_float(video)), jnp.tile(there, (len(video), 1))
+            jnp.asarray(to_float(video)), jnp.tile(mask, (len(video), 1))
         )
 
 
 def rollout(
-    complete: Complete,
+    complete: CompleteBlock,
     plan: RolloutPlan,
     canvas: Canvas,
     key: Key,
     cond: Conditioning,
-    small: LowResFrames | None = None,
+    lowres: LowResFrames | None = None,
 ) -> None:
-    """Make the blocks of a plan that are not done yet, in order, on the canvas.
+    """Samples the remaining blocks of a plan, in order, onto the canvas.
 
-    Block i has the key fold_in(key, i), so that a rollout that was stopped ends with the same
-    frames. Every block is a call of the same shapes: one compiled program serves them all.
+    Block i has the key fold_in(key, i), so a resumed rollout gives the same frames. All blocks have
+    the same shapes, so one compiled program serves them.
+
+    complete: samples a block.
+    lowres: low-resolution frames that the videos agree with.
     """
     if canvas.frames.shape[1] != plan.length:
         raise ValueError(
-            f"a plan for {plan.length} frames on a canvas of {canvas.frames.shape[1]} frames"
+            f"a plan of {plan.length} frames does not fit a canvas of {canvas.frames.shape[1]} "
+            "frames"
         )
-    with progress() as bars:
-        bar = bars.add_task("blocks", total=len(plan.blocks), completed=canvas.done)
+    with progress_bar("blocks", len(plan.blocks), canvas.done, lines=False) as advance:
         for number in range(canvas.done, len(plan.blocks)):
-            block, seen = plan.blocks[number], np.array(plan.known[number])
-            clip = canvas.frames[:, block]
+            block, mask = plan.blocks[number], np.array(plan.known_masks[number])
+            clips = canvas.frames[:, block]
             known = diffusion.KnownPixels(
-                jnp.asarray(to_float(clip)), jnp.tile(seen, (len(clip), 1))
+                jnp.asarray(to_float(clips)), jnp.tile(mask, (len(clips), 1))
             )
-            part = None if small is None else small.of(block)
-            made = complete(jax.random.fold_in(key, number), cond, known, part)
-            canvas.write(block, made)
-            bars.advance(bar)
+            low = None if lowres is None else lowres.of_block(block)
+            canvas.write(block, complete(jax.random.fold_in(key, number), cond, known, low))
+            advance(1)

@@ -1,11 +1,12 @@
-"""Plans: in which blocks a long video is made, and which of its frames each block may look at.
+"""Rollout plans: the blocks in which a long video is sampled.
 
-A model makes `frames` frames at a time. A block says which frames of the long video these are; the
-frames that are given, or that an earlier block has made, are its conditions. `print(plan)` draws a
-plan before it is run:
+A model samples `frames` frames at a time. A block lists their numbers in the long video; those that
+are given, or in an earlier block, are known and condition the others. `print(plan)` draws a row per
+block:
 
-    =====###...........  0    = looked at   # made   - given or made, not looked at   . not yet
-    ---..
+    ####........  0
+    --==##......  1    = known   # sampled   - known, but not in this block   . not yet sampled
+    ----==##....  2
 """
 
 from collections.abc import Sequence
@@ -15,59 +16,72 @@ from functools import cached_property
 
 @dataclass(frozen=True)
 class RolloutPlan:
-    """Blocks of equally many frames, numbered 0 .. `length` - 1 and rising within a block.
+    """The blocks of a long video, all with the same number of frames.
 
-    Frames in `given` are there before the first block. A plan may leave frames to another.
+    A plan may leave frames to another plan.
+
+    length: frames of the video.
+    given_frames: the frames known before the first block, ascending.
+    blocks: the frames of each block, ascending, in 0 .. `length` - 1.
     """
 
     length: int
-    given: tuple[int, ...]
+    given_frames: tuple[int, ...]
     blocks: tuple[tuple[int, ...], ...]
 
     def __post_init__(self):
         if len({len(block) for block in self.blocks}) > 1:
-            raise ValueError(f"Plan: blocks of {sorted({len(b) for b in self.blocks})} frames")
-        for block in (self.given, *self.blocks):
+            lengths = sorted({len(block) for block in self.blocks})
+            raise ValueError(f"RolloutPlan: blocks of {lengths} frames: make them equally long")
+        for block in (self.given_frames, *self.blocks):
             if not all(a < b for a, b in zip((-1, *block), (*block, self.length), strict=True)):
                 raise ValueError(
-                    f"Plan: frames {block} must rise and lie in 0 .. {self.length - 1}"
+                    f"RolloutPlan: frames {block} must ascend and lie in 0 .. {self.length - 1}"
                 )
 
     @cached_property
-    def known(self) -> tuple[tuple[bool, ...], ...]:
-        """For every frame of every block, whether it is there before the block is made."""
-        there, known = set(self.given), []
+    def known_masks(self) -> tuple[tuple[bool, ...], ...]:
+        """For every frame of every block, whether it is known before the block is sampled."""
+        known, masks = set(self.given_frames), []
         for block in self.blocks:
-            known.append(tuple(frame in there for frame in block))
-            there |= set(block)
-        return tuple(known)
+            masks.append(tuple(frame in known for frame in block))
+            known |= set(block)
+        return tuple(masks)
 
     @property
-    def made(self) -> tuple[int, ...]:
-        """The frames that are there in the end."""
-        return tuple(sorted(set(self.given).union(*self.blocks)))
+    def final_frames(self) -> tuple[int, ...]:
+        """The frames known after the last block."""
+        return tuple(sorted(set(self.given_frames).union(*self.blocks)))
 
     def __str__(self) -> str:
-        there, lines = set(self.given), []
-        for number, (block, known) in enumerate(zip(self.blocks, self.known, strict=True)):
-            row = ["-" if frame in there else "." for frame in range(self.length)]
-            for frame, seen in zip(block, known, strict=True):
-                row[frame] = "=" if seen else "#"
+        known, lines = set(self.given_frames), []
+        for number, (block, mask) in enumerate(zip(self.blocks, self.known_masks, strict=True)):
+            row = ["-" if frame in known else "." for frame in range(self.length)]
+            for frame, is_known in zip(block, mask, strict=True):
+                row[frame] = "=" if is_known else "#"
             lines.append(f"{''.join(row)}  {number}")
-            there |= set(block)
+            known |= set(block)
         return "\n".join(lines)
 
 
 def extension(length: int, frames: int, overlap: int, given: int = 0) -> RolloutPlan:
-    """From the beginning to the end: each block looks at the `overlap` frames before what it makes.
+    """Blocks from the start to the end, each conditioned on the last `overlap` frames before it.
 
-    1 + ceil((length - frames) / (frames - overlap)) blocks if nothing is given. `given` frames at
-    the beginning are there already. The last block is moved back so that it ends with the video.
+    Without given frames these are 1 + ceil((length - frames) / (frames - overlap)) blocks. The last
+    block is shifted back to end with the video.
 
-    Raises ValueError where a block is longer than the video, makes nothing or sees too little.
+    length: frames of the video.
+    frames: frames per block.
+    given: the number of given frames at the start.
+
+    Raises:
+      ValueError: a block is longer than the video, has no new frame, or too few known ones.
     """
     if not 0 <= overlap < frames:
-        raise ValueError(f"an overlap of {overlap} frames leaves nothing to make in {frames}")
+        raise ValueError(
+            f"an overlap of {overlap} frames leaves no new frame in blocks of {frames}: make it "
+            f"0 .. {frames - 1}"
+        )
     if given and given < overlap:
         raise ValueError(
             f"{given} frames are given, but blocks overlap by {overlap}: give more frames, or "
@@ -75,24 +89,25 @@ def extension(length: int, frames: int, overlap: int, given: int = 0) -> Rollout
         )
     if not max(frames, given + 1) <= length:
         raise ValueError(
-            f"a video of {length} frames, of which {given} are given, in blocks of {frames}: "
-            f"ask for at least {max(frames, given + 1)} frames"
+            f"a video of {length} frames, {given} of them given, is too short for blocks of "
+            f"{frames}: make it at least {max(frames, given + 1)} frames"
         )
     starts = range(max(given - overlap, 0), length - overlap, frames - overlap)
     return RolloutPlan(length, tuple(range(given)), _windows(starts, frames, length))
 
 
 def interpolation(length: int, frames: int, every: int, overlap: int = 1) -> RolloutPlan:
-    """Frames 0, `every`, 2 `every`, ... are given; the blocks fill in between, from left to right.
+    """Frames 0, `every`, 2 `every`, ... are given; blocks sample those between, left to right.
 
-    With `every` = `frames` - 1 and `overlap` 1 each block lies between two given frames.
+    With `every` = `frames` - 1 and `overlap` = 1, each block lies between two given frames.
 
-    Raises ValueError where a block would see nothing given, or the video ends before it.
+    Raises:
+      ValueError: a block has no given frame, or is longer than the video.
     """
     if not 2 <= every < frames:
         raise ValueError(
-            f"every {every}th frame is given, blocks have {frames} frames: give every 2nd to "
-            f"{frames - 1}th"
+            f"interpolation between every {every}th frame in blocks of {frames}: give every 2nd to "
+            f"{frames - 1}th frame"
         )
     plain = extension(length, frames, overlap)
     return RolloutPlan(length, tuple(range(0, length, every)), plain.blocks)
@@ -101,10 +116,10 @@ def interpolation(length: int, frames: int, every: int, overlap: int = 1) -> Rol
 def hierarchical(
     length: int, frames: int, every: int, overlap: int
 ) -> tuple[RolloutPlan, RolloutPlan]:
-    """Keyframes `every` so many frames by extension, then everything between them.
+    """(a plan of every `every`th frame by extension, a plan of the frames between them).
 
-    Ho et al. 2022, section 4.3.2: frameskip 4, then frameskip 1. Two plans, for the keyframes may
-    be made by another model, one trained at that frame rate; run one after the other on one canvas.
+    Ho et al. 2022, section 4.3.2: frameskip 4, then frameskip 1. Run the plans in this order on one
+    canvas, the first perhaps with another model, trained at its frame rate.
     """
     coarse = extension(len(range(0, length, every)), frames, overlap)
     keyframes = tuple(tuple(every * frame for frame in block) for block in coarse.blocks)

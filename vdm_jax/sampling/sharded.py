@@ -1,43 +1,19 @@
-"""Tasks as sampling sees them, and where their denoisers work."""
+"""Tasks and denoisers whose activations are sharded over a mesh."""
 
 import dataclasses
-from typing import Protocol
 
 from vdm_jax import diffusion, nn
+from vdm_jax.interfaces import Batch, DiffusionTask, LowRes
 from vdm_jax.models import Conditioning
-from vdm_jax.types import Denoiser, Key, LogSNR, Params, Video
-
-
-class LowRes(Protocol):
-    """What sampling needs of super-resolution: small videos made, noised, and told the model."""
-
-    def downsample(self, x: Video) -> Video: ...
-    def shape(self, low: tuple[int, ...]) -> tuple[int, ...]: ...
-    def logsnr(self, snr: float | None) -> LogSNR: ...
-    def condition(
-        self, key: Key, cond: Conditioning, low: Video, logsnr: LogSNR
-    ) -> Conditioning: ...
-
-
-class Task(Protocol):
-    """What sampling needs of a task: its process, and its network as a denoiser.
-
-    lowres: None where there is nothing to enlarge.
-    """
-
-    @property
-    def process(self) -> diffusion.Process: ...
-    @property
-    def lowres(self) -> LowRes | None: ...
-    def denoiser(self, params: Params, frozen: Params, cond: Conditioning) -> Denoiser: ...
+from vdm_jax.types import Denoiser, Key, LogSNR, Metrics, Params, Scalar, Video
 
 
 @dataclasses.dataclass(frozen=True)
 class ShardedTask:
-    """A task whose videos lie on devices in parts, and whose denoiser works on the parts."""
+    """A task whose denoiser constrains videos and activations to the shardings of `rules`."""
 
-    task: Task
-    places: nn.ShardingRules
+    task: DiffusionTask
+    rules: nn.ShardingRules
 
     @property
     def process(self) -> diffusion.Process:
@@ -47,22 +23,33 @@ class ShardedTask:
     def lowres(self) -> LowRes | None:
         return self.task.lowres
 
+    def init(self, key: Key, batch: Batch) -> tuple[Params, Params]:
+        return self.task.init(key, batch)
+
+    def loss(
+        self, params: Params, frozen: Params, key: Key, batch: Batch
+    ) -> tuple[Scalar, Metrics]:
+        with nn.logical_axis_rules(self.rules):
+            return self.task.loss(params, frozen, key, batch)
+
     def denoiser(self, params: Params, frozen: Params, cond: Conditioning) -> Denoiser:
         denoiser = self.task.denoiser(params, frozen, cond)
 
-        def placed(z: Video, logsnr: LogSNR) -> Video:
-            with nn.logical_axis_rules(self.places):
+        def sharded(z: Video, logsnr: LogSNR) -> Video:
+            with nn.logical_axis_rules(self.rules):
                 z = nn.constrain(z, "b f h w c")
                 return nn.constrain(denoiser(z, logsnr), "b f h w c")
 
-        return placed
+        return sharded
 
 
 @dataclasses.dataclass(frozen=True)
-class ShardedDenoiser:
-    """A denoiser with its parameters as arguments; equal tasks compile to one program."""
+class UnboundDenoiser:
+    """A task's denoiser with the parameters as arguments; equal tasks share one program."""
 
-    task: Task
+    task: DiffusionTask
 
-    def __call__(self, params, frozen, cond, z: Video, logsnr: LogSNR) -> Video:
+    def __call__(
+        self, params: Params, frozen: Params, cond: Conditioning, z: Video, logsnr: LogSNR
+    ) -> Video:
         return self.task.denoiser(params, frozen, cond)(z, logsnr)

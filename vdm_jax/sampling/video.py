@@ -1,12 +1,10 @@
-"""Videos as files that open elsewhere: mp4, gif, png.
+"""Videos as mp4, gif and png files.
 
-Videos are uint8 [f h w c] with c = 3 (colour) or 1 (grey). `write` puts them on disk in one step,
-so that a file that exists is complete.
+Videos are uint8 [f h w c] with c = 3 (color) or 1 (gray). Files are written atomically: a file that
+exists is complete.
 """
 
 import io
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,12 +12,14 @@ import numpy as np
 from PIL import Image
 
 from vdm_jax.data.encoding import Frames, gif, mp4, rgb
+from vdm_jax.storage import atomic_file
 
 
 def write(path: str | Path, video: Frames, fps: float = 8.0) -> None:
-    """Write one video in the format its suffix names: .mp4, .gif, or .png (frames in a row).
+    """Writes one video in the format of the suffix: .mp4, .gif, or .png (frames in a row).
 
-    Raises ValueError for another suffix, and for an array that is no video.
+    Raises:
+      ValueError: another suffix, or an array that is no video.
     """
     suffix = Path(path).suffix.lower()
     if suffix == ".mp4":
@@ -33,23 +33,27 @@ def write(path: str | Path, video: Frames, fps: float = 8.0) -> None:
 
 
 def write_mp4(path: str | Path, video: Frames, fps: float = 8.0) -> None:
-    """Write H.264; see `mp4`."""
-    save(path, mp4(video, fps))
+    """Writes H.264; see `mp4`."""
+    write_bytes(path, mp4(video, fps))
 
 
 def write_gif(path: str | Path, video: Frames, fps: float = 8.0) -> None:
-    """Write a looping GIF; see `gif`."""
-    save(path, gif(video, fps))
+    """Writes a looping GIF; see `gif`."""
+    write_bytes(path, gif(video, fps))
 
 
 def write_png_grid(path: str | Path, videos: Sequence[Frames]) -> None:
-    """Write clips as rows and their frames as columns; see `png_grid`."""
-    save(path, png_grid(videos))
+    """Writes clips as rows and frames as columns; see `png_grid`."""
+    write_bytes(path, png_grid(videos))
 
 
-def png_grid(videos: Sequence[Frames], visible: int = 64, gap: int = 2) -> bytes:
-    """One image: a row per clip, a column per frame, enlarged to sides of at least `visible`."""
-    rows = [enlarge(rgb(video), magnification(video, visible)) for video in videos]
+def png_grid(videos: Sequence[Frames], min_side: int = 64, gap: int = 2) -> bytes:
+    """One image with a row per clip and a column per frame.
+
+    min_side: pixels; clips with a shorter side are upscaled by a whole factor.
+    gap: pixels between frames.
+    """
+    rows = [upscale(rgb(video), upscale_factor(video, min_side)) for video in videos]
     if not rows:
         raise ValueError("a grid needs at least one video")
     if len({row.shape for row in rows}) > 1:
@@ -65,32 +69,18 @@ def png_grid(videos: Sequence[Frames], visible: int = 64, gap: int = 2) -> bytes
     return file.getvalue()
 
 
-def magnification(video: Frames, visible: int) -> int:
-    """The whole number that brings the shorter side to at least `visible` pixels."""
-    return max(1, -(-visible // min(video.shape[1:3])))
+def upscale_factor(video: Frames, min_side: int) -> int:
+    """The least whole factor that makes the shorter side at least `min_side` pixels."""
+    return max(1, -(-min_side // min(video.shape[1:3])))
 
 
-def enlarge(video: Frames, factor: int) -> Frames:
-    """Every pixel as a factor x factor square."""
+def upscale(video: Frames, factor: int) -> Frames:
+    """The video with every pixel repeated as a `factor` x `factor` square."""
     return video.repeat(factor, axis=1).repeat(factor, axis=2)
 
 
-def save(path: str | Path, data: bytes) -> None:
-    """Write a whole file or nothing: a temporary neighbour, renamed once it is complete."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(temporary).chmod(0o666 & ~_umask())  # mkstemp makes files that only we can read
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Writes a file atomically, and its folder if needed."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(path) as partial:
+        partial.write_bytes(data)

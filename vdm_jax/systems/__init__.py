@@ -1,4 +1,4 @@
-"""Published systems, each a composition of the library's blocks on a page or two."""
+"""Published systems, each composed of the library's blocks in a page or two."""
 
 from vdm_jax.systems import imagen_video, stable_diffusion, tiny_imagen_video, vdm
 

@@ -1,20 +1,21 @@
-"""Imagen Video (Ho, Chan, Saharia, Whang, Gao, ... 2022, arXiv 2210.02303): a cascade for text.
+"""Imagen Video (Ho, Chan, Saharia, Whang, Gao, ... 2022, arXiv 2210.02303): text to video.
 
-A base model makes a short, small video of a caption; six super-resolution models make it longer and
-larger, in time (TSR) and space (SSR). All are pixel-space diffusion models with v-prediction on the
-cosine schedule, trained apart, all read the caption, and each makes its whole block of frames at
-once. What the paper leaves open (widths, depths, kernel and place of temporal convolutions) is
-chosen here so that parameters come near the published ones and channels fill a matrix unit.
-Captions are brought from T5's 4096 features to 1024 before any layer reads them, of which the paper
-says nothing either.
+A cascade of seven models (figure 6): a base model samples a short, small video of a caption, and
+six super-resolution models upsample it in time (TSR) and in space (SSR). All are pixel-space
+diffusion models with v-prediction on the cosine schedule, trained separately, conditioned on the
+caption, and sample their whole block of frames at once.
+
+The paper does not give widths, depths, or the kernel and place of temporal convolutions. They are
+chosen so that the parameter counts are within 15 % of the published ones and channels fill a matrix
+unit. T5's 4096 features are projected to 1024 before all layers, which the paper does not mention.
 """
 
 from vdm_jax import data, diffusion, models, nn, sampling, training
 
-TOKENS, FEATURES = 128, 4096  # of a caption; of T5-XXL
-HEAD = 128
-"""Features of a head of attention: those of Imagen's Efficient U-Net, and what a TPU is fast with.
-The base of Imagen has 64, and Imagen Video does not say."""
+TOKENS, FEATURES = 128, 4096  # tokens of a caption, features of T5-XXL
+HEAD_DIM = 128
+"""Features per attention head: those of Imagen's Efficient U-Net, and fast on TPUs. Imagen's base
+model has 64; Imagen Video's are not published."""
 
 
 def process() -> diffusion.Process:
@@ -23,15 +24,18 @@ def process() -> diffusion.Process:
 
 
 def base(channels: int, blocks: tuple[int, ...]) -> models.ProjectedText:
-    """The base model: Imagen's 64x64 U-Net, with temporal attention (figure 7).
+    """The base model: Imagen's 64x64 U-Net with temporal attention (figure 7).
 
-    `blocks` of each level. Below the first resolution every one is followed by attention in space,
-    to the caption, and in time. (Saharia et al. 2022, appendix B.1, for what is in a frame)
+    Below the first resolution, spatial, text and temporal attention follow every block. (Saharia et
+    al. 2022, appendix B.1, for the layers within a frame)
+
+    channels: the width of the first level.
+    blocks: residual blocks of each level.
     """
     mixers = (
-        nn.SpatialAttention(HEAD),
-        nn.TextAttention(HEAD),
-        nn.TemporalAttention(HEAD, nn.RelativePositions(reach=15)),
+        nn.SpatialAttention(HEAD_DIM),
+        nn.TextAttention(HEAD_DIM),
+        nn.TemporalAttention(HEAD_DIM, nn.RelativePositions(reach=15)),
     )
     remat = nn.RematLayer(nn.SaveDots())
     levels = [
@@ -52,17 +56,22 @@ def super_resolution(
     strides: tuple[int, ...] = (2, 2, 2, 2),
     spatial: tuple[bool, ...] = (False, False, False, False),
 ) -> models.SuperResolution:
-    """A super-resolution model: Imagen's Efficient U-Net, with temporal convolution (figure 7).
+    """A super-resolution model: Imagen's Efficient U-Net with temporal convolutions (figure 7).
 
-    Level by level: `widths` and `blocks` of it, the `strides` into it, and whether there is
-    `spatial` attention. All end in a temporal convolution; the last reads the caption.
+    A temporal convolution follows every block; the last level has text attention.
+
+    channels: the base width.
+    widths: the multiple of `channels` at each level.
+    blocks: residual blocks of each level.
+    strides: the spatial stride into each level.
+    spatial: whether each level has spatial attention.
     """
     text = (False,) * (len(widths) - 1) + (True,)
     levels = []
     for width, count, stride, space, caption in zip(
         widths, blocks, strides, spatial, text, strict=True
     ):
-        attention = [nn.SpatialAttention(HEAD)] * space + [nn.TextAttention(HEAD)] * caption
+        attention = [nn.SpatialAttention(HEAD_DIM)] * space + [nn.TextAttention(HEAD_DIM)] * caption
         levels.append(
             models.EfficientLevel(
                 width,
@@ -82,8 +91,10 @@ def super_resolution(
 def clips(frames: int, fps: float, size: data.Size, crop: data.Crop | None = None) -> data.Packed:
     """Captioned videos at a frame rate and size, and packs of captioned images (section 2.4).
 
-    `python -m data.build webvid_csv` and `images_csv` build them from tables of any such collection
-    (the paper's are not public). A `crop` of None keeps a random part of the right proportions.
+    `python -m data.build webvid_csv` and `images_csv` build both data sets from tables of captioned
+    files; the paper's data are not public.
+
+    crop: of each clip; None is a random crop of the aspect ratio of `size`.
     """
     crop = crop or data.RandomCrop()
     return data.Packed(
@@ -102,10 +113,15 @@ def experiment(
     steps: int,
     lowres: training.LowRes | None = None,
 ) -> training.Experiment:
-    """How every stage is trained and sampled; `steps` are the sampler's.
+    """Training and sampling of a stage, with the loss on eps (section 2.3).
 
-    The loss is the error of eps (section 2.3). Optimizer, batch and number of updates are not
-    published: those of Imagen and of the same group's video models stand in.
+    Optimizer, batch size and number of updates are not published; these are of Imagen and of the
+    same group's video models.
+
+    batch: the global batch size.
+    guidance: the guidance weight.
+    steps: sampling steps.
+    lowres: the low-resolution input of a super-resolution model.
     """
     return training.Experiment(
         task=training.Denoising(

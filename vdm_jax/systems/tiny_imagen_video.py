@@ -1,9 +1,9 @@
-"""Imagen Video in miniature: the same seven stages for moving shapes, each trained in minutes.
+"""Imagen Video in miniature: its seven stages for moving shapes, each trained in minutes on a CPU.
 
 Order and factors are the paper's, x8 in time and x32 in space: 4x8x8 -> 8x8x8 -> 8x16x16 ->
-8x64x64 -> 16x64x64 -> 32x64x64 -> 32x256x256. All stages see the same clips of 32 frames, the first
-ones every eighth of them. What differs from the full size, for the sake of minutes on a CPU: words
-instead of T5, patches of pixels as channels, super-resolution of what linear enlarging lacks
+8x64x64 -> 16x64x64 -> 32x64x64 -> 32x256x256. All stages use the same clips of 32 frames, the first
+stage every eighth frame. To train in minutes it differs from the full size: a word tokenizer
+instead of T5, patches of pixels as channels, super-resolution as a residual of linear upsampling
 (`models.Residual`, `models.LinearBlend`), the loss on x, little augmentation, no packs of images.
 """
 
@@ -15,18 +15,18 @@ FRAMES = 32
 
 
 def source(frames: int, size: int) -> data.MovingShapes:
-    """Clips of `frames` out of 32 frames."""
+    """Clips of `frames` evenly spaced frames of 32."""
     return data.MovingShapes(frames=frames, size=size, stride=FRAMES // frames)
 
 
-def words() -> data.WordTokenizer:
-    """Captions as words."""
+def tokenizer() -> data.WordTokenizer:
+    """The words of the captions as tokens."""
     shapes = source(FRAMES, 8)
     return data.WordTokenizer(shapes.vocabulary, length=shapes.longest_caption)
 
 
 def base() -> models.UNet:
-    """The base model, of attention in space, to the words, and in time."""
+    """The base model, with spatial, text and temporal attention."""
     space, text, time = (
         nn.SpatialAttention(head_dim=16),
         nn.TextAttention(head_dim=16),
@@ -40,7 +40,7 @@ def base() -> models.UNet:
             models.Level(width=2, blocks=1, mixers=(space, text, time)),
         ),
         embedding=nn.NormalizedEmbedding(nn.Embedding(width=384, layers=2, inputs=inputs)),
-        text=models.WordEncoder(words().size, features=64),
+        text=models.WordEncoder(tokenizer().size, features=64),
     )
 
 
@@ -49,13 +49,18 @@ def super_resolution(
     channels: int = 48,
     patch: int = 1,
     strides: tuple[int, ...] = (1, 2),
-    fill: models.TemporalUpsample = models.LinearBlend(),
+    upsample_time: models.TemporalUpsample = models.LinearBlend(),
     std: float = 0.1,
     text: models.WordEncoder | None = None,
 ) -> models.Residual:
-    """A super-resolution model: an Efficient U-Net on patches of `patch` pixels.
+    """A super-resolution model: an Efficient U-Net on patches.
 
-    It has a level for each of `strides`, twice as wide as the one before. std: as for `Residual`.
+    channels: the base width; every level is twice as wide as the one before.
+    patch: the side of a patch in pixels.
+    strides: the spatial stride into each level.
+    upsample_time: temporal upsampling of the low-resolution video.
+    std: the standard deviation of the residual, as for `models.Residual`.
+    text: the text encoder; None for a model without captions.
     """
     inputs: tuple = (nn.LogSNR(), nn.LowresLogSNR())
     if text is not None:
@@ -71,7 +76,7 @@ def super_resolution(
         text=text,
         outputs=3 * patch**2,
     )
-    return models.Residual(models.Patched(unet, patch) if patch > 1 else unet, fill, std)
+    return models.Residual(models.Patched(unet, patch) if patch > 1 else unet, upsample_time, std)
 
 
 def stage(
@@ -84,7 +89,7 @@ def stage(
     steps: int,
     clips: int = 64,
 ) -> training.Experiment:
-    """A stage of super-resolution: how it is trained, sampled and, on `clips` clips, measured."""
+    """A super-resolution stage: its training, its sampling, and its evaluation on `clips` clips."""
     return training.Experiment(
         task=training.Denoising(
             model=model,
@@ -103,7 +108,7 @@ def stage(
     )
 
 
-def shapes(
+def moving_shapes_stage(
     source: data.Source,
     *,
     batch: int,
@@ -115,8 +120,8 @@ def shapes(
     strides: tuple[int, int] = (1, 2),
     clips: int = 64,
 ) -> training.Experiment:
-    """A stage of super-resolution of moving shapes."""
-    text = words()
+    """A super-resolution stage for moving shapes."""
+    text = tokenizer()
     return stage(
         super_resolution(
             patch=patch, strides=strides, text=models.WordEncoder(text.size, features=64)
@@ -130,13 +135,16 @@ def shapes(
     )
 
 
-def distilled(
-    experiment: training.Experiment, teacher: str, *, guidance: float = 1.0, first: int = 1
+def distillation(
+    experiment: training.Experiment, teacher: str, *, guidance: float = 1.0, first_length: int = 1
 ) -> training.Experiment:
-    """A stage in 8 steps instead of 64, in three halvings: 64 -> 32 -> 16 -> 8.
+    """The distillation of a stage from 64 sampling steps to 8, in three halvings.
 
-    teacher: the folder of the run of `experiment`. guidance, first: as for `Distillation`. Each
-    halving takes a tenth of the steps of the teacher's training.
+    Each halving takes a tenth of the updates of the teacher's training.
+
+    experiment: the teacher's.
+    teacher: the folder of its run.
+    guidance, first_length: as for `training.Distillation`.
     """
     assert isinstance(experiment.task, training.Denoising)
     assert isinstance(experiment.sampling, sampling.Generator)
@@ -154,7 +162,7 @@ def distilled(
             start_steps=64,
             end_steps=8,
             guidance=guidance,
-            first_length=first,
+            first_length=first_length,
             last_lengths=(1,),
         ),
         optimizer=training.Adam(peak=5e-4, warmup=0, decay=training.Linear(), b2=0.99, ema=0.0),
@@ -169,9 +177,9 @@ def distilled(
 
 
 def lowres(frames: int = 1, size: int = 1, crop: int | None = None) -> training.LowRes:
-    """Small videos with noise of log-SNRs about 6, where the paper goes down to -20.
+    """Low-resolution input with noise of log-SNR 0 to 12, where the paper's goes down to -20.
 
-    With more of it the loss would be that of the noise, and detail is what is wanted.
+    More noise would dominate the loss, at the cost of detail.
     """
     noise = diffusion.Process(diffusion.Cosine(logsnr_min=0.0, logsnr_max=12.0))
     return training.LowRes(frames, size, crop, noise, diffusion.LogNormal(mean=-3.0, std=1.0))

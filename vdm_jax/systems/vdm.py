@@ -1,8 +1,8 @@
 """Video Diffusion Models (Ho, Salimans, Gritsenko, Chan, Norouzi, Fleet 2022, arXiv 2204.03458).
 
-One pixel-space diffusion model of a fixed block of frames: an image U-Net with a temporal attention
-after every spatial attention, trained on videos and single images together, and used for
-prediction, extension and super-resolution by guidance when sampling.
+A pixel-space diffusion model of a fixed block of frames: an image U-Net with temporal attention
+after every spatial attention (section 3), trained jointly on videos and images. Reconstruction
+guidance (section 3.1) adds prediction, extension and super-resolution at sampling time.
 """
 
 from vdm_jax import diffusion, models, nn
@@ -19,11 +19,17 @@ def unet(
     inputs: tuple = (nn.LogSNR(),),
     dropout: float = 0.0,
 ) -> models.UNet:
-    """The factorised space-time U-Net (section 3 and appendix A).
+    """The factorized space-time U-Net (section 3 and appendix A).
 
-    channels, widths: the base width and its multiple at each resolution. attention: where there
-    are spatial and temporal attention (the paper: at 32x32, 16x16 and 8x8), with heads of `head`
-    features. layers: of the conditioning MLP, 1024 wide, over its `inputs`.
+    channels: the base width.
+    widths: the multiple of `channels` at each resolution.
+    attention: whether each resolution has spatial and temporal attention (the paper: at 32x32,
+      16x16 and 8x8).
+    blocks: residual blocks per resolution.
+    head_dim: features per attention head.
+    layers: of the conditioning MLP, 1024 wide.
+    inputs: of the conditioning MLP.
+    dropout: the rate in residual blocks.
     """
     mixers = (nn.SpatialAttention(head_dim), nn.TemporalAttention(head_dim))
     return models.UNet(

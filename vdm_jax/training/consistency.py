@@ -1,4 +1,4 @@
-"""Consistency distillation: a student that jumps to the end of a stretch of the teacher's path."""
+"""Consistency distillation: a student that jumps along the teacher's sampling path."""
 
 import dataclasses
 
@@ -7,22 +7,24 @@ import jax.numpy as jnp
 
 from vdm_jax import diffusion
 from vdm_jax.diffusion import grid_logsnr
+from vdm_jax.interfaces import Batch
 from vdm_jax.training.students import Student
-from vdm_jax.training.task import Batch
 from vdm_jax.types import Key, Metrics, Params, Scalar
 
 
 @dataclasses.dataclass(frozen=True)
 class Consistency(Student):
-    """`E [w(logsnr_t) ||x - x_hat(z_t)||^2]`: x leads where one teacher step and the student lead.
+    """`E [w(logsnr_t) ||x - x_hat(z_t)||^2]`, where x merges a teacher step and a student step.
 
-    Time is cut into `segments`. From t the teacher goes one of its `start` steps, to m; the student
-    itself, held still, goes on from there to the segment's beginning s; x is what goes from t to s
-    at once. Where the student agrees with itself along the teacher's path, `DDIM` of `segments`
-    steps follows that path to its end. One segment: Song et al. 2023, algorithm 2; several: Heek
-    et al. 2024, algorithm 1, without an average of the student.
+    Time is divided into `segments`. The teacher takes one of its `start_steps` steps from t to m,
+    and the student, without gradient, takes one from m to the start s of the segment; one step with
+    x leads from t to s. A student that is consistent along the teacher's path follows it with
+    `DDIM` of `segments` steps. One segment: Song et al. 2023, algorithm 2; several: Heek et al.
+    2024, algorithm 1, without an average of the student.
 
-    start_steps: the teacher's steps, a multiple of `segments`. guidance: as for `Distillation`.
+    start_steps: the teacher's steps, a multiple of `segments`, at least twice as many.
+    segments: the steps of the student.
+    guidance: the teacher's classifier-free guidance weight; 1 is none.
     """
 
     start_steps: int = 64
@@ -36,13 +38,13 @@ class Consistency(Student):
             or self.start_steps == self.segments
         ):
             raise ValueError(
-                f"Consistency: start_steps={self.start_steps} and segments={self.segments}: every "
-                "segment has the same number of teacher steps, two at least"
+                f"Consistency: start_steps={self.start_steps} and segments={self.segments}: make "
+                "start_steps a multiple of segments, at least twice as large"
             )
 
     @property
     def phases(self) -> tuple[int, ...]:
-        """One part."""
+        """One phase."""
         return (1,)
 
     def accepts_teacher(self, steps: int) -> bool:
@@ -53,7 +55,7 @@ class Consistency(Student):
         return params, {**frozen, "steps": jnp.asarray(self.segments, jnp.int32)}
 
     def next_phase(self, params: Params, frozen: Params) -> tuple[Params, Params]:
-        """The student starts as the teacher is."""
+        """The student starts with the teacher's parameters."""
         return params, {"teacher": self.as_teacher(params), "steps": frozen["steps"]}
 
     def loss(

@@ -1,4 +1,4 @@
-"""The step of an experiment in a file: what `plan --save` writes, `train --executable` runs."""
+"""Files of compiled training steps: `plan --save` writes them, `train --executable` runs them."""
 
 import os
 from importlib.metadata import version
@@ -8,67 +8,82 @@ import jax
 import numpy as np
 
 from vdm_jax import __version__, config, parallel
-from vdm_jax.training.experiment import FREE, Experiment
+from vdm_jax.interfaces import Batch
+from vdm_jax.training.experiment import CHANGEABLE_FIELDS, Experiment
+from vdm_jax.training.state import State, Step
+from vdm_jax.types import Params
 
-UNSEEN = tuple(name for name in FREE if name not in ("steps", "mesh"))
-"""What of an experiment its step does not depend on."""
+IRRELEVANT_FIELDS = tuple(name for name in CHANGEABLE_FIELDS if name not in ("steps", "mesh"))
+"""Fields of an experiment that its compiled step does not depend on."""
 
 
-def identity(experiment: Experiment, mesh: jax.sharding.Mesh) -> dict[str, Any]:
-    """What a compiled step is of: all that has to be the same where it is made and where it runs.
+def step_facts(experiment: Experiment, mesh: jax.sharding.Mesh) -> dict[str, Any]:
+    """JSON that identifies a compiled step: equal where it is compiled and where it runs.
 
-    grid: how many chips lie along each direction, where they lie in a grid.
+    experiment: the relevant fields.
+    chips: the kind of device.
+    grid: the number of chips along each direction, for devices that lie in a grid.
+    vdm_jax, libtpu: versions.
     """
-    record = {name: x for name, x in config.to_json(experiment).items() if name not in UNSEEN}
+    record = config.to_json(experiment)
+    record = {name: x for name, x in record.items() if name not in IRRELEVANT_FIELDS}
     devices = list(mesh.devices.flat)
-    places = [getattr(device, "coords", ()) for device in devices]
+    coordinates = [getattr(device, "coords", ()) for device in devices]
     return {
         "experiment": record | {"mesh": dict(mesh.shape)},
         "chips": devices[0].device_kind,
-        "grid": (np.ptp(places, axis=0) + 1).tolist(),
+        "grid": (np.ptp(coordinates, axis=0) + 1).tolist(),
         "vdm_jax": __version__,
         "libtpu": version("libtpu") if devices[0].platform == "tpu" else None,
     }
 
 
 def write_step(
-    path: str | os.PathLike, compiled: Any, experiment: Experiment, mesh: jax.sharding.Mesh
+    path: str | os.PathLike,
+    compiled: jax.stages.Compiled,
+    experiment: Experiment,
+    mesh: jax.sharding.Mesh,
 ) -> None:
-    """Writes the compiled step of an experiment, of batches that have labels (-1 where none)."""
-    parallel.write_executable(path, compiled, identity(experiment, mesh))
+    """Writes an experiment's compiled step, for batches with labels (-1 for clips without one)."""
+    parallel.write_executable(path, compiled, step_facts(experiment, mesh))
 
 
 def check_step(path: str | os.PathLike, experiment: Experiment, mesh: jax.sharding.Mesh) -> None:
-    """Nothing, where the file is of this experiment, mesh, chips and versions.
+    """Checks that a file holds the step of this experiment, mesh, chips and versions.
 
     Raises:
-      Misfit: it is not; what differs is said.
+      ExecutableMismatch: it differs; the message lists the differences.
     """
-    parallel.check_executable(path, identity(experiment, mesh))
+    parallel.check_executable(path, step_facts(experiment, mesh))
 
 
 def read_step(
     path: str | os.PathLike,
     experiment: Experiment,
     mesh: jax.sharding.Mesh,
-    step: Any,
-    arguments: tuple[Any, Any, Any],
-) -> Any:
-    """The compiled step, to be called with (state, frozen, batch).
+    step: Step,
+    arguments: tuple[State, Params, Batch],
+) -> Step:
+    """The compiled step of a file, called with (state, frozen, batch).
 
-    step: the function that it was compiled of, traced here for the form of its results.
+    step: the function that was compiled, traced for the structure of its results.
 
     Raises:
-      Misfit: as `check_step` does.
+      ExecutableMismatch: as `check_step`.
     """
     results = jax.eval_shape(step, *arguments)
-    facts, devices = identity(experiment, mesh), list(mesh.devices.flat)
+    facts, devices = step_facts(experiment, mesh), list(mesh.devices.flat)
     return parallel.read_executable(path, facts, arguments, results, devices)
 
 
-def with_labels(batch: dict[str, Any], shapes: dict[str, Any]) -> dict[str, Any]:
-    """A batch in the form of which steps are written: the labels of data that lack them are -1."""
+def add_missing_labels(
+    batch: dict[str, np.ndarray], shapes: dict[str, jax.ShapeDtypeStruct]
+) -> dict[str, np.ndarray]:
+    """A batch with labels of -1 if it has none: compiled steps take batches with labels.
+
+    shapes: of a global batch with labels.
+    """
     if "label" in batch:
         return batch
-    none = (len(batch["video"]), *shapes["label"].shape[1:])
-    return {**batch, "label": np.full(none, -1, np.int32)}
+    shape = (len(batch["video"]), *shapes["label"].shape[1:])
+    return {**batch, "label": np.full(shape, -1, np.int32)}

@@ -1,44 +1,34 @@
-"""An experiment: everything that a run is, as one tree of objects."""
+"""An experiment: everything that defines a run, as one tree of objects."""
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
 
 from vdm_jax import config
 from vdm_jax.checkpoints import Checkpoints
 from vdm_jax.data import Loader, Source
+from vdm_jax.interfaces import Evaluation, Sampling, Task
 from vdm_jax.parallel import Mesh
 from vdm_jax.training.optimizers import Adam
-from vdm_jax.training.task import Task, phase_ends
-from vdm_jax.types import Key, Params
-
-
-class Evaluation(Protocol):
-    """A measurement of a trained model, taken `every` so many steps, or only where a part ends."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def every(self) -> int | None: ...
-    def __call__(self, key: Key, subject: Any) -> Mapping[str, Any]: ...
-
-
-class Sampling(Protocol):
-    """How samples are drawn; it makes of trained parameters what evaluations look at."""
-
-    def trained(self, experiment: Any, params: Params, frozen: Params) -> Any: ...
+from vdm_jax.training.phases import phase_ends
 
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """One run: what is trained on what, for how long, and how it is measured.
+    """One run: what is trained, on which data, for how long, and how it is evaluated.
 
-    data and loader: clips, and how they become batches; `loader.batch` is the global batch.
-    sampling: how samples are drawn for evaluations and by `vdm-jax sample`.
-    steps: updates, of each part of a task that has several (times the part's length).
+    task: the loss and its network.
+    data: the clips.
+    loader: how clips become batches; `loader.batch` is the global batch size.
+    optimizer: the update rule and the average of the parameters.
+    sampling: how evaluations and `vdm-jax sample` draw samples; None for tasks without samples.
+    evaluations: what is measured during training.
+    checkpoints: when to save, and which checkpoints stay.
+    mesh: the device mesh.
+    steps: updates; of a phased task, updates per unit of a phase's length.
     log_every: steps between lines of the log.
-    patience: updates in a row that may be refused for a non-finite gradient before the run stops.
+    patience: consecutive updates skipped for a non-finite gradient before the run stops.
+    seed: of parameters, batches, noise and evaluations.
     """
 
     task: Task
@@ -55,20 +45,30 @@ class Experiment:
     seed: int = 0
 
     @property
-    def ends(self) -> tuple[int, ...]:
-        """The step at which each part of the run is over; the last of them is the run's end."""
+    def phase_ends(self) -> tuple[int, ...]:
+        """The step at which each phase ends; the last is the run's end."""
         return phase_ends(self.task, self.steps)
 
 
-FREE = ("steps", "log_every", "patience", "evaluations", "checkpoints", "mesh", "sampling")
-"""What may change between the parts of one run: nothing that a step's numbers depend on, but for
+CHANGEABLE_FIELDS = (
+    "steps",
+    "log_every",
+    "patience",
+    "evaluations",
+    "checkpoints",
+    "mesh",
+    "sampling",
+)
+"""Fields that may change when a run resumes. The numbers of a step depend on none of them but
 `steps`, which a decaying learning rate follows."""
 
 
 def load(path: str | os.PathLike, assignments: Sequence[str] = ()) -> Experiment:
     """The experiment that a Python file's `experiment()` returns, with fields overridden.
 
+    assignments: overrides such as `optimizer.peak=1e-4`.
+
     Raises:
-      ConfigError: no such file, no `experiment()` in it, or an override that does not fit.
+      ConfigError: the file or its `experiment()` is missing, or an override does not fit.
     """
     return config.load(path, ("experiment",), assignments)

@@ -1,11 +1,11 @@
-"""Guided distillation: two calls of a guided model as one of a student that knows the weight."""
+"""Guidance distillation: a student with the guidance weight as an input, in one network call."""
 
 import dataclasses
 
 import jax
 
+from vdm_jax.interfaces import Batch
 from vdm_jax.training.students import Student
-from vdm_jax.training.task import Batch
 from vdm_jax.types import Key, Metrics, Params, Scalar
 
 
@@ -13,25 +13,25 @@ from vdm_jax.types import Key, Metrics, Params, Scalar
 class GuidedDistillation(Student):
     """`E [w(logsnr_t) ||x^w - x_hat(z_t, w)||^2]`, x^w the teacher under guidance of weight w.
 
-    x^w = x_null + w (x_cond - x_null); t as in training, w uniform over `weights`, an input of the
-    student, whose network is the teacher's with `nn.Guidance` beside. `Distillation` halves the
-    steps of what comes of it. (Meng et al. 2023, section 3.1, whose w is ours less 1)
+    x^w = x_null + w (x_cond - x_null), with t as in training and w uniform over `weights`. The
+    student is the teacher's network plus `nn.Guidance`, which takes w. `Distillation` can then
+    halve the student's steps. (Meng et al. 2023, section 3.1, whose w is ours minus 1)
     """
 
     def __post_init__(self):
         if self.weights is None:
             raise ValueError(
-                "GuidedDistillation: weights=None, but the student learns a range of guidance "
+                "GuidedDistillation: weights=None, but the student needs a range of guidance "
                 "weights; the paper's is (1.0, 5.0)"
             )
 
     @property
     def phases(self) -> tuple[int, ...]:
-        """One part."""
+        """One phase."""
         return (1,)
 
     def next_phase(self, params: Params, frozen: Params) -> tuple[Params, Params]:
-        """The student starts as the teacher is."""
+        """The student starts with the teacher's parameters."""
         return params, {"teacher": self.as_teacher(params)}
 
     def loss(

@@ -1,4 +1,7 @@
-"""The training loop: it knows a task, and nothing of diffusion."""
+"""The training loop: takes the steps of a task, saves checkpoints, logs and evaluates.
+
+It depends on the protocols of `vdm_jax.interfaces`, not on diffusion.
+"""
 
 import dataclasses
 import os
@@ -6,45 +9,41 @@ import signal
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from etils import epath
 
-from vdm_jax import config, parallel
-from vdm_jax.checkpoints import (
-    CheckpointError,
-    Export,
-    Store,
-    export_of,
-    read_experiment,
-    write_experiment,
-)
-from vdm_jax.checkpoints.store import EXPERIMENT, steps_in
+from vdm_jax import parallel
+from vdm_jax.checkpoints import Export, Store, export_of
+from vdm_jax.checkpoints.store import list_steps
+from vdm_jax.data.loader import Batches
+from vdm_jax.interfaces import Batch, PhasedTask
 from vdm_jax.training import executables
 from vdm_jax.training import state as states
-from vdm_jax.training.experiment import FREE, Experiment
+from vdm_jax.training.experiment import Experiment
 from vdm_jax.training.log import Log
+from vdm_jax.training.resuming import claim_workdir, restore_or_init, state_to_trees
 from vdm_jax.training.signals import GracefulStop
 from vdm_jax.training.state import State
-from vdm_jax.training.task import PhasedTask
 from vdm_jax.training.timing import StepTimer, Trace
-
-COUNTERS = ("step", "key", "skipped", "streak")
+from vdm_jax.types import Metrics, Params
 
 
 class Interrupted(Exception):
-    """The run was asked to stop, and has saved its state."""
+    """A signal stopped the run, which has saved a checkpoint.
+
+    step: the checkpoint's step. signum: the number of the signal.
+    """
 
     def __init__(self, step: int, signum: int):
-        super().__init__(f"stopped by {signal.Signals(signum).name} at step {step}; all is saved")
+        name = signal.Signals(signum).name
+        super().__init__(f"stopped by {name} at step {step}; checkpoint saved")
         self.step, self.signum = step, signum
 
 
 class NotFinite(FloatingPointError):
-    """Too many updates in a row had a gradient that is not finite."""
+    """`Experiment.patience` updates in a row had a gradient that is not finite."""
 
 
 def train(
@@ -53,48 +52,46 @@ def train(
     profile: int = 0,
     executable: str | os.PathLike | None = None,
 ) -> State:
-    """Runs an experiment to its last step, from its newest checkpoint where there is one.
+    """Trains an experiment to its last step, and resumes from its newest checkpoint.
 
-    The step is not compiled where `executable`, a file of `plan --save`, has it; batches of other
-    shapes are.
-
-    Of so many steps as `profile` says there is a trace beside the log, in `tensorboard`.
-
-    A folder that is an import, and has no checkpoint yet, gives its parameters to the first step,
-    or, of a run in parts by the same task, to the step that they are of.
-
-    The result does not depend on how often the run was stopped: the randomness of a step and its
+    The result is bit-identical however often the run is stopped: the randomness of a step and its
     batch are functions of the seed and the step.
+
+    workdir: the folder of the run. Parameters imported into a folder without checkpoints become
+      the initial ones or, if they are from a phase of the same phased task, are trained on from
+      their step.
+    profile: the number of steps to trace, for `tensorboard/` in the run's log folder.
+    executable: a file of `plan --save` with the compiled step, read instead of compiling; batches
+      of other shapes are still compiled.
 
     Raises:
       CheckpointError: the folder holds a run of another experiment.
-      Misfit: the executable is of another experiment, mesh, grid of chips or version.
-      Interrupted: SIGTERM or SIGINT came, or the platform has announced that it takes the
-        machines away; the state at that step is saved.
-      NotFinite: `patience` updates in a row were refused.
+      ExecutableMismatch: the executable is for another experiment, mesh, grid of chips or version.
+      Interrupted: SIGTERM, SIGINT or a preemption notice arrived; a checkpoint is saved.
+      NotFinite: `patience` updates in a row were skipped.
     """
     workdir = epath.Path(workdir)
-    given = None if steps_in(workdir) else export_of(workdir)
-    claim(experiment, workdir, given)
+    initial = None if list_steps(workdir) else export_of(workdir)
+    claim_workdir(experiment, workdir, initial)
     mesh = experiment.mesh.build()
     if executable is not None:
         executables.check_step(executable, experiment, mesh)
     clips = experiment.data.clips("train")
-    store = experiment.checkpoints.open(workdir, stay=experiment.ends)
-    state, frozen, next_batch = start(experiment, mesh, store, given)
-    first = int(state.step)
-    log = Log(log_folder(workdir), first, experiment.ends[-1], quiet=not parallel.is_main_process())
-    say_start(log, experiment, state, mesh, first, given)
+    store = experiment.checkpoints.open(workdir, keep_steps=experiment.phase_ends)
+    state, frozen, next_batch = restore_or_init(experiment, mesh, store, initial)
+    first, end = int(state.step), experiment.phase_ends[-1]
+    log = Log(log_folder(workdir), first, end, quiet=not parallel.is_main_process())
+    log_start(log, experiment, state, mesh, initial)
 
     host, hosts = parallel.host_shard(mesh)
     batches = experiment.loader(
         clips, seed=experiment.seed, start=next_batch, host=host, hosts=hosts
     )
     trace = Trace(log_folder(workdir) / "tensorboard", profile)
-    run = Run(experiment, workdir, mesh, store, log, trace, frozen, batches, executable)
+    run = Run(experiment, mesh, store, log, trace, frozen, batches, executable)
     try:
         with GracefulStop() as stop:
-            return run.steps(state, stop)
+            return run.train(state, stop)
     finally:
         batches.close()
         store.close()
@@ -103,178 +100,100 @@ def train(
 
 
 def log_folder(workdir: epath.Path) -> epath.Path:
-    """Where this process writes its log: the first in the run's folder, the others each below."""
+    """The folder of this process's log: the run's for process 0, `processes/N` in it for others."""
     process = jax.process_index()
     return workdir / "processes" / str(process) if process else workdir
 
 
-def claim(experiment: Experiment, workdir: epath.Path, given: Export | None = None) -> None:
-    """Writes `experiment.json`, or refuses a folder that holds the run of another experiment.
-
-    What is `given` is a beginning, of any experiment that has the same parameters.
-    """
-    if given is None and (workdir / EXPERIMENT).exists():
-        old = config.to_json(read_experiment(workdir))
-        changed = config.differences(config.to_json(experiment), old)
-        free = [name for name in FREE if name != "steps" or len(experiment.ends) == 1]
-        changed = [line for line in changed if line.split(".")[0].split(":")[0] not in free]
-        if changed:
-            raise CheckpointError(
-                f"{workdir} holds a run of another experiment; choose another --workdir, or undo "
-                "these changes:\n  " + "\n  ".join(changed[:8])
-            )
-    if parallel.is_main_process():
-        write_experiment(workdir, experiment)
-    parallel.barrier("the experiment is written")
-
-
-def start(
-    experiment: Experiment, mesh: jax.sharding.Mesh, store: Store, given: Export | None
-) -> tuple[State, Any, int]:
-    """(state, frozen, next batch) of the newest checkpoint, or of the beginning.
-
-    The beginning has the parameters that are `given`, or random ones. Every array is born on the
-    devices that will hold it.
-    """
-    task, shapes = experiment.task, experiment.loader.shapes(experiment.data)
-    init = partial(states.init, task, experiment.optimizer, batch=zeros(shapes))
-    key = jax.random.key(experiment.seed)
-    shaped = jax.eval_shape(init, key)
-    sharding = parallel.shardings(shaped, mesh)
-    like, like_frozen = parallel.with_shardings(shaped, sharding)
-    with_frozen = {"frozen": like_frozen} if like_frozen else {}
-    if store.steps():
-        step, trees, record = store.restore(as_trees(like) | with_frozen)
-        store.forget_after(step)
-        return as_state(trees), trees.pop("frozen", {}), record["next_batch"]
-    made, frozen = jax.jit(init, out_shardings=sharding)(key)
-    on_the_way = given is not None and within(experiment, given)
-    if isinstance(task, PhasedTask) and not on_the_way:
-        # The averages are what the first part begins from.
-        folder = None if given is None else str(given.folder)
-        return dataclasses.replace(made, ema=task.load_initial(made.ema, folder)), frozen, 0
-    if given is not None:
-        step, trees, _ = given.restore({"ema": like.params, **with_frozen})
-        step = step if on_the_way else 0
-        made = states.continued(made, trees["ema"], step, experiment.ends)
-        return made, trees.get("frozen", {}), step
-    return made, frozen, 0
-
-
-def within(experiment: Experiment, given: Export) -> bool:
-    """Whether what is given is of a run in parts, by the same task: then it goes on in its part.
-
-    Raises:
-      CheckpointError: its parts have other lengths, so that it is not known where it stands.
-    """
-    theirs, task = read_experiment(given.folder), experiment.task
-    frozen = any(name.startswith("frozen/") for name in given.tensors)
-    if not (isinstance(task, PhasedTask) and frozen and theirs.task == task):
-        return False
-    if theirs.ends != experiment.ends:
-        raise CheckpointError(
-            f"{given.folder} is of step {given.step} of a run in parts of {theirs.steps} steps, "
-            f"this one has parts of {experiment.steps}: --set steps={theirs.steps} goes on there"
-        )
-    return True
-
-
-def zeros(shapes: dict[str, jax.ShapeDtypeStruct]) -> dict[str, jax.Array]:
-    """A batch of zeros; one row is enough to make parameters."""
-    return {name: jnp.zeros((1, *s.shape[1:]), s.dtype) for name, s in shapes.items()}
-
-
-def as_trees(state: State) -> dict[str, Any]:
-    """A state as the trees of a checkpoint."""
-    trees = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
-    counters = {name: trees.pop(name) for name in COUNTERS}
-    return {**trees, "counters": counters}
-
-
-def as_state(trees: dict[str, Any]) -> State:
-    """The inverse of `as_trees`."""
-    counters = trees["counters"]
-    return State(**{name: trees[name] for name in ("params", "ema", "optimizer")}, **counters)
-
-
-def say_start(
-    log: Log, experiment: Experiment, state: State, mesh, first: int, given: Export | None
+def log_start(
+    log: Log, experiment: Experiment, state: State, mesh: jax.sharding.Mesh, initial: Export | None
 ) -> None:
-    count = sum(x.size for x in jax.tree.leaves(state.params))
+    """Prints the number of parameters, the devices, and where the run starts."""
+    count, first = sum(x.size for x in jax.tree.leaves(state.params)), int(state.step)
     devices = f"{mesh.size} x {jax.devices()[0].device_kind}"
-    log.say(f"{count:,} parameters on {devices}; batches of {experiment.loader.batch}")
-    if given is not None:
-        anew = "the optimizer begins" if first else "the optimizer and the count of steps begin"
-        log.say(
-            f"starting from the averaged parameters of {given.folder} (step {given.step}); "
-            f"{anew} anew"
+    log.print(f"{count:,} parameters on {devices}; batches of {experiment.loader.batch}")
+    if initial is not None:
+        reset = "optimizer" if first else "optimizer and step count"
+        log.print(
+            f"starting from the averaged parameters of {initial.folder} (step {initial.step}) "
+            f"with a new {reset}"
         )
     if first:
-        log.say(f"resuming at step {first} of {experiment.ends[-1]}")
+        log.print(f"resuming at step {first} of {experiment.phase_ends[-1]}")
 
 
-def means(metrics: dict[str, Any]) -> dict[str, Any]:
-    """Pairs [sum, count] as means; those that counted nothing are left out."""
-    found = {}
+def mean_metrics(metrics: Metrics) -> Metrics:
+    """Metrics with pairs [sum, count] replaced by means; pairs with count 0 are left out."""
+    means = {}
     for name, value in metrics.items():
         if isinstance(value, dict):
-            found[name] = means(value)
+            means[name] = mean_metrics(value)
         elif value[1]:
-            found[name] = float(value[0] / value[1])
-    return found
+            means[name] = float(value[0] / value[1])
+    return means
 
 
 @dataclasses.dataclass
 class Run:
-    """One stretch of a run, from where it starts to its end or to a signal."""
+    """The training loop of one process, from the state it starts with to the end or to a signal.
+
+    frozen: the task's frozen parameters, replaced at the start of a phase.
+    executable: the file of a compiled step, or None.
+    timer: the seconds of each step, by kind.
+    enter_phase: the compiled program that starts a phase; None before the first phase.
+    """
 
     experiment: Experiment
-    workdir: epath.Path
     mesh: jax.sharding.Mesh
     store: Store
     log: Log
     trace: Trace
-    frozen: Any
-    batches: Any
+    frozen: Params
+    batches: Batches
     executable: str | os.PathLike | None = None
-    pace: StepTimer = dataclasses.field(default_factory=StepTimer)
-    entered: Callable[[State, Any], tuple[State, Any]] | None = None
+    timer: StepTimer = dataclasses.field(default_factory=StepTimer)
+    enter_phase: Callable[[State, Params], tuple[State, Params]] | None = None
 
-    def steps(self, state: State, stop: GracefulStop) -> State:
-        """Steps to the end, saving, logging and measuring on the way."""
+    def train(self, state: State, stop: GracefulStop) -> State:
+        """Takes the steps to the end, and saves, logs and evaluates when due.
+
+        Raises:
+          Interrupted: a signal or a preemption notice arrived; a checkpoint is saved.
+          NotFinite: see `report`.
+        """
         experiment, first = self.experiment, int(state.step)
-        ends, end = experiment.ends, experiment.ends[-1]
+        ends, end = experiment.phase_ends, experiment.phase_ends[-1]
         self.evaluate(first, state)
         if first >= end:
-            self.log.say(f"nothing to train: the run is at step {first} of {end}")
+            self.log.print(f"nothing to train: the run is at step {first} of {end}")
             return state
-        agreed = parallel.ReducedSignal(self.mesh)
-        compiled: dict[Any, Any] = {}  # a step for each shape of batch
-        pending: list[dict] = []
-        due: list[dict] = []
-        pace = self.pace
+        reduced_signal = parallel.ReducedSignal(self.mesh)
+        compiled: dict[tuple, Callable[..., tuple[State, Metrics]]] = {}  # by batch shapes
+        pending: list[Metrics] = []  # since the last line of the log
+        due: list[Metrics] = []  # for the next line
+        timer = self.timer
         for n in range(first + 1, end + 1):
             if n - 1 in (0, *ends):
-                state = self.enter(state)
-            with pace.measure("data"):
-                rows = next(self.batches)
-            with pace.measure("host"):
-                batch = self.put(rows)
+                state = self.start_phase(state)
+            with timer.measure("data"):
+                elements = next(self.batches)
+            with timer.measure("host"):
+                batch = self.to_devices(elements)
             shape = tuple((name, value.shape) for name, value in sorted(batch.items()))
             if shape not in compiled:
                 compiled[shape] = self.compile(state, batch)
-            with pace.measure("host"), self.trace.step(n) as results:
+            with timer.measure("host"), self.trace.step(n) as results:
                 state, metrics = compiled[shape](state, self.frozen, batch)
                 results.append(metrics)
-            with pace.measure("device"):
+            with timer.measure("device"):
                 parallel.wait_for((pending or due)[-1:], metrics)
-            pace.step()
-            if due:  # read only now, when the next step is on its way
+            timer.step()
+            if due:  # metrics are read while the next step runs
                 self.report(n - 1, due)
                 due = []
             pending.append(metrics)
-            with pace.measure("device"):
-                signum = agreed(stop.signum or 0)  # the same in all processes
+            with timer.measure("device"):
+                signum = reduced_signal(stop.signum or 0)  # the same in all processes
             if parallel.reached_preemption(n):
                 signum = signum or signal.SIGTERM
             last = n in ends or signum > 0
@@ -291,94 +210,100 @@ class Run:
             self.evaluate(n, state)
         return state
 
-    def enter(self, state: State) -> State:
-        """The state with which a part begins, where the task has parts.
+    def start_phase(self, state: State) -> State:
+        """The state at the start of a phase; the same state for a task without phases.
 
-        A checkpoint at the end of a part is of what that part reached, so a run that resumes there
-        enters the next one as a run that was not stopped does.
+        A checkpoint at the end of a phase holds that phase's result, so a run that resumes there
+        starts the next phase as an uninterrupted run does.
         """
         task = self.experiment.task
         if not isinstance(task, PhasedTask):
             return state
-        if self.entered is None:  # one program for all parts
-            places = jax.tree.map(lambda x: x.sharding, (state, self.frozen))
+        if self.enter_phase is None:  # one program for all phases
+            shardings = jax.tree.map(lambda x: x.sharding, (state, self.frozen))
             enter = partial(states.enter_phase, task, self.experiment.optimizer)
-            self.entered = jax.jit(enter, donate_argnums=(0, 1), out_shardings=places)
-        state, self.frozen = self.entered(state, self.frozen)
+            self.enter_phase = jax.jit(enter, donate_argnums=(0, 1), out_shardings=shardings)
+        state, self.frozen = self.enter_phase(state, self.frozen)
         return state
 
-    def compile(self, state: State, batch: dict[str, jax.Array]):
-        """The step for these shapes and places: compiled, or read where that has been done."""
+    def compile(self, state: State, batch: Batch) -> Callable[..., tuple[State, Metrics]]:
+        """The compiled step for these shapes and shardings, read from `executable` if it fits."""
         began, run = time.monotonic(), self.experiment
         step = states.sharded_step(run.task, run.optimizer, run.steps, state, self.mesh)
         shapes = {name: x.shape for name, x in batch.items()}
-        if self.executable and shapes == {name: x.shape for name, x in self.shapes().items()}:
+        planned = {name: x.shape for name, x in self.batch_shapes().items()}
+        if self.executable and shapes == planned:
             arguments = (state, self.frozen, batch)
             compiled = executables.read_step(self.executable, run, self.mesh, step, arguments)
-            self.log.say(f"read {self.executable} in {time.monotonic() - began:.1f} s")
+            self.log.print(f"read {self.executable} in {time.monotonic() - began:.1f} s")
         else:
             compiled = parallel.compile_lowered(step.lower(state, self.frozen, batch))
-            self.log.say(f"compiled in {time.monotonic() - began:.1f} s")
+            self.log.print(f"compiled in {time.monotonic() - began:.1f} s")
         self.log.start_clock(int(state.step))
         return compiled
 
-    def shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
-        """Of a global batch with labels."""
+    def batch_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
+        """The shapes of a global batch with labels."""
         return self.experiment.loader.shapes(self.experiment.data, labels=True)
 
-    def put(self, batch: dict[str, np.ndarray]) -> dict[str, jax.Array]:
-        """A host's rows as its part of the global batch."""
+    def to_devices(self, batch: dict[str, np.ndarray]) -> dict[str, jax.Array]:
+        """The global batch, of which this process passes its own batch elements."""
         if self.executable:
-            batch = executables.with_labels(batch, self.shapes())
+            batch = executables.add_missing_labels(batch, self.batch_shapes())
         sharding = parallel.batch_sharding(self.mesh)
         return {k: jax.make_array_from_process_local_data(sharding, v) for k, v in batch.items()}
 
-    def report(self, step: int, metrics: list[dict]) -> None:
-        """Logs the mean over the last steps; stops the run after too many refused updates."""
-        rows = jax.device_get(metrics)
-        good = [row["task"] for row in rows if row["accepted"]]
-        record = means(jax.tree.map(lambda *values: np.sum(values, axis=0), *good)) if good else {}
-        record |= {"learning_rate": float(rows[-1]["learning_rate"])}
-        record |= {"skipped": int(rows[-1]["skipped"]), "seconds": self.pace.lap()}
-        self.log.metrics(step, record)
-        worst = max(rows, key=lambda row: row["streak"])
+    def report(self, step: int, metrics: list[Metrics]) -> None:
+        """Logs the mean over the last steps.
+
+        Raises:
+          NotFinite: the last `patience` updates were skipped.
+        """
+        records = jax.device_get(metrics)
+        good = [r["task"] for r in records if r["accepted"]]
+        sums = jax.tree.map(lambda *values: np.sum(values, axis=0), *good) if good else {}
+        line = mean_metrics(sums) | {"learning_rate": float(records[-1]["learning_rate"])}
+        line |= {"skipped": int(records[-1]["skipped"]), "seconds": self.timer.lap()}
+        self.log.log_metrics(step, line)
+        worst = max(records, key=lambda r: r["streak"])
         if worst["streak"] >= self.experiment.patience:
             raise NotFinite(
-                f"{int(worst['streak'])} updates in a row were refused before step {step}: "
+                f"{int(worst['streak'])} updates in a row were skipped before step {step}: "
                 f"{self.gradient_name(int(worst['bad']))} is not finite. The parameters are those "
-                "before; lower optimizer.peak or optimizer.clip, or look at the data"
+                "before these updates; lower optimizer.peak or optimizer.clip, or check the data"
             )
 
     def gradient_name(self, leaf: int) -> str:
-        """The name of a gradient by its index among the leaves."""
+        """The name of the gradient with this index among the leaves; the loss for -1."""
         if leaf < 0:
             return "the loss"
-        shapes = self.experiment.loader.shapes(self.experiment.data)
-        params, _ = jax.eval_shape(self.experiment.task.init, jax.random.key(0), zeros(shapes))
+        batch = self.experiment.loader.zeros(self.experiment.data)
+        params, _ = jax.eval_shape(self.experiment.task.init, jax.random.key(0), batch)
         path, _ = jax.tree_util.tree_leaves_with_path(params)[leaf]
         return f"the gradient of {jax.tree_util.keystr(path)}"
 
     def save(self, step: int, state: State) -> None:
         """Starts to write a checkpoint."""
-        trees = as_trees(state) | ({"frozen": self.frozen} if self.frozen else {})
+        trees = state_to_trees(state) | ({"frozen": self.frozen} if self.frozen else {})
         self.store.save(step, trees, {"next_batch": self.batches.state()})
 
     def evaluate(self, step: int, state: State) -> None:
-        """Takes the measurements that are due at a step and not yet in the log."""
-        last, done = step in self.experiment.ends, self.log.evaluated(step)
+        """Runs the evaluations that are due at a step and not yet in the log."""
+        last = step in self.experiment.phase_ends
+        logged = self.log.logged_evaluations(step)
         due = [
             e
             for e in self.experiment.evaluations
-            if e.name not in done and step and (last or (e.every and step % e.every == 0))
+            if e.name not in logged and step and (last or (e.every and step % e.every == 0))
         ]
         if not due or self.experiment.sampling is None:
             return
         key = jax.random.fold_in(jax.random.key(self.experiment.seed), step)
-        subject = self.experiment.sampling.trained(self.experiment, state.ema, self.frozen)
-        with self.log.paused():
+        model = self.experiment.sampling.trained_model(self.experiment, state.ema, self.frozen)
+        with self.log.pause_bar():
             for evaluation in due:
                 began = time.monotonic()
-                self.log.say(f"evaluating {evaluation.name} at step {step}")
-                results = {evaluation.name: dict(evaluation(key, subject))}
-                self.log.evaluation(step, results)
-                self.log.say(f"  took {time.monotonic() - began:.0f} s")
+                self.log.print(f"evaluating {evaluation.name} at step {step}")
+                results = {evaluation.name: dict(evaluation(key, model))}
+                self.log.log_evaluation(step, results)
+                self.log.print(f"  took {time.monotonic() - began:.0f} s")

@@ -1,4 +1,4 @@
-"""How parameters follow their gradients."""
+"""Learning-rate schedules, and Adam with an average of the parameters."""
 
 import dataclasses
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from vdm_jax.types import Params
 
 @dataclasses.dataclass(frozen=True)
 class Constant:
-    """The rate stays at its peak."""
+    """The learning rate stays at its peak."""
 
     def __call__(self, progress: Array) -> Array:
         return jnp.ones_like(progress)
@@ -22,7 +22,10 @@ class Constant:
 
 @dataclasses.dataclass(frozen=True)
 class Cosine:
-    """The rate falls as `(1 + cos(pi progress)) / 2` to `floor` of its peak. (Loshchilov 2017)"""
+    """The learning rate decays as `(1 + cos(pi progress)) / 2` to `floor` times its peak.
+
+    (Loshchilov & Hutter 2017, eq. 5)
+    """
 
     floor: float = 0.0
 
@@ -32,7 +35,7 @@ class Cosine:
 
 @dataclasses.dataclass(frozen=True)
 class Linear:
-    """The rate falls linearly to zero. (Salimans & Ho 2022: distillation)"""
+    """The learning rate decays linearly to zero, as in Salimans & Ho 2022 for distillation."""
 
     def __call__(self, progress: Array) -> Array:
         return 1 - progress
@@ -40,12 +43,18 @@ class Linear:
 
 @dataclasses.dataclass(frozen=True)
 class Adam:
-    """Adam with a linear warm-up, a decay, clipping by global norm, and an average of the weights.
+    """Adam with warm-up, decay, clipping by global norm, and an average of the parameters.
 
-    peak: the learning rate after `warmup` steps; `decay` shapes what follows.
-    clip: the largest global norm of a gradient. weight_decay: decoupled (AdamW).
-    ema: decay of the averaged parameters, which sampling and evaluation use; 0 is the last ones.
-    accumulate: parts that each batch is cut into, one after the other, to save memory.
+    peak: the learning rate after warm-up.
+    warmup: steps of linear warm-up.
+    decay: progress after warm-up, in [0, 1], to a fraction of `peak`.
+    b1, b2: decay rates of the first and second moments.
+    eps: added to the denominator.
+    weight_decay: decoupled from the gradient (AdamW).
+    clip: the largest global norm of a gradient.
+    ema: decay rate of the averaged parameters, which sampling and evaluation use; 0 gives the
+      parameters of the last step.
+    accumulate: micro-batches that each batch is split into, one after the other, to save memory.
     """
 
     peak: float = 1e-4
@@ -60,16 +69,16 @@ class Adam:
     accumulate: int = 1
 
     def rate(self, step: Array, steps: Array | int) -> Array:
-        """The learning rate of a step, counted from 0, of `steps`."""
+        """The learning rate of step `step`, from 0, in a run of `steps` steps."""
         step = jnp.asarray(step, jnp.float32)
         warm = jnp.minimum(1.0, (step + 1) / max(self.warmup, 1))
         progress = jnp.clip((step - self.warmup) / jnp.maximum(steps - self.warmup, 1), 0, 1)
         return self.peak * warm * self.decay(progress)
 
     def transform(self, steps: Array | int, norm: Array | float) -> optax.GradientTransformation:
-        """The gradient transformation of a run of `steps` steps, of each array by itself.
+        """The gradient transformation of a run of `steps` steps, applied to one array at a time.
 
-        norm: that of the gradients of all arrays together, by which they are clipped.
+        norm: the global norm of the gradients, by which they are clipped.
         """
         return optax.chain(
             optax.stateless_with_tree_map(
@@ -85,38 +94,38 @@ class Adam:
         )
 
     def init(self, params: Params) -> optax.OptState:
-        """What it remembers of the gradients before there were any."""
+        """The optimizer's state before the first step."""
         return self.transform(steps=1, norm=0.0).init(params)
 
     def average(self, ema: Params, params: Params, step: Array) -> Params:
         """The bias-corrected moving average after `step + 1` updates.
 
-        `ema_k = sum_i d^(k-i) params_i / sum_i d^(k-i)`, kept as a running mean; after the first
-        update it is the parameters themselves. (Kingma & Ba 2015, section 3)
+        `ema_k = sum_i d^(k-i) params_i / sum_i d^(k-i)`, stored as a running mean; after the
+        first update it equals the parameters. (Kingma & Ba 2015, section 3)
         """
         d, k = self.ema, jnp.asarray(step, jnp.float32)
         old = d * (1 - d**k) / (1 - d ** (k + 1))
         return jax.tree.map(lambda m, p: m * old + p * (1 - old), ema, params)
 
 
-def leafwise(rule: Callable[[Array, Any], Any], grads: Params, kept: Any) -> Any:
-    """`rule(gradient, kept)` of each array by itself, traced once for all arrays of one shape.
+def leafwise(rule: Callable[[Array, Any], Any], grads: Params, trees: Any) -> Any:
+    """`rule(gradient, values)` of each array separately, traced once per array shape.
 
-    kept: arrays in trees, of which those with the form of `grads` have one for each gradient, and
-      the others are the same for all, before and after. Each call is given, and gives, a tree of
-      the same form with its own array in place of each tree that is like `grads`.
+    trees: a tree whose subtrees with the structure of `grads` hold one value per gradient; its
+      other leaves are common to all gradients, and `rule` leaves them unchanged or changes them
+      alike. `rule` takes and returns the tree with one array in place of each such subtree.
     """
     rule = jax.jit(rule)
-    gradients, form = jax.tree.flatten(grads)
+    gradients, structure = jax.tree.flatten(grads)
 
-    def of_each(tree):
-        return jax.tree.structure(tree) == form
+    def per_gradient(tree):
+        return jax.tree.structure(tree) == structure
 
-    trees, around = jax.tree.flatten(kept, is_leaf=of_each)
-    columns = [jax.tree.leaves(x) if of_each(x) else [x] * len(gradients) for x in trees]
+    subtrees, outer = jax.tree.flatten(trees, is_leaf=per_gradient)
+    columns = [jax.tree.leaves(x) if per_gradient(x) else [x] * len(gradients) for x in subtrees]
     rows = zip(gradients, zip(*columns, strict=True), strict=True)
-    found = [around.flatten_up_to(rule(g, around.unflatten(own))) for g, own in rows]
-    return around.unflatten(
-        form.unflatten(column) if of_each(x) else column[0]
-        for x, column in zip(trees, zip(*found, strict=True), strict=True)
+    results = [outer.flatten_up_to(rule(g, outer.unflatten(row))) for g, row in rows]
+    return outer.unflatten(
+        structure.unflatten(column) if per_gradient(x) else column[0]
+        for x, column in zip(subtrees, zip(*results, strict=True), strict=True)
     )

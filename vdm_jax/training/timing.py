@@ -1,4 +1,4 @@
-"""Where the time of a run goes, and what its steps do."""
+"""The time of each step by kind, and profiler traces of steps."""
 
 import contextlib
 import os
@@ -12,42 +12,43 @@ WARM = 2  # steps before a trace: the first compiles, the second may still wait 
 
 
 class StepTimer:
-    """Seconds by what the host was doing, from one line of the log to the next.
+    """Seconds of the host, by kind, between two lines of the log.
 
-    data: waiting for the next batch. host: sending it, and starting the step. device: waiting for
-    the devices, which are at most two steps behind. Where `device` is small the devices are idle:
-    `data` or `host` says for whom they wait.
+    data: waiting for the next batch.
+    host: transferring the batch and dispatching the step.
+    device: waiting for the devices, which run at most two steps behind. If it is small, the devices
+      are idle, waiting for `data` or `host`, whichever is larger.
     """
 
     KINDS = ("data", "host", "device")
 
     def __init__(self):
-        self._spent: dict[str, float] = {}
+        self._seconds: dict[str, float] = {}
         self._steps = 0
 
     @contextlib.contextmanager
     def measure(self, kind: str) -> Iterator[None]:
-        """What happens inside is of this kind."""
+        """Adds the time spent inside to a kind."""
         began = time.perf_counter()
         yield
-        self._spent[kind] = self._spent.get(kind, 0.0) + time.perf_counter() - began
+        self._seconds[kind] = self._seconds.get(kind, 0.0) + time.perf_counter() - began
 
     def step(self) -> None:
-        """A step is over."""
+        """Counts a step."""
         self._steps += 1
 
     def lap(self) -> dict[str, float]:
-        """Mean seconds a step of each kind since the last call."""
+        """The mean seconds per step of each kind since the last call."""
         steps = max(self._steps, 1)
-        found = {kind: round(self._spent.get(kind, 0.0) / steps, 6) for kind in self.KINDS}
-        self._spent, self._steps = {}, 0
-        return found
+        means = {kind: round(self._seconds.get(kind, 0.0) / steps, 6) for kind in self.KINDS}
+        self._seconds, self._steps = {}, 0
+        return means
 
 
 class Trace:
-    """An XProf trace of `steps` steps of a run, once it is warm; of none for 0.
+    """An XProf trace of the first `steps` warm steps of a run, in `folder`; none for 0 steps.
 
-    It lies in `folder`, where TensorBoard's profile page and XProf find it.
+    TensorBoard's profile page and XProf read it from there.
     """
 
     def __init__(self, folder: str | os.PathLike, steps: int):
@@ -55,7 +56,7 @@ class Trace:
 
     @contextlib.contextmanager
     def step(self, number: int) -> Iterator[list[Any]]:
-        """One step; what it gives is to be put on the list, so that the trace sees it end."""
+        """Traces one step. Append its outputs to the list: the trace ends when they are ready."""
         if self._left and not self._wait and not self._on:
             jax.profiler.start_trace(self.folder)
             self._on = True
@@ -70,7 +71,7 @@ class Trace:
                 self.close()
 
     def close(self) -> None:
-        """Writes what there is of the trace."""
+        """Writes the trace as far as it got."""
         if self._on:
             jax.profiler.stop_trace()
             self._on = False

@@ -1,7 +1,9 @@
-"""Stage 5 of 7 of the tiny cascade, distilled from 64 steps to 8.
+"""Stage 5 of 7 of the tiny cascade, distilled from 64 steps to 8 (Salimans & Ho 2022).
+
+    vdm-jax train experiments/distillation/tiny/tsr_16x64x64.py --workdir runs/tiny_8/tsr_16x64x64
 
 All seven: vdm-jax train experiments/distillation/tiny/*.py --workdir runs/tiny_8
-What they are worth together: experiments/distillation/tiny_cascade.py
+Cost and our numbers: experiments/distillation/tiny_cascade.py.
 """
 
 from pathlib import Path
@@ -12,4 +14,4 @@ from vdm_jax.systems import tiny_imagen_video
 
 def experiment() -> training.Experiment:
     stage = Path(__file__).parents[2] / "imagen_video" / "tiny" / "tsr_16x64x64.py"
-    return tiny_imagen_video.distilled(training.load(stage), "runs/tiny/tsr_16x64x64")
+    return tiny_imagen_video.distillation(training.load(stage), "runs/tiny/tsr_16x64x64")

@@ -1,4 +1,4 @@
-"""Layouts of published checkpoints, one file for each family."""
+"""Layouts of published checkpoints, one module for each family."""
 
 from collections.abc import Callable, Iterable
 
@@ -59,13 +59,13 @@ LAYOUTS = (
 )
 
 
-def recognise(
+def recognize(
     names: Iterable[str], shape: Callable[[str], tuple[int, ...]] | None = None
 ) -> tuple[Layout, float]:
-    """The layout that tensors fit best, by name and, given a name, shape: and how well, 0 to 1."""
+    """The layout that best matches tensors by name and shape, and its score, 0 to 1."""
     names = tuple(names)
-    fits = ((layout, layout.matches(names, shape)) for layout in LAYOUTS)
-    return max(fits, key=lambda found: found[1])
+    scores = ((layout, layout.match_score(names, shape)) for layout in LAYOUTS)
+    return max(scores, key=lambda pair: pair[1])
 
 
 __all__ = [
@@ -96,6 +96,6 @@ __all__ = [
     "TORCHVISION_TRUNK",
     "VIDEO_MAE",
     "VIDEO_MAE_HUGGING_FACE",
-    "recognise",
+    "recognize",
     "unet_2d",
 ]

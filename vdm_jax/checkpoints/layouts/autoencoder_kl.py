@@ -1,4 +1,4 @@
-"""Stable Diffusion's autoencoder as diffusers names it."""
+"""Layouts of Stable Diffusion's autoencoder: diffusers."""
 
 from vdm_jax.checkpoints.layout import Layout
 from vdm_jax.checkpoints.rules import Rule, convolution, dense, norm
@@ -15,7 +15,7 @@ def block(foreign: str, ours: str) -> tuple[Rule, ...]:
 
 
 def shortcut(foreign: str, ours: str) -> tuple[Rule, ...]:
-    """The way around those residual blocks that change the width."""
+    """The skip connection of residual blocks that change the width."""
     return convolution(f"{foreign}.conv_shortcut", f"{ours}/skip", "o i 1 1 -> i o")
 
 
@@ -53,7 +53,7 @@ def _layout(name: str, files: tuple[str, ...], attention: tuple[str, str, str, s
 
 
 AUTOENCODER_KL = _layout("AutoencoderKL (diffusers)", (), ("to_q", "to_k", "to_v", "to_out.0"))
-"""`models.AutoencoderKL()`, as diffusers writes it."""
+"""`models.AutoencoderKL()`, as diffusers saves it."""
 
 AUTOENCODER_KL_2022 = _layout(
     "AutoencoderKL (diffusers before 0.15)",
@@ -64,4 +64,4 @@ AUTOENCODER_KL_2022 = _layout(
     ),
     ("query", "key", "value", "proj_attn"),
 )
-"""`models.AutoencoderKL()`, as it was published."""
+"""`models.AutoencoderKL()`, as the published files name it."""

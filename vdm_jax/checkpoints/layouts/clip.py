@@ -1,11 +1,9 @@
-"""CLIP's encoders as Hugging Face names them."""
+"""Layouts of CLIP's encoders: Hugging Face."""
 
 from vdm_jax.checkpoints.layout import Layout
 from vdm_jax.checkpoints.rules import Rule, dense, norm
 
 IMAGES = ("vision_model.*", "visual_projection.*", "logit_scale", "*embeddings.position_ids")
-
-
 PATCHES = "o c p q -> p q c o"
 TEXTS = ("text_model.*", "text_projection.*", "logit_scale", "*embeddings.position_ids")
 
@@ -43,7 +41,7 @@ CLIP_TEXT_PROJECTED = Layout(
     "CLIP text encoder with projection (Hugging Face)",
     (*_encoder("text_model."), *dense("text_projection", "projection", bias=False)),
     files=FILES,
-    beside=IMAGES,
+    ignored=IMAGES,
 )
 """`models.ClipText.vit_b32()`, `vit_l14()` and `open_clip_h()`."""
 
@@ -58,7 +56,7 @@ CLIP_IMAGE = Layout(
         *dense("visual_projection", "projection", bias=False),
     ),
     files=FILES,
-    beside=TEXTS,
+    ignored=TEXTS,
 )
 """`models.ClipImage.vit_b32()`, `vit_b16()`, `vit_l14()` and `open_clip_h()`."""
 
@@ -69,13 +67,13 @@ CLIP_TEXT = Layout(
         "stable-diffusion-v1-5/stable-diffusion-v1-5: text_encoder/model.safetensors",
         "stabilityai/stable-diffusion-2-1: text_encoder/model.safetensors",
     ),
-    beside=(*IMAGES, "text_projection.weight"),
+    ignored=(*IMAGES, "text_projection.weight"),
 )
-"""`models.ClipText.vit_l14()` and `open_clip_h()`, cloned without projection."""
+"""`models.ClipText.vit_l14()` and `open_clip_h()`, without projection."""
 
 CLIP_TEXT_5 = Layout(
     "CLIP text encoder (transformers 5)",
     _encoder(""),
-    beside=("*embeddings.position_ids",),
+    ignored=("*embeddings.position_ids",),
 )
-"""The same as transformers 5 and later write it."""
+"""The same, as transformers 5 and later save it."""

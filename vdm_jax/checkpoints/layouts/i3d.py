@@ -1,4 +1,4 @@
-"""I3D as TensorFlow names it, piergiaj's port (VideoGPT, TATS) and hassony2's (StyleGAN-V)."""
+"""Layouts of I3D: TensorFlow, piergiaj's port (VideoGPT, TATS) and hassony2's (StyleGAN-V)."""
 
 from vdm_jax.checkpoints.layout import Layout
 from vdm_jax.checkpoints.rules import Rule, batch_norm
@@ -18,12 +18,12 @@ KERNEL = "o i f h w -> f h w i o"
 
 
 def _tensorflow(statistics: str) -> tuple[Rule, ...]:
-    """statistics: how the axes of batch norms move."""
+    """statistics: einops pattern of the batch norms."""
     top = "RGB/inception_i3d"
     units = {f"convolution_{ours}": theirs for ours, theirs in STEM.items()}
     for block in BLOCKS:
         for branch, (theirs, _, _) in BRANCHES.items():
-            if (block, branch) == ("5b", "2b"):  # so it is in the checkpoints
+            if (block, branch) == ("5b", "2b"):  # an irregular name in the checkpoints
                 theirs = "Branch_2/Conv3d_0a_3x3"
             units[f"mixed_{block}/branch_{branch}"] = f"Mixed_{block}/{theirs}"
     rules = []
@@ -44,7 +44,7 @@ def _tensorflow(statistics: str) -> tuple[Rule, ...]:
 
 
 def _torch(port: int, norm: str, logits: str) -> tuple[Rule, ...]:
-    """port: which of the names of branches; norm, logits: what these are called."""
+    """port: index of the names in `BRANCHES`; norm, logits: names of these layers."""
     lower = str.lower if port == 2 else str
     units = {f"convolution_{ours}": lower(theirs) for ours, theirs in STEM.items()}
     for block in BLOCKS:
@@ -66,27 +66,27 @@ I3D_TENSORFLOW = Layout(
     _tensorflow("c -> c"),
     files=("google-deepmind/kinetics-i3d: data/checkpoints/rgb_scratch/model.ckpt",),
 )
-"""`models.I3D()`, as DeepMind's repository has it."""
+"""`models.I3D()`, as in DeepMind's repository."""
 
 I3D_TENSORFLOW_HUB = Layout(
     "I3D (TensorFlow Hub)",
     _tensorflow("1 1 1 1 c -> c"),
     files=("deepmind/i3d-kinetics-400/1: variables/variables",),
 )
-"""`models.I3D()`, as TensorFlow Hub has it: the same numbers, statistics with five axes."""
+"""`models.I3D()`, as on TensorFlow Hub: the same numbers, statistics with five axes."""
 
 I3D_PIERGIAJ = Layout(
     "I3D (piergiaj's PyTorch port)",
     _torch(1, "bn", "logits"),
     files=("SongweiGe/TATS: tats/fvd/i3d_pretrained_400.pt",),
-    beside=("*.num_batches_tracked",),
+    ignored=("*.num_batches_tracked",),
 )
-"""`models.I3D.ported()`, as VideoGPT, TATS, DIGAN, PVDM and LVDM have it."""
+"""`models.I3D.ported()`, as in VideoGPT, TATS, DIGAN, PVDM and LVDM."""
 
 I3D_HASSONY2 = Layout(
     "I3D (hassony2's PyTorch port)",
     _torch(2, "batch3d", "conv3d_0c_1x1"),
     files=("universome/stylegan-v: i3d_torchscript.pt",),
-    beside=("*.num_batches_tracked", "CONSTANTS.*"),
+    ignored=("*.num_batches_tracked", "CONSTANTS.*"),
 )
-"""`models.I3D.ported(1e-3)`, as the TorchScript archive that StyleGAN-V is measured with has it."""
+"""`models.I3D.ported(1e-3)`, as in the TorchScript archive of StyleGAN-V's FVD."""

@@ -1,4 +1,4 @@
-"""FID's Inception-v3 as torchvision and pytorch-fid name it."""
+"""Layout of FID's Inception-v3: torchvision and pytorch-fid."""
 
 from vdm_jax.checkpoints.layout import Layout
 from vdm_jax.checkpoints.rules import Rule, batch_norm, dense
@@ -34,6 +34,6 @@ INCEPTION = Layout(
     "Inception-v3 of FID (pytorch-fid)",
     _rules(),
     files=("mseitzer/pytorch-fid: pt_inception-2015-12-05-6726825d.pth",),
-    beside=("*.num_batches_tracked",),
+    ignored=("*.num_batches_tracked",),
 )
 """`models.Inception()`."""

@@ -1,10 +1,10 @@
-"""LPIPS: the weights of its channels as its authors name them, the trunks as torchvision does."""
+"""Layouts of LPIPS: the authors' channel weights, torchvision's trunks."""
 
 from vdm_jax.checkpoints.layout import Layout
 from vdm_jax.checkpoints.rules import Rule, convolution
 
 LPIPS_HEADS = Layout(
-    "LPIPS, weights of the channels",
+    "LPIPS, channel weights",
     (Rule("lin{i}.model.1.weight", "head_{i}", "1 c 1 1 -> c"),),
     files=("lpips 0.1.4: lpips/weights/v0.1/alex.pth, vgg.pth, squeeze.pth",),
 )
@@ -16,7 +16,7 @@ TORCHVISION_TRUNK = Layout(
     "AlexNet or VGG (torchvision)",
     convolution("features.{i}", "convolution_{i}"),
     files=("alexnet-owt-7be5be79.pth", "vgg16-397923af.pth"),
-    beside=CLASSIFIER,
+    ignored=CLASSIFIER,
 )
 """`models.AlexNet()`, `VGG16()`."""
 
@@ -29,6 +29,6 @@ SQUEEZENET = Layout(
         *convolution("features.{i}.expand3x3", "fire_{i}/expand_3x3"),
     ),
     files=("squeezenet1_1-b8a52dc0.pth",),
-    beside=CLASSIFIER,
+    ignored=CLASSIFIER,
 )
 """`models.SqueezeNet()`."""

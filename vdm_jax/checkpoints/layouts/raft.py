@@ -1,4 +1,4 @@
-"""RAFT as its authors and as torchvision name it."""
+"""Layouts of RAFT: its authors' and torchvision's."""
 
 from vdm_jax.checkpoints.layout import Layout
 from vdm_jax.checkpoints.rules import BATCH_NORM, Rule, batch_norm, convolution
@@ -7,7 +7,7 @@ BLOCK = "layer{i}.{j}"
 
 
 def _encoder(foreign: str, ours: str, convolutions: int, norms: bool) -> tuple[Rule, ...]:
-    """As the authors name it; instance norms have no parameters."""
+    """An encoder of the authors; instance norms have no parameters."""
     theirs, block = f"{foreign}.{BLOCK}", f"{ours}/block_{{i}}_{{j}}"
     rules = (
         *convolution(f"{foreign}.conv1", f"{ours}/input"),
@@ -23,7 +23,7 @@ def _encoder(foreign: str, ours: str, convolutions: int, norms: bool) -> tuple[R
     return rules
 
 
-def _encoder_of_torchvision(foreign: str, ours: str, convolutions: int, norms: bool):
+def _torchvision_encoder(foreign: str, ours: str, convolutions: int, norms: bool):
     theirs, block = f"{foreign}.{BLOCK}", f"{ours}/block_{{i}}_{{j}}"
     pairs = [(f"{foreign}.convnormrelu", f"{ours}/input", f"{ours}/norm")]
     pairs += [(f"{theirs}.downsample", f"{block}/skip", f"{block}/skip_norm")]
@@ -75,11 +75,11 @@ def _torchvision(small: bool) -> tuple[Rule, ...]:
         rules += convolution("mask_predictor.convrelu.0", "upsampling/inner")
         rules += convolution("mask_predictor.conv", "upsampling/shares")
     sizes = {"convolutions": 3 if small else 2}
-    rules += _encoder_of_torchvision("feature_encoder", "features", norms=False, **sizes)
-    return rules + _encoder_of_torchvision("context_encoder", "context", norms=not small, **sizes)
+    rules += _torchvision_encoder("feature_encoder", "features", norms=False, **sizes)
+    return rules + _torchvision_encoder("context_encoder", "context", norms=not small, **sizes)
 
 
-COUNTED = ("*.num_batches_tracked",)
+STEP_COUNTS = ("*.num_batches_tracked",)
 
 RAFT_SMALL = Layout("RAFT, small", _authors(small=True), files=("raft-small.pth",))
 """`models.Raft.small()`."""
@@ -88,8 +88,8 @@ RAFT_LARGE = Layout(
     "RAFT",
     _authors(small=False),
     files=("raft-things.pth", "raft-sintel.pth", "raft-kitti.pth", "raft-chairs.pth"),
-    beside=COUNTED,
-    repeats=tuple(
+    ignored=STEP_COUNTS,
+    duplicates=tuple(
         (f"module.cnet.layer{i}.0.downsample.1.{name}", f"module.cnet.layer{i}.0.norm3.{name}")
         for i in (2, 3)
         for name, _ in BATCH_NORM
@@ -98,7 +98,9 @@ RAFT_LARGE = Layout(
 """`models.Raft.large()`."""
 
 RAFT_SMALL_TORCHVISION = Layout("RAFT, small (torchvision)", _torchvision(small=True))
-"""`models.Raft.small()`, of torchvision's raft_small."""
+"""`models.Raft.small()`, as torchvision's raft_small."""
 
-RAFT_LARGE_TORCHVISION = Layout("RAFT (torchvision)", _torchvision(small=False), beside=COUNTED)
-"""`models.Raft.large()`, of torchvision's raft_large."""
+RAFT_LARGE_TORCHVISION = Layout(
+    "RAFT (torchvision)", _torchvision(small=False), ignored=STEP_COUNTS
+)
+"""`models.Raft.large()`, as torchvision's raft_large."""

@@ -1,4 +1,4 @@
-"""T5's encoder as Hugging Face names it."""
+"""Layouts of T5's encoder: Hugging Face."""
 
 from vdm_jax.checkpoints.layout import Layout
 from vdm_jax.checkpoints.rules import Names, Rule, dense
@@ -29,8 +29,8 @@ def _layout(name: str, files: tuple[str, ...], inner: Names) -> Layout:
             *dense(f"{BLOCK}.1.DenseReluDense.wo", "block_{i}/feed_forward/out", bias=False),
             Rule("encoder.final_layer_norm.weight", "norm/scale"),
         ),
-        beside=("decoder.*", "lm_head.*"),
-        repeats=(("encoder.embed_tokens.weight", "shared.weight"),),
+        ignored=("decoder.*", "lm_head.*"),
+        duplicates=(("encoder.embed_tokens.weight", "shared.weight"),),
     )
 
 

@@ -1,4 +1,4 @@
-"""Stable Diffusion's U-Net as diffusers names it."""
+"""Layouts of Stable Diffusion's U-Net: diffusers."""
 
 from vdm_jax.checkpoints.layout import Layout
 from vdm_jax.checkpoints.layouts.autoencoder_kl import block, shortcut
@@ -11,30 +11,30 @@ def _block(foreign: str, ours: str) -> tuple[Rule, ...]:
 
 def _transformer(foreign: str, ours: str, axes: str) -> tuple[Rule, ...]:
     layer = f"{foreign}.transformer_blocks.{{k}}"
-    reads, words = f"{ours}/SelfAttention_{{k}}", f"{ours}/CrossAttention_{{k}}"
-    forward = f"{ours}/GatedFeedForward_{{k}}"
+    self_attention, cross_attention = f"{ours}/SelfAttention_{{k}}", f"{ours}/CrossAttention_{{k}}"
+    feed_forward = f"{ours}/GatedFeedForward_{{k}}"
     return (
         *norm(f"{foreign}.norm", f"{ours}/norm"),
         *convolution(f"{foreign}.proj_in", f"{ours}/in", axes),
-        *norm(f"{layer}.norm1", f"{reads}/norm"),
-        *dense(tuple(f"{layer}.attn1.to_{x}" for x in "qkv"), f"{reads}/qkv", bias=False),
-        *dense(f"{layer}.attn1.to_out.0", f"{reads}/out"),
-        *norm(f"{layer}.norm2", f"{words}/norm"),
-        *dense(f"{layer}.attn2.to_q", f"{words}/q", bias=False),
-        *dense(tuple(f"{layer}.attn2.to_{x}" for x in "kv"), f"{words}/kv", bias=False),
-        *dense(f"{layer}.attn2.to_out.0", f"{words}/out"),
-        *norm(f"{layer}.norm3", f"{forward}/norm"),
-        *dense(f"{layer}.ff.net.0.proj", f"{forward}/in"),
-        *dense(f"{layer}.ff.net.2", f"{forward}/out"),
+        *norm(f"{layer}.norm1", f"{self_attention}/norm"),
+        *dense(tuple(f"{layer}.attn1.to_{x}" for x in "qkv"), f"{self_attention}/qkv", bias=False),
+        *dense(f"{layer}.attn1.to_out.0", f"{self_attention}/out"),
+        *norm(f"{layer}.norm2", f"{cross_attention}/norm"),
+        *dense(f"{layer}.attn2.to_q", f"{cross_attention}/q", bias=False),
+        *dense(tuple(f"{layer}.attn2.to_{x}" for x in "kv"), f"{cross_attention}/kv", bias=False),
+        *dense(f"{layer}.attn2.to_out.0", f"{cross_attention}/out"),
+        *norm(f"{layer}.norm3", f"{feed_forward}/norm"),
+        *dense(f"{layer}.ff.net.0.proj", f"{feed_forward}/in"),
+        *dense(f"{layer}.ff.net.2", f"{feed_forward}/out"),
         *convolution(f"{foreign}.proj_out", f"{ours}/out", axes),
     )
 
 
 def unet_2d(name: str, files: tuple[str, ...], projection: str, levels: int = 4) -> Layout:
-    """The layout of a `models.UNet` of so many `models.LatentLevel`s.
+    """The layout of a `models.UNet` with `levels` `models.LatentLevel`s.
 
-    projection: how the axes of a transformer's first and last map go: they are convolutions in
-    Stable Diffusion 1 and linear in Stable Diffusion 2.
+    projection: einops pattern of a transformer's first and last layer, which are convolutions in
+      Stable Diffusion 1 and dense in Stable Diffusion 2.
     """
     down, up, deep = "down_blocks.{i}", "up_blocks.{i}", f"up_{{{levels - 1}-i}}"
     return Layout(
@@ -47,13 +47,13 @@ def unet_2d(name: str, files: tuple[str, ...], projection: str, levels: int = 4)
             *_block(f"{down}.resnets.{{j}}", "down_{i}/AdditiveBlock_{j}"),
             *shortcut(f"{down}.resnets.{{j}}", "down_{i}/AdditiveBlock_{j}"),
             *_transformer(f"{down}.attentions.{{j}}", "down_{i}/Transformer_{j}", projection),
-            *convolution(f"{down}.downsamplers.0.conv", "down_{i}/HalvingConvolution_0/Conv_0"),
+            *convolution(f"{down}.downsamplers.0.conv", "down_{i}/DownsampleConv_0/Conv_0"),
             *_block("mid_block.resnets.{j}", "middle/AdditiveBlock_{j}"),
             *_transformer("mid_block.attentions.{j}", "middle/Transformer_{j}", projection),
             *_block(f"{up}.resnets.{{j}}", f"{deep}/AdditiveBlock_{{j}}"),
             *shortcut(f"{up}.resnets.{{j}}", f"{deep}/AdditiveBlock_{{j}}"),
             *_transformer(f"{up}.attentions.{{j}}", f"{deep}/Transformer_{{j}}", projection),
-            *convolution(f"{up}.upsamplers.0.conv", f"{deep}/DoublingConvolution_0/Conv_0"),
+            *convolution(f"{up}.upsamplers.0.conv", f"{deep}/UpsampleConv_0/Conv_0"),
             *norm("conv_norm_out", "output_norm"),
             *convolution("conv_out", "output"),
         ),

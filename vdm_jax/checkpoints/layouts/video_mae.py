@@ -1,4 +1,4 @@
-"""VideoMAE as its authors and as Hugging Face name it."""
+"""Layouts of VideoMAE: its authors' and Hugging Face's."""
 
 from vdm_jax.checkpoints.layout import Layout
 from vdm_jax.checkpoints.rules import Rule, dense, norm
@@ -28,7 +28,7 @@ VIDEO_MAE = Layout(
         *norm("fc_norm", "norm"),
     ),
     files=("OpenGVLab/InternVideoMAE_models: mae-g/vit_g_hybrid_pt_1200e_ssv2_ft.pth",),
-    beside=("head.*",),
+    ignored=("head.*",),
 )
 """`models.VideoMAE`, fine-tuned, without the classifier."""
 
@@ -53,6 +53,6 @@ VIDEO_MAE_HUGGING_FACE = Layout(
         *norm("fc_norm", "norm"),
     ),
     files=("MCG-NJU/videomae-base-finetuned-ssv2: model.safetensors",),
-    beside=("classifier.*",),
+    ignored=("classifier.*",),
 )
-"""The same, as a `VideoMAEForVideoClassification`."""
+"""The same, as Hugging Face's `VideoMAEForVideoClassification`."""

@@ -25,11 +25,14 @@ EPSILON = 1e-6  # of all its norms
 
 
 class AutoencoderKL(nn.Module):
-    """Frames to a normal distribution of latents, halved in rows and columns at every level.
+    """Frames to a normal distribution of latents; each level but the first halves both sides.
 
-    channels, widths: the base width and its multiple at each level. blocks: residual blocks of a
-    level of the encoder; the decoder has one more. latent, colours: channels of z and of x.
-    scale: what brings latents to unit variance; `encode` and `decode` apply it, nothing else does.
+    channels: the base width.
+    widths: of each level, as multiples of the base width.
+    blocks: residual blocks of each level of the encoder; the decoder has one more.
+    latent: channels of z.
+    colors: channels of x.
+    scale: scales latents to unit variance; only `encode` and `decode` apply it.
     """
 
     channels: int = 128
@@ -47,21 +50,21 @@ class AutoencoderKL(nn.Module):
     def posterior(
         self, x: Float[Array, "b f H W C"]
     ) -> tuple[Float[Array, "b f h w c"], Float[Array, "b f h w c"]]:
-        """The mean and the log-variance of q(z | x), before they are scaled."""
+        """The mean and the log-variance of q(z | x), not scaled."""
         mean, logvar = jnp.split(self.encoder(x), 2, axis=-1)
         return mean, jnp.clip(logvar, -30.0, 20.0)
 
     def encode(
         self, x: Float[Array, "b f H W C"], key: PRNGKeyArray | None = None
     ) -> Float[Array, "b f h w c"]:
-        """Latents of unit variance: a sample of q(z | x), or its mean where there is no key."""
+        """Latents of unit variance: a sample of q(z | x), or its mean without a key."""
         z, logvar = self.posterior(x)
         if key is not None:
             z = z + jnp.exp(0.5 * logvar) * jax.random.normal(key, z.shape, z.dtype)
         return z * self.scale
 
     def decode(self, z: Float[Array, "b f h w c"]) -> Float[Array, "b f H W C"]:
-        """Frames of latents that `encode` made."""
+        """The frames of latents of `encode`."""
         return self.decoder(z / self.scale)
 
     def __call__(self, x: Float[Array, "b f H W C"]) -> Float[Array, "b f H W C"]:
@@ -106,7 +109,7 @@ class _Decoder(nn.Module):
 
 
 class _Middle(nn.Module):
-    """A residual block, attention with one head among the positions of a frame, a block."""
+    """A residual block, spatial attention with one head, a residual block."""
 
     @nn.compact
     def __call__(self, h: Array) -> Array:

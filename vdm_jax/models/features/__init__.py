@@ -1,4 +1,4 @@
-"""Networks that metrics look through: frames, clips or pairs of frames to vectors and fields."""
+"""Networks of metrics: frames, clips or pairs of frames to features, distances and flow."""
 
 from vdm_jax.models.features.c3d import C3D, C3DOutputs
 from vdm_jax.models.features.clip_image import ClipImage

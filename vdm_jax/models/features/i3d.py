@@ -1,4 +1,4 @@
-"""I3D, the network that FVD looks through: Inception-v1 with kernels that span time.
+"""I3D, the network of FVD: Inception-v1 with kernels over time.
 
 (Carreira & Zisserman 2017, arXiv 1705.07750, figure 3; Unterthiner et al. 2018, arXiv 1812.01717)
 """
@@ -23,11 +23,17 @@ MIXED = {
 }
 """Widths of b0; b1a, b1b; b2a, b2b; b3."""
 POOLS = {"4b": (3, 3, 3), "5b": (2, 2, 2)}
-"""Windows of the pools before a block, two places apart."""
+"""Windows of the pools before a block, with stride 2."""
 
 
 class Unit(nn.Module):
-    """A convolution without bias, a batch norm and a ReLU."""
+    """A convolution without bias, a batch norm and a ReLU.
+
+    width: channels of the output.
+    norm: the template of the batch norm.
+    side: of the kernel, along all three axes.
+    stride: along all three axes.
+    """
 
     width: int
     norm: BatchNorm
@@ -43,7 +49,7 @@ class Unit(nn.Module):
 
 
 class Mixed(nn.Module):
-    """Four branches side by side: 1; 1 then 3; 1 then 3; a pool then 1 (sides of the kernels)."""
+    """Four concatenated branches, with kernels 1; 1 then 3; 1 then 3; a pool then 1."""
 
     widths: tuple[int, int, int, int, int, int]
     norm: BatchNorm
@@ -66,12 +72,13 @@ class Mixed(nn.Module):
 class I3D(nn.Module):
     """Clips to the logits of actions, the features of FVD: `[b f 224 224 3] -> [b 400]`.
 
-    Values are in [-1, 1]. The logits are those before the softmax, averaged over time, which has
-    ceil(f / 8) - 1 steps: averages over other lengths are of another distribution.
+    Values are in [-1, 1]. The logits are averaged over ceil(f / 8) - 1 time steps, so clips of
+    different lengths give logits of different distributions.
 
-    size: pixels of a side; the last pool is over all of the frame, 7 x 7 places for 224 pixels.
-    norm: the batch norms. TensorFlow's have no scale and an epsilon of 0.001; the networks that
-      VideoGPT's PyTorch copy is used in have 0.00001 (`ported`).
+    classes: of the logits.
+    size: pixels on a side; the last pool spans the whole frame, 7 x 7 positions for 224 pixels.
+    norm: the template of batch norms. TensorFlow's have no scale and epsilon 0.001; VideoGPT's
+      PyTorch port has 0.00001 (`ported`).
     """
 
     classes: int = 400
@@ -80,17 +87,17 @@ class I3D(nn.Module):
 
     @classmethod
     def ported(cls, epsilon: float = 1e-5) -> "I3D":
-        """As PyTorch has it: batch norms with a scale, and an epsilon that may be another."""
+        """The PyTorch ports: batch norms with a scale and their own epsilon."""
         return cls(norm=BatchNorm(epsilon))
 
     @nn.compact
     def __call__(self, video: Float[Array, "b f h w 3"]) -> Float[Array, "b d"]:
         _, frames, *size, _ = video.shape
         if frames < 9:
-            raise ValueError(f"I3D reads at least 9 frames, not {frames}; give it longer clips")
+            raise ValueError(f"I3D takes at least 9 frames, not {frames}; give it longer clips")
         if size != [self.size, self.size]:
             raise ValueError(
-                f"I3D reads frames of {self.size} x {self.size} pixels, not {size[0]} x {size[1]}; "
+                f"I3D takes frames of {self.size} x {self.size} pixels, not {size[0]} x {size[1]}; "
                 "resize them first"
             )
         h = Unit(64, self.norm, 7, 2, name="convolution_1a")(video)

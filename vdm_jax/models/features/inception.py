@@ -1,4 +1,4 @@
-"""The Inception-v3 that FID looks through: TensorFlow's of 2015-12-05, with 1008 classes.
+"""Inception-v3, the network of FID: TensorFlow's of 2015-12-05, with 1008 classes.
 
 (Szegedy et al. 2016, arXiv 1512.00567, table 1; Heusel et al. 2017, arXiv 1706.08500)
 """
@@ -16,7 +16,7 @@ Step = tuple[str, int, int | tuple[int, int], int]
 """A convolution of a branch: its name, width, kernel, stride."""
 
 Branch = tuple[tuple[Step, ...], ...]
-"""One convolution after the other, the last of which may be several side by side."""
+"""Convolutions in sequence; the last item may be several, whose outputs are concatenated."""
 
 
 def _chain(*steps: Step) -> Branch:
@@ -84,14 +84,14 @@ BLOCKS: dict[str, tuple[Branch, ...]] = {
     "7b": _e(),
     "7c": _e(),
 }
-HALVING = ("6a", "7a")
-"""Blocks two places apart, in which what is pooled is appended as it is."""
-GREATEST = ("7c",)
-"""The block that appends the greatest of each window where others take the mean."""
+STRIDED = ("6a", "7a")
+"""Blocks with stride 2, which also append the max-pooled input."""
+MAX_POOLED = ("7c",)
+"""Blocks whose pool takes the maximum of each window instead of the mean."""
 
 
 class InceptionOutputs(NamedTuple):
-    """What metrics look at: the last maps averaged over each frame, and the logits."""
+    """The last feature maps averaged over each frame, and the logits."""
 
     pool: Float[Array, "*b 2048"]
     logits: Float[Array, "*b 1008"]
@@ -100,10 +100,10 @@ class InceptionOutputs(NamedTuple):
 class Inception(nn.Module):
     """`[*b 299 299 3]` to 2048 features, those of FID, and 1008 logits.
 
-    Values are R, G, B in [-1, 1]. Means at the border are of the pixels inside, and the last block
-    takes the greatest of its windows instead: what TensorFlow's published graph does.
+    Values are R, G, B in [-1, 1]. As in TensorFlow's published graph, average pools exclude the
+    padding, and the last block has a max pool.
 
-    size: pixels of a side.
+    size: pixels on a side.
     """
 
     size: int = 299
@@ -113,15 +113,15 @@ class Inception(nn.Module):
         *leading, height, width, _ = frames.shape
         if (height, width) != (self.size, self.size):
             raise ValueError(
-                f"Inception reads frames of {self.size} x {self.size} pixels, not {height} x "
+                f"Inception takes frames of {self.size} x {self.size} pixels, not {height} x "
                 f"{width}; resize them first"
             )
         h = frames.reshape(-1, *frames.shape[-3:])
         h = Unit(32, 3, 2, "VALID", name="convolution_1a")(h)
         h = Unit(32, 3, padding="VALID", name="convolution_2a")(h)
         h = Unit(64, 3, name="convolution_2b")(h)
-        h = Unit(80, 1, name="convolution_3b")(_greatest(h))
-        h = _greatest(Unit(192, 3, padding="VALID", name="convolution_4a")(h))
+        h = Unit(80, 1, name="convolution_3b")(_max_pool(h))
+        h = _max_pool(Unit(192, 3, padding="VALID", name="convolution_4a")(h))
         for name in BLOCKS:
             h = Block(name, name=f"mixed_{name}")(h)
         pool = h.mean(axis=(1, 2))
@@ -130,29 +130,32 @@ class Inception(nn.Module):
 
 
 class Block(nn.Module):
-    """Branches side by side, one of which begins with a pool. kind: a name of `BLOCKS`."""
+    """Concatenated branches, one of which begins with a pool.
+
+    kind: a name of `BLOCKS`.
+    """
 
     kind: str
 
     @nn.compact
     def __call__(self, h: Float[Array, "n h w c"]) -> Float[Array, "n i j d"]:
-        found = []
+        branches = []
         for branch in BLOCKS[self.kind]:
-            outputs = (self._pooled(h) if branch[0][0][0] == "pool" else h,)
+            outputs = (self._pool(h) if branch[0][0][0] == "pool" else h,)
             for steps in branch:
                 (before,) = outputs
                 outputs = tuple(self._unit(*step)(before) for step in steps)
-            found += outputs
-        if self.kind in HALVING:
-            found.append(_greatest(h))
-        return jnp.concatenate(found, axis=-1)
+            branches += outputs
+        if self.kind in STRIDED:
+            branches.append(_max_pool(h))
+        return jnp.concatenate(branches, axis=-1)
 
     def _unit(self, name: str, width: int, kernel: int | tuple[int, int], stride: int) -> "Unit":
         padding = "VALID" if stride > 1 else "SAME"
         return Unit(width, kernel, stride, padding, name=f"branch_{name}")
 
-    def _pooled(self, h: Array) -> Array:
-        if self.kind in GREATEST:
+    def _pool(self, h: Array) -> Array:
+        if self.kind in MAX_POOLED:
             return nn.max_pool(h, (3, 3), (1, 1), "SAME")
         return nn.avg_pool(h, (3, 3), (1, 1), "SAME", count_include_pad=False)
 
@@ -173,5 +176,5 @@ class Unit(nn.Module):
         return nn.relu(BatchNorm(1e-3, name="norm")(h))
 
 
-def _greatest(h: Array) -> Array:
+def _max_pool(h: Array) -> Array:
     return nn.max_pool(h, (3, 3), (2, 2))

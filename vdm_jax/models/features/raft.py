@@ -1,7 +1,7 @@
-"""RAFT: where every pixel of a frame is in the next one.
+"""RAFT: optical flow, where every pixel of a frame is in the next one.
 
-All pairs of positions are compared once; a recurrent unit then looks up, around where it believes
-each position to be, and corrects itself. (Teed & Deng 2020, arXiv 2003.12039)
+The correlations of all pairs of positions are computed once. A recurrent unit then repeatedly looks
+them up around its current estimate and corrects it. (Teed & Deng 2020, arXiv 2003.12039)
 """
 
 import flax.linen as nn
@@ -14,16 +14,20 @@ from vdm_jax.models.features.raft_encoders import BasicBlock, BottleneckBlock, F
 from vdm_jax.nn import BatchNorm, InstanceNorm
 
 REDUCED = 8
-"""Pixels on a side of what is one position to the recurrent unit."""
+"""Pixels on a side of a position of the recurrent unit."""
 
 
 class FlowUpdate(nn.Module):
-    """One correction of the flow: `(hidden, flow, seen, context) -> (hidden, flow)`.
+    """One correction of the flow: `(hidden, flow, correlation, context) -> (hidden, flow)`.
 
-    correlation: widths of the convolutions of what was looked up, the first 1 x 1, the others
-    3 x 3. flow: those of the flow's, 7 x 7 and 3 x 3. motion: features of both together.
-    kernels: of the gated recurrent units that follow each other. head: width inside the layer that
-    gives the correction. (Teed & Deng 2020, section 3.3)
+    (Teed & Deng 2020, section 3.3)
+
+    correlation: widths of the convolutions of the correlations, the first 1 x 1, the others 3 x 3.
+    flow: widths of the convolutions of the flow, 7 x 7 and 3 x 3.
+    motion: features of both together.
+    hidden: features of the recurrent state.
+    kernels: of the gated recurrent units, in sequence.
+    head: width inside the layer of the correction.
     """
 
     correlation: tuple[int, ...]
@@ -34,8 +38,8 @@ class FlowUpdate(nn.Module):
     head: int
 
     @nn.compact
-    def __call__(self, hidden: Array, flow: Array, seen: Array, context: Array):
-        a, m = seen, flow
+    def __call__(self, hidden: Array, flow: Array, correlation: Array, context: Array):
+        a, m = correlation, flow
         for i, width in enumerate(self.correlation):
             a = nn.relu(conv(width, 3 if i else 1, name=f"correlation_{i}")(a))
         for i, width in enumerate(self.flow):
@@ -44,28 +48,30 @@ class FlowUpdate(nn.Module):
         x = jnp.concatenate([context, motion, flow], axis=-1)
         for i, kernel in enumerate(self.kernels):
             both = jnp.concatenate([hidden, x], axis=-1)
-            keep = nn.sigmoid(conv(self.hidden, kernel, name=f"z_{i}")(both))
+            update = nn.sigmoid(conv(self.hidden, kernel, name=f"z_{i}")(both))
             reset = nn.sigmoid(conv(self.hidden, kernel, name=f"r_{i}")(both))
             both = jnp.concatenate([reset * hidden, x], axis=-1)
             new = jnp.tanh(conv(self.hidden, kernel, name=f"q_{i}")(both))
-            hidden = (1 - keep) * hidden + keep * new
+            hidden = (1 - update) * hidden + update * new
         inner = nn.relu(conv(self.head, 3, name="head")(hidden))
         return hidden, flow + conv(2, 3, name="step")(inner)
 
 
 class BilinearFlow(nn.Module):
-    """The flow between positions is that of its neighbours; corners stay corners."""
+    """The flow of pixels by bilinear interpolation with aligned corners."""
 
     @nn.compact
     def __call__(self, flow: Float[Array, "b i j 2"], hidden: Array) -> Float[Array, "b h w 2"]:
-        rows, columns = (_between_corners(n) for n in flow.shape[1:3])
+        rows, columns = (_interpolation(n) for n in flow.shape[1:3])
         return REDUCED * jnp.einsum("yi,bijc,xj->byxc", rows, flow, columns, precision="highest")
 
 
 class ConvexFlow(nn.Module):
-    """The flow of a pixel is a learned mean of that of nine positions about it.
+    """The flow of a pixel as a learned weighted mean over nine neighbouring positions.
 
     (Teed & Deng 2020, section 3.3: upsampling)
+
+    features: inside the layer of the weights.
     """
 
     features: int = 256
@@ -75,21 +81,26 @@ class ConvexFlow(nn.Module):
         inner = nn.relu(conv(self.features, 3, name="inner")(hidden))
         scores = 0.25 * conv(9 * REDUCED**2, 1, name="shares")(inner)
         b, i, j, _ = flow.shape
-        shares = nn.softmax(scores.reshape(b, i, j, 9, REDUCED, REDUCED), axis=3)
+        weights = nn.softmax(scores.reshape(b, i, j, 9, REDUCED, REDUCED), axis=3)
         padded = jnp.pad(flow, ((0, 0), (1, 1), (1, 1), (0, 0)))
         near = [padded[:, y : y + i, x : x + j] for y in range(3) for x in range(3)]
-        fine = jnp.einsum("bijkpq,kbijc->bipjqc", shares, jnp.stack(near), precision="highest")
+        fine = jnp.einsum("bijkpq,kbijc->bipjqc", weights, jnp.stack(near), precision="highest")
         return REDUCED * fine.reshape(b, i * REDUCED, j * REDUCED, 2)
 
 
 class Raft(nn.Module):
     """The optical flow of RAFT, called as `(first, second) -> flow`.
 
-    Frames are in [-1, 1], their height and width divisible by 8. The flow is (x, y) in pixels: what
-    is at p in the first frame is at p + flow(p) in the second.
+    Frames are in [-1, 1], their height and width divisible by 8. The flow is (x, y) in pixels: the
+    content at p in the first frame is at p + flow(p) in the second.
 
-    radius, levels: how far, and at how many resolutions, a position looks around where it believes
-    to be. iterations: how often it corrects itself.
+    features: the encoder of both frames, for correlations.
+    context: the encoder of the first frame, for the recurrent unit.
+    update: the recurrent unit.
+    upsampling: of the flow, from positions to pixels.
+    radius: how far around its estimate a position looks up correlations (positions).
+    levels: at how many resolutions.
+    iterations: how many corrections.
     """
 
     features: FrameEncoder
@@ -131,7 +142,7 @@ class Raft(nn.Module):
     ) -> Float[Array, "b h w 2"]:
         if first.shape != second.shape or first.shape[1] % REDUCED or first.shape[2] % REDUCED:
             raise ValueError(
-                "RAFT compares frames of one shape, height and width divisible by "
+                "RAFT takes frames of one shape, height and width divisible by "
                 f"{REDUCED}, not {first.shape} and {second.shape}; pad them"
             )
         both = self.features(jnp.concatenate([first, second]))
@@ -145,8 +156,8 @@ class Raft(nn.Module):
 
         def correct(update, carry, _):
             hidden, flow = carry
-            seen = lookup(pyramid, start + flow, self.radius).astype(hidden.dtype)
-            hidden, flow = update(hidden, flow, seen, context)
+            near = lookup(pyramid, start + flow, self.radius).astype(hidden.dtype)
+            hidden, flow = update(hidden, flow, near, context)
             return (hidden, flow), None
 
         loop = nn.scan(
@@ -161,9 +172,12 @@ class Raft(nn.Module):
 def correlations(
     left: Float[Array, "b i j d"], right: Float[Array, "b i j d"], levels: int
 ) -> tuple[Float[Array, "b n y x"], ...]:
-    """`<left, right> / sqrt(d)` of all pairs of positions, `right` also shrunk 2, 4, ... times.
+    """`<left, right> / sqrt(d)` of all pairs of positions, with `right` pooled by 1, 2, 4, ...
 
     (Teed & Deng 2020, eq. 1; the mean of products is the product with the mean.)
+
+    Raises:
+      ValueError: the frames are too small for `levels`.
     """
     positions = left.reshape(len(left), -1, left.shape[-1]) * left.shape[-1] ** -0.5
     volumes = []
@@ -172,7 +186,7 @@ def correlations(
             raise ValueError(
                 f"frames of {left.shape[1] * REDUCED} x {left.shape[2] * REDUCED} pixels are too "
                 f"small for RAFT's {levels} resolutions: they need {REDUCED * 2 ** (levels - 1)} "
-                "pixels each way; enlarge them"
+                "pixels each way; resize them"
             )
         volumes.append(jnp.einsum("bnd,byxd->bnyx", positions, right, precision="highest"))
         right = nn.avg_pool(right, (2, 2), (2, 2))
@@ -180,32 +194,32 @@ def correlations(
 
 
 def lookup(
-    pyramid: tuple[Float[Array, "b n y x"], ...], places: Float[Array, "b i j 2"], radius: int
+    pyramid: tuple[Float[Array, "b n y x"], ...], targets: Float[Array, "b i j 2"], radius: int
 ) -> Float[Array, "b i j k"]:
-    """What a position finds within `radius` of its place, at every resolution; zeros outside.
+    """Correlations within `radius` of every position's target, at all resolutions; zeros outside.
 
-    Between positions it is interpolated linearly, by two products with hat functions, which is
-    what matrix units are good at. Columns come before rows.
+    Linear interpolation as two products with hat functions, which is fast on matrix units. Columns
+    come before rows.
     """
     reach = jnp.arange(-radius, radius + 1, dtype=jnp.float32)
-    found = []
+    correlation = []
     for level, volume in enumerate(pyramid):
-        middle = places.astype(jnp.float32).reshape(*volume.shape[:2], 2, 1) / 2**level
-        asked = middle + reach.reshape(1, 1, 1, -1)
-        columns, rows = (_hats(asked[:, :, i], volume.shape[3 - i]) for i in (0, 1))
+        middle = targets.astype(jnp.float32).reshape(*volume.shape[:2], 2, 1) / 2**level
+        samples = middle + reach.reshape(1, 1, 1, -1)
+        columns, rows = (_hats(samples[:, :, i], volume.shape[3 - i]) for i in (0, 1))
         across = jnp.einsum("bnyx,bnkx->bnky", volume, columns, precision="highest")
-        seen = jnp.einsum("bnky,bnly->bnkl", across, rows, precision="highest")
-        found.append(seen.reshape(*places.shape[:3], -1))
-    return jnp.concatenate(found, axis=-1)
+        window = jnp.einsum("bnky,bnly->bnkl", across, rows, precision="highest")
+        correlation.append(window.reshape(*targets.shape[:3], -1))
+    return jnp.concatenate(correlation, axis=-1)
 
 
 def _hats(at: Float[Array, "*n k"], size: int) -> Float[Array, "*n k size"]:
-    """How much each of `size` samples counts at a place: `max(0, 1 - |place - sample|)`."""
+    """Weights of `size` samples for linear interpolation: `max(0, 1 - |at - sample|)`."""
     samples = jnp.arange(size, dtype=jnp.float32).reshape((1,) * at.ndim + (size,))
     return jax.nn.relu(1 - jnp.abs(at[..., None] - samples))
 
 
-def _between_corners(size: int) -> Float[Array, "m n"]:
-    """The matrix that takes `size` samples to eight times as many, the corners to the corners."""
+def _interpolation(size: int) -> Float[Array, "m n"]:
+    """The matrix that interpolates `size` samples to eight times as many, with aligned corners."""
     fine = jnp.arange(REDUCED * size, dtype=jnp.float32) * ((size - 1) / (REDUCED * size - 1))
     return _hats(fine, size)

@@ -1,7 +1,7 @@
-"""Classifiers of ImageNet up to their last convolutions, as LPIPS looks through them.
+"""Trunks of LPIPS: the convolutions of ImageNet classifiers.
 
-Frames are R, G, B, less (0.485, 0.456, 0.406), over (0.229, 0.224, 0.225). Layers are numbered as
-torchvision numbers them, pooling and activations counted.
+Values are R, G, B in 0..1, minus (0.485, 0.456, 0.406), divided by (0.229, 0.224, 0.225). Layers
+have torchvision's numbers, which count pools and activations.
 """
 
 import flax.linen as nn
@@ -12,7 +12,7 @@ Maps = tuple[Float[Array, "n i j c"], ...]
 
 
 class AlexNet(nn.Module):
-    """Five convolutions, each seen after its ReLU. (Krizhevsky 2014, arXiv 1404.5997)"""
+    """The outputs of five convolutions, after their ReLUs. (Krizhevsky 2014, arXiv 1404.5997)"""
 
     @nn.compact
     def __call__(self, frames: Float[Array, "n h w 3"]) -> Maps:
@@ -25,7 +25,7 @@ class AlexNet(nn.Module):
 
 
 class VGG16(nn.Module):
-    """Thirteen convolutions, seen at the end of each resolution. (Simonyan & Zisserman 2014)"""
+    """The outputs of each resolution of 13 convolutions. (Simonyan & Zisserman 2014)"""
 
     @nn.compact
     def __call__(self, frames: Float[Array, "n h w 3"]) -> Maps:
@@ -40,9 +40,9 @@ class VGG16(nn.Module):
 
 
 class SqueezeNet(nn.Module):
-    """SqueezeNet 1.1: one convolution and eight fires, seen at seven places. (Iandola et al. 2016)
+    """SqueezeNet 1.1: seven outputs of a convolution and eight fires. (Iandola et al. 2016)
 
-    A last row or column that fills no window of a pool is pooled by itself, as in Caffe.
+    Pools include incomplete windows at the end, as in Caffe.
     """
 
     @nn.compact
@@ -61,7 +61,11 @@ class SqueezeNet(nn.Module):
 
 
 class Fire(nn.Module):
-    """Few channels, then many: half of them by 1 x 1 and half by 3 x 3."""
+    """A 1 x 1 convolution to few channels, then 1 x 1 and 3 x 3 convolutions, concatenated.
+
+    inner: channels of the first convolution.
+    outer: channels of each of the others.
+    """
 
     inner: int
     outer: int
@@ -69,20 +73,20 @@ class Fire(nn.Module):
     @nn.compact
     def __call__(self, h: Float[Array, "n h w c"]) -> Float[Array, "n h w d"]:
         h = nn.relu(nn.Conv(self.inner, (1, 1), name="squeeze")(h))
-        points = nn.Conv(self.outer, (1, 1), name="expand_1x1")(h)
-        around = nn.Conv(self.outer, (3, 3), padding=1, name="expand_3x3")(h)
-        return nn.relu(jnp.concatenate([points, around], axis=-1))
+        small = nn.Conv(self.outer, (1, 1), name="expand_1x1")(h)
+        large = nn.Conv(self.outer, (3, 3), padding=1, name="expand_3x3")(h)
+        return nn.relu(jnp.concatenate([small, large], axis=-1))
 
 
 def _conv(h, number: int, width: int, kernel: int = 3, *, stride: int = 1, padding=None):
     """A convolution and a ReLU."""
-    around = kernel // 2 if padding is None else padding
-    side = (kernel, kernel)
-    return nn.relu(nn.Conv(width, side, stride, around, name=f"convolution_{number}")(h))
+    padding = kernel // 2 if padding is None else padding
+    sides = (kernel, kernel)
+    return nn.relu(nn.Conv(width, sides, stride, padding, name=f"convolution_{number}")(h))
 
 
 def _pool(h: Float[Array, "n h w c"], kernel: int, *, whole: bool = True) -> Array:
-    """The greatest of each window, two apart; also of windows that are not whole, if asked."""
-    beyond = (0, 0) if whole else tuple((n - kernel) % 2 for n in h.shape[1:3])
-    ends = ((0, beyond[0]), (0, beyond[1]))
-    return nn.max_pool(h, (kernel, kernel), (2, 2), ends)  # pyright: ignore[reportArgumentType]
+    """The maximum of each window, with stride 2; also of incomplete windows if not `whole`."""
+    rest = (0, 0) if whole else tuple((n - kernel) % 2 for n in h.shape[1:3])
+    padding = ((0, rest[0]), (0, rest[1]))
+    return nn.max_pool(h, (kernel, kernel), (2, 2), padding)  # pyright: ignore[reportArgumentType]

@@ -1,4 +1,4 @@
-"""VideoMAE v2's video transformer: clips to vectors, by what motion they show.
+"""VideoMAE v2's video transformer: clips to vectors that describe their motion.
 
 (Wang et al. 2023, arXiv 2303.16727; as content-debiased FVD uses it: Ge et al. 2024, arXiv
 2404.12391, section 4)
@@ -15,12 +15,18 @@ from vdm_jax.nn import GELU, EncoderBlock, KeysWithoutBias, layer_norm
 class VideoMAE(nn.Module):
     """A VideoMAE v2 without its classifier, called as `video -> vectors`: the mean of all tokens.
 
-    Videos are of `frames` frames of `size` pixels each way. Content-debiased FVD gives it R, G, B
-    in 0..1 as they are; it was trained on them less (0.485, 0.456, 0.406), over (0.229, 0.224,
-    0.225).
+    Content-debiased FVD gives it R, G, B in 0..1; it was trained on these minus (0.485, 0.456,
+    0.406), divided by (0.229, 0.224, 0.225).
 
-    inner: features inside a feed-forward layer. patch, tubelet: pixels and frames that one token
-    sees. epsilon: of the norms; Hugging Face's own conversions of VideoMAE have 1e-12.
+    features: of a token.
+    layers: of the transformer.
+    heads: of the attention.
+    inner: features inside a feed-forward layer.
+    patch: pixels on a side of a token.
+    tubelet: frames of a token.
+    frames: of a video.
+    size: pixels on a side of a frame.
+    epsilon: of the norms; Hugging Face's own conversions of VideoMAE have 1e-12.
     """
 
     features: int
@@ -52,13 +58,13 @@ class VideoMAE(nn.Module):
     def __call__(self, video: Float[Array, "b f h w 3"]) -> Float[Array, "b d"]:
         if video.shape[1:4] != (self.frames, self.size, self.size):
             raise ValueError(
-                f"this VideoMAE sees {self.frames} frames of {self.size} x {self.size} pixels, "
+                f"this VideoMAE takes {self.frames} frames of {self.size} x {self.size} pixels, "
                 f"not (frames, height, width) = {video.shape[1:4]}; choose frames and resize them"
             )
-        one = (self.tubelet, self.patch, self.patch)
-        h = nn.Conv(self.features, one, one, "VALID", name="patches")(video)
+        sides = (self.tubelet, self.patch, self.patch)
+        h = nn.Conv(self.features, sides, sides, "VALID", name="patches")(video)
         h = h.reshape(len(video), -1, self.features)
-        h = h + places(h.shape[1], self.features).astype(h.dtype)[None]
+        h = h + positions(h.shape[1], self.features).astype(h.dtype)[None]
         for i in range(self.layers):
             block = EncoderBlock(
                 self.heads, GELU(), self.inner, self.epsilon, KeysWithoutBias, name=f"block_{i}"
@@ -67,8 +73,8 @@ class VideoMAE(nn.Module):
         return layer_norm("norm", self.epsilon)(h.mean(axis=1))
 
 
-def places(tokens: int, features: int) -> Float[Array, "n d"]:
-    """`sin(n / 10000^(2i/d))` and `cos` of the same, side by side: features 2i and 2i + 1.
+def positions(tokens: int, features: int) -> Float[Array, "n d"]:
+    """`sin(n / 10000^(2i/d))` as feature 2i and `cos` of the same as feature 2i + 1.
 
     (Vaswani et al. 2017, section 3.5)
     """

@@ -1,4 +1,4 @@
-"""CLIP's text encoder: tokens to embeddings, by a transformer that reads from left to right.
+"""CLIP's text encoder: a causal transformer from tokens to embeddings.
 
 (Radford et al. 2021, arXiv 2103.00020, section 2.4; the larger ones are OpenCLIP's)
 """
@@ -13,12 +13,18 @@ from vdm_jax.nn import GELU, Activation, EncoderBlock, QuickGELU, dense, layer_n
 class ClipText(nn.Module):
     """The text encoder of a CLIP, called as `(tokens, mask) -> embeddings`.
 
-    A token reads those before it, and with a mask only the real ones among them. Without a mask
-    padding is read like any token, as Stable Diffusion has it.
+    A token attends to itself and those before it that the mask allows. Without a mask it attends to
+    padding, too, as in Stable Diffusion.
 
-    features: of an embedding. unread: how many of the last layers the embeddings are taken before;
-    1 for the penultimate layer (OpenCLIP in Stable Diffusion 2). The last norm follows them all.
-    projection: features of the one vector that `pooled` makes of a text.
+    features: of an embedding.
+    layers: of the transformer.
+    heads: of the attention.
+    activation: of the feed-forward layers.
+    projection: features of a text's vector `pooled`; None: it is not projected.
+    clip_skip: the last layers that the embeddings do not pass through; 1: those of the penultimate
+      layer (OpenCLIP in Stable Diffusion 2). The last norm is applied in any case.
+    vocabulary: how many tokens there are.
+    length: the most tokens of a text.
     """
 
     features: int
@@ -26,56 +32,60 @@ class ClipText(nn.Module):
     heads: int
     activation: Activation = QuickGELU()
     projection: int | None = None
-    unread: int = 0
+    clip_skip: int = 0
     vocabulary: int = 49408
     length: int = 77
 
     @classmethod
     def vit_b32(cls) -> "ClipText":
-        """Of OpenAI's CLIP ViT-B/32."""
+        """OpenAI's CLIP ViT-B/32."""
         return cls(512, layers=12, heads=8, projection=512)
 
     @classmethod
     def vit_b16(cls) -> "ClipText":
-        """Of OpenAI's CLIP ViT-B/16, of the size of B/32's."""
+        """OpenAI's CLIP ViT-B/16, of the size of B/32's."""
         return cls.vit_b32()
 
     @classmethod
     def vit_l14(cls) -> "ClipText":
-        """Of OpenAI's CLIP ViT-L/14; `clone(projection=None)` is that of Stable Diffusion 1."""
+        """OpenAI's CLIP ViT-L/14; Stable Diffusion 1 has `clone(projection=None)`."""
         return cls(768, layers=12, heads=12, projection=768)
 
     @classmethod
     def open_clip_h(cls) -> "ClipText":
-        """Of OpenCLIP's ViT-H/14; `clone(layers=23, projection=None)` is Stable Diffusion 2's."""
+        """OpenCLIP's ViT-H/14; Stable Diffusion 2 has `clone(layers=23, projection=None)`."""
         return cls(1024, layers=24, heads=16, activation=GELU(), projection=1024)
 
     @nn.compact
     def encode(
         self, tokens: Int[Array, "*b l"], mask: Bool[Array, "*b l"] | None = None
     ) -> tuple[Float[Array, "*b l d"], Float[Array, "*b p"]]:
-        """The embeddings of all tokens, and the vector of the text: its end token's, projected."""
+        """The embeddings of all tokens, and the text's vector: its end token's, projected.
+
+        Raises:
+          ValueError: the text has more than `length` tokens.
+        """
         length = tokens.shape[-1]
         if length > self.length:
-            raise ValueError(f"CLIP reads {self.length} tokens, not {length}; cut the captions")
-        rows = tokens.reshape(-1, length)
+            raise ValueError(f"CLIP takes {self.length} tokens, not {length}; cut the captions")
+        texts = tokens.reshape(-1, length)
         small = nn.initializers.normal(0.02)
         words = nn.Embed(self.vocabulary, self.features, embedding_init=small, name="words")
         places = self.param("places", nn.initializers.normal(0.01), (self.length, self.features))
-        h = words(rows) + places[None, :length].astype(words.embedding.dtype)
+        h = words(texts) + places[None, :length].astype(words.embedding.dtype)
 
-        past = jnp.tril(jnp.ones((length, length), bool))[None, None]
+        causal = jnp.tril(jnp.ones((length, length), bool))[None, None]
         if mask is not None:
-            past = past & mask.reshape(-1, 1, 1, length)
+            causal = causal & mask.reshape(-1, 1, 1, length)
         outputs = [h]
         for i in range(self.layers):
             block = EncoderBlock(self.heads, self.activation, name=f"block_{i}")
-            outputs.append(block(outputs[-1], past))
+            outputs.append(block(outputs[-1], causal))
 
         norm = layer_norm("norm")
-        text = norm(outputs[self.layers - self.unread])
-        end = jnp.argmax(rows, axis=-1)  # the end token has the highest number
-        pooled = norm(outputs[-1])[jnp.arange(len(rows)), end]
+        text = norm(outputs[self.layers - self.clip_skip])
+        end = jnp.argmax(texts, axis=-1)  # the end token has the highest number
+        pooled = norm(outputs[-1])[jnp.arange(len(texts)), end]
         if self.projection is not None:
             pooled = dense(self.projection, bias=False, name="projection")(pooled)
         leading = tokens.shape[:-1]
@@ -89,5 +99,5 @@ class ClipText(nn.Module):
     def pooled(
         self, tokens: Int[Array, "*b l"], mask: Bool[Array, "*b l"] | None = None
     ) -> Float[Array, "*b p"]:
-        """One vector for a text, in the space that CLIP shares with images."""
+        """One vector per text, in CLIP's joint space of texts and images."""
         return self.encode(tokens, mask)[1]

@@ -1,4 +1,4 @@
-"""T5's encoder: tokens to embeddings, by a transformer whose positions are relative.
+"""T5's encoder: a transformer with relative positions from tokens to embeddings.
 
 (Raffel et al. 2020, arXiv 1910.10683; version 1.1 has gated feed-forward layers, Shazeer 2020)
 """
@@ -20,7 +20,7 @@ from vdm_jax.nn import (
     dense,
 )
 
-# features, inner, layers, heads, head of every published size
+# features, inner, layers, heads, head_dim of every published size
 ORIGINAL = {
     "small": (512, 2048, 6, 8, 64),
     "base": (768, 3072, 12, 12, 64),
@@ -38,7 +38,7 @@ V1_1 = {
 
 
 class FeedForward(nn.Module):
-    """`activation(h W) V`, `inner` wide."""
+    """`activation(h W) V`; `inner`: features of `h W`."""
 
     inner: int
     activation: Activation = ReLU()
@@ -51,7 +51,7 @@ class FeedForward(nn.Module):
 
 
 class GatedFeedForward(nn.Module):
-    """`(activation(h W) * h U) V`, `inner` wide. (Shazeer 2020, eq. 6)"""
+    """`(activation(h W) * h U) V`; `inner`: features of `h W`. (Shazeer 2020, eq. 6)"""
 
     inner: int
     activation: Activation = TanhGELU()
@@ -64,7 +64,7 @@ class GatedFeedForward(nn.Module):
 
 
 class _Block(nn.Module):
-    """Attention of tokens to tokens and a feed-forward layer, each residual and behind a norm."""
+    """Self-attention and a feed-forward layer, both residual and pre-norm."""
 
     heads: int
     head_dim: int
@@ -74,12 +74,10 @@ class _Block(nn.Module):
     def __call__(self, h: Array, mask: Array | None, bias: Array) -> Array:
         heads = (self.heads, self.head_dim)
         a = RMSNorm(name="norm_0")(h)
-        # Scores are not divided by sqrt(head): instead q starts that much smaller.
+        # Scores are not divided by sqrt(head_dim): instead q starts smaller by this factor.
         q = Projections(1, heads, "k _", bias=False, gain=1 / self.head_dim, name="q")(a)
         kv = Projections(2, heads, "k _", bias=False, name="kv")(a)
-        q, k, v = (
-            constrain(rearrange(part, "b l k d -> b k l d"), "b k l _") for part in (*q, *kv)
-        )
+        q, k, v = (constrain(rearrange(x, "b l k d -> b k l d"), "b k l _") for x in (*q, *kv))
         out = attend(q, k, v, mask, bias[None], scale=1.0)
         out = rearrange(constrain(out, "b k l _"), "b k l d -> b l (k d)")
         h = constrain(h + dense(h.shape[-1], bias=False, axes="k d", name="out")(out), "b l d")
@@ -88,11 +86,14 @@ class _Block(nn.Module):
 
 
 class T5(nn.Module):
-    """The encoder of a T5, called as `(tokens, mask) -> embeddings`; padding is not read.
+    """The encoder of a T5, called as `(tokens, mask) -> embeddings`; the mask excludes padding.
 
-    features: of an embedding. heads, head: how many and how large. feed_forward: `GatedFeedForward`
-    in version 1.1, `FeedForward` before. vocabulary: 32,000 pieces, 100 sentinels, and 28 rows that
-    only make the number divisible.
+    features: of an embedding.
+    layers: of the transformer.
+    heads: of the attention.
+    feed_forward: `GatedFeedForward` in version 1.1, `FeedForward` before.
+    head_dim: features of a head.
+    vocabulary: 32,000 pieces, 100 sentinels, and 28 unused ids that pad it to a multiple of 128.
     """
 
     features: int
@@ -105,23 +106,23 @@ class T5(nn.Module):
     @classmethod
     def original(cls, size: str) -> "T5":
         """The published models t5-small, -base, -large, -3b and -11b."""
-        features, inner, layers, heads, head = _sizes(ORIGINAL, size)
-        return cls(features, layers, heads, FeedForward(inner), head)
+        features, inner, layers, heads, head_dim = _sizes(ORIGINAL, size)
+        return cls(features, layers, heads, FeedForward(inner), head_dim)
 
     @classmethod
     def v1_1(cls, size: str) -> "T5":
         """The published models t5-v1_1-small, -base, -large, -xl and -xxl, and those of Flan-T5."""
-        features, inner, layers, heads, head = _sizes(V1_1, size)
-        return cls(features, layers, heads, GatedFeedForward(inner), head)
+        features, inner, layers, heads, head_dim = _sizes(V1_1, size)
+        return cls(features, layers, heads, GatedFeedForward(inner), head_dim)
 
     @nn.compact
     def __call__(
         self, tokens: Int[Array, "*b l"], mask: Bool[Array, "*b l"] | None = None
     ) -> Float[Array, "*b l d"]:
         length = tokens.shape[-1]
-        rows = tokens.reshape(-1, length)
+        texts = tokens.reshape(-1, length)
         unit = nn.initializers.normal(1.0)
-        h = nn.Embed(self.vocabulary, self.features, embedding_init=unit, name="words")(rows)
+        h = nn.Embed(self.vocabulary, self.features, embedding_init=unit, name="words")(texts)
         keys = None if mask is None else mask.reshape(-1, 1, 1, length)
         bias = BucketedPositions(self.heads, name="positions")(length)
         for i in range(self.layers):

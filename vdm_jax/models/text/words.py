@@ -8,7 +8,11 @@ from vdm_jax.nn import sinusoids
 
 
 class WordEncoder(nn.Module):
-    """One learned vector per word, plus its place in the caption: `table[word] + sinusoids(l)`."""
+    """`table[token] + sinusoids(l)`: a learned vector per token, plus its position.
+
+    vocabulary: how many tokens there are.
+    features: of an embedding.
+    """
 
     vocabulary: int
     features: int = 128
@@ -17,7 +21,7 @@ class WordEncoder(nn.Module):
     def __call__(
         self, tokens: Int[Array, "*b l"], mask: Bool[Array, "*b l"] | None
     ) -> Float[Array, "*b l d"]:
-        unit = nn.initializers.normal(1.0)  # as large as the sinusoids, so that words are heard
+        unit = nn.initializers.normal(1.0)  # as large as the sinusoids
         words = nn.Embed(self.vocabulary, self.features, embedding_init=unit, name="words")(tokens)
-        place = sinusoids(jnp.arange(tokens.shape[-1]), self.features).astype(words.dtype)
-        return words + place.reshape((1,) * (words.ndim - 2) + place.shape)
+        position = sinusoids(jnp.arange(tokens.shape[-1]), self.features).astype(words.dtype)
+        return words + position.reshape((1,) * (words.ndim - 2) + position.shape)

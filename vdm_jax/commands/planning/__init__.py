@@ -1,0 +1,1 @@
+"""`vdm-jax plan`: settings to try, the search among them, and the report."""

@@ -1,0 +1,1 @@
+"""What `vdm-jax export` writes beside weights: model cards, StableHLO programs, SavedModels."""
