@@ -1,7 +1,7 @@
 """Rematerialisation (gradient checkpointing): recompute activations in the backward pass.
 
-It trades time for memory. `Remat` says how much of a level is recomputed at a time, a `SavePolicy`
-what is stored nevertheless.
+It trades time for memory. A `Remat` is the unit that is recomputed, a level or a layer; its
+`SavePolicy` selects activations that are stored nevertheless.
 """
 
 import dataclasses
@@ -97,7 +97,7 @@ Remat = RematLevel | RematLayer
 
 
 def remat_level(remat: Remat | None, level: type[nn.Module]) -> type[nn.Module]:
-    """The module class, called as `(h, emb, cond, train, ...)`, recomputed if `remat` says so."""
+    """The class of modules `(h, emb, cond, train, ...)`, recomputed if `remat` is `RematLevel`."""
     if remat is None or isinstance(remat, RematLayer):
         return level
     return nn.remat(level, static_argnums=(4,), policy=remat.save.policy)
@@ -128,17 +128,16 @@ def _apply(
     h: Float[Array, "b f h w c"],
     *arrays: Any,
 ) -> Float[Array, "b f h w c"]:
+    apply: Callable[..., Any] = layer.apply
     with logical_axis_rules(rules):
         if not isinstance(remat, RematLayer):
-            return layer.apply(variables, h, *arrays, rngs=keys, train=train)
+            return apply(variables, h, *arrays, rngs=keys, train=train)
         batch = h.shape[0]
 
-        def apply(variables, keys, frames, *arrays):
+        def of_frames(variables, keys, frames, *arrays):
             h = unfold_frames(frames, batch)
-            return fold_frames(layer.apply(variables, h, *arrays, rngs=keys, train=train))
+            return fold_frames(apply(variables, h, *arrays, rngs=keys, train=train))
 
-        # The saved input is a batch of frames: see `fold_frames`.
-        frames = jax.checkpoint(apply, policy=remat.save.policy)(
-            variables, keys, fold_frames(h), *arrays
-        )
-        return unfold_frames(frames, batch)
+        # What is saved is a batch of frames: see `fold_frames`.
+        recomputed = jax.checkpoint(of_frames, policy=remat.save.policy)
+        return unfold_frames(recomputed(variables, keys, fold_frames(h), *arrays), batch)
