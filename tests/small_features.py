@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
+from vdm_jax import models
 from vdm_jax.metrics import HalfPixel, NetworkFeatures, RandomWeights, Rescale
 
 
@@ -28,7 +29,7 @@ class Small(nn.Module):
         return Outputs(pooled, nn.Dense(4, name="logits")(pooled))
 
 
-class Trunk(nn.Module):
+class Trunk(models.AlexNet):
     """A trunk of LPIPS with one convolution and one output."""
 
     @nn.compact

@@ -6,18 +6,19 @@ checks implementations where they are passed on, and `isinstance` works on proto
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Array, Float, UInt8
 
 from vdm_jax import diffusion
 from vdm_jax.checkpoints import Checkpoints
 from vdm_jax.data import Loader, Source
 from vdm_jax.models import Conditioning
 from vdm_jax.parallel import Mesh
-from vdm_jax.types import Denoiser, Key, LogSNR, Metrics, Params, Scalar, Video
+from vdm_jax.types import Denoiser, Key, Keys, LogSNR, Metrics, Params, Scalar, Video
 
+SelfModel = TypeVar("SelfModel")
 Batch = Mapping[str, Any]
 """Arrays by name, from `data.Loader`: `video` [b f h w c] uint8, `label` [b], ..."""
 
@@ -30,6 +31,7 @@ Results = Mapping[str, Any]
 # Training
 
 
+@runtime_checkable
 class Network(Protocol):
     """A linen module called as `(z, logsnr, cond, train=) -> output` [b f h w c]."""
 
@@ -84,6 +86,7 @@ class PhasedTask(Task, Protocol):
         ...
 
 
+@runtime_checkable
 class LowRes(Protocol):
     """The low-resolution input of a super-resolution model, made from a video.
 
@@ -99,7 +102,7 @@ class LowRes(Protocol):
     @property
     def crop(self) -> int | None: ...
 
-    def downsample(self, x: Video) -> Video:
+    def downsample(self, x: Video) -> Float[Array, "b _ _ _ c"]:
         """The low-resolution video, without noise."""
         ...
 
@@ -111,11 +114,13 @@ class LowRes(Protocol):
         """The log-SNR of noise augmentation; None is the least noise of the schedule."""
         ...
 
-    def draw(self, key: Key, x: Video, cond: Conditioning) -> tuple[Video, Conditioning]:
+    def draw(
+        self, key: Key, x: Video, cond: Conditioning
+    ) -> tuple[Float[Array, "b f _ _ c"], Conditioning]:
         """A training clip, and its conditions with the noisy low-resolution video."""
         ...
 
-    def condition(self, key: Key, cond: Conditioning, low: Video, logsnr: LogSNR) -> Conditioning:
+    def condition(self, key: Keys, cond: Conditioning, low: Video, logsnr: LogSNR) -> Conditioning:
         """The conditions with a low-resolution video, noised to `logsnr`."""
         ...
 
@@ -158,6 +163,7 @@ class StudentTask(DiffusionTask, Protocol):
 # Runs
 
 
+@runtime_checkable
 class Sampling(Protocol):
     """How samples are drawn, such as `sampling.Generator`."""
 
@@ -166,6 +172,7 @@ class Sampling(Protocol):
         ...
 
 
+@runtime_checkable
 class Experiment(Protocol):
     """The fields of `training.Experiment` that sampling and evaluation read."""
 
@@ -192,6 +199,7 @@ class Experiment(Protocol):
 # Evaluations, and the models that they measure
 
 
+@runtime_checkable
 class Evaluation(Protocol):
     """A frozen dataclass that measures a trained model."""
 
@@ -248,7 +256,7 @@ class DenoisingModel(Model, Protocol):
 class AdjustableModel(Model, Protocol):
     """A model whose sampling can be changed."""
 
-    def with_sampling(self, **changes: Any) -> Self:
+    def with_sampling(self: SelfModel, **changes: Any) -> SelfModel:
         """The same model with fields of its generator changed: `sampler`, `guidance`, ..."""
         ...
 
@@ -290,11 +298,11 @@ class CompletionModel(Model, Protocol):
 class SuperResolutionModel(AdjustableModel, Protocol):
     """A model that upsamples low-resolution videos."""
 
-    def downsample(self, videos: Clips, /) -> Clips:
+    def downsample(self, videos: Clips, /) -> UInt8[np.ndarray, "b _ _ _ c"]:
         """The low-resolution videos of these."""
         ...
 
-    def upsample(self, key: Key, cond: Any, low: Clips, /) -> Clips:
+    def upsample(self, key: Key, cond: Any, low: Clips, /) -> UInt8[np.ndarray, "b _ _ _ c"]:
         """High-resolution videos of low-resolution ones."""
         ...
 

@@ -7,6 +7,7 @@ packed in one batch element (see `models.Conditioning.segments`). An image is a 
 from collections.abc import Callable
 from typing import Any
 
+import jaxtyping
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 Video = Float[Array, "b f h w c"]
@@ -16,6 +17,8 @@ Time = Float[Array, "*batch"]
 """t = 0 is data, t = 1 is noise."""
 Scalar = Float[Array, ""]
 Key = PRNGKeyArray
+Keys = Key | jaxtyping.Key[Array, "b"]
+"""One key for all rows, or one for each."""
 Params = PyTree
 Metrics = dict[str, Any]
 

@@ -3,7 +3,7 @@
 import hostile
 
 
-def test_mutated_files_are_read_or_refused(tmp_path, monkeypatch):
+def test_mutated_files_are_read_or_refused(tmp_path, monkeypatch, unchecked):
     monkeypatch.chdir(tmp_path)
     outcomes = hostile.fuzz(tmp_path, 150)
     assert sum(n for kind, n in outcomes.items() if kind.endswith("refused")) > 75

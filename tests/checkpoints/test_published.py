@@ -82,7 +82,7 @@ def test_the_right_file_is_read(folder):
         np.testing.assert_array_equal(params["layer_1"]["kernel"], TENSORS["a.1.weight"].T)
 
 
-def test_wrong_files_are_errors(folder):
+def test_wrong_files_are_errors(folder, unchecked):
     file = folder / "two.pt"
     file.write_bytes(FILE)
     assert "it is truncated" in error_of(dataclasses.replace(TWO, size=len(FILE) + 1), file)

@@ -104,7 +104,7 @@ def test_the_card_has_results_and_examples_that_run(exported, tmp_path, monkeypa
     assert (tmp_path / "there" / "3.mp4").stat().st_size
 
 
-def test_the_program_without_vdm_jax_makes_the_same_videos(run, tmp_path):
+def test_the_program_without_vdm_jax_makes_the_same_videos(run, tmp_path, unchecked):
     out = tmp_path / "program"
     assert commands.main(["export", str(run), "--program", "sampler", "--out", str(out)]) == 0
     script = (out / "run.py").read_text()
@@ -124,7 +124,7 @@ def test_the_program_without_vdm_jax_makes_the_same_videos(run, tmp_path):
     assert facts["platforms"] == ["cpu", "cuda", "tpu"] and facts["layout"] == 1
 
 
-def test_a_saved_model_makes_the_same_videos(run, tmp_path, capsys, monkeypatch):
+def test_a_saved_model_makes_the_same_videos(run, tmp_path, capsys, monkeypatch, unchecked):
     out = tmp_path / "program"
     argv = [
         "export",
@@ -158,7 +158,7 @@ def test_a_saved_model_makes_the_same_videos(run, tmp_path, capsys, monkeypatch)
     assert np.abs(videos.astype(int) - np.asarray(expected)).max() <= 1
 
 
-def test_the_denoiser_program_equals_the_model(run, tmp_path):
+def test_the_denoiser_program_equals_the_model(run, tmp_path, unchecked):
     argv = ["export", str(run), "--program", "denoiser", "--out", str(tmp_path / "d")]
     assert commands.main([*argv, "--prompt", untrained.CAPTIONS[0]]) == 0
     program = jax.export.deserialize(bytearray((tmp_path / "d/denoiser.stablehlo").read_bytes()))

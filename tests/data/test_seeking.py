@@ -127,7 +127,7 @@ def test_filters_keep_constants_and_suppress_aliasing(filter):
     assert np.abs(flat - 200).max() <= 1
 
 
-def test_an_unknown_filter_is_an_error():
+def test_an_unknown_filter_is_an_error(unchecked):
     content = encode_lossless(np.zeros((1, 16, 16), np.uint8))
     video = shards.record_video(as_record(probe(content), content))
     with pytest.raises(ValueError, match="unknown filter 'cubic': it is one of lanczos, bicubic"):

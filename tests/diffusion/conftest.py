@@ -1,5 +1,6 @@
 """Fixtures: float64, every marginal, and random draws as unit vectors, for exact variances."""
 
+import counted
 import jax
 import jax.numpy as jnp
 import pytest
@@ -43,11 +44,9 @@ def basis_noise(monkeypatch):
     """
 
     def normal(key, shape=(), dtype=None):
-        return jnp.broadcast_to(jax.nn.one_hot(1 + key, shape[-1], dtype=dtype), shape)
+        place = 1 + counted.number(key)
+        return jnp.broadcast_to(jax.nn.one_hot(place, shape[-1], dtype=dtype), shape)
 
-    def split(key):
-        return 2 * key, 2 * key + 1
-
-    monkeypatch.setattr(jax.random, "fold_in", lambda key, i: i)
-    monkeypatch.setattr(jax.random, "split", split)
+    monkeypatch.setattr(jax.random, "fold_in", lambda key, i: counted.key(i))
+    monkeypatch.setattr(jax.random, "split", counted.split)
     monkeypatch.setattr(jax.random, "normal", normal)

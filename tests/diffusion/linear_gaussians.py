@@ -8,6 +8,7 @@ import contextlib
 import math
 from unittest import mock
 
+import counted
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -59,17 +60,17 @@ def probed(steps, width, process=PROCESS):
         if getattr(number, "dtype", None) == jnp.uint32:
             logsnr = jax.lax.bitcast_convert_type(number, jnp.float32)
             number = jnp.round(process.schedule.inverse(logsnr) * steps).astype(int)
-        return key + number
+        return counted.key(counted.number(key) + number)
 
     def normal(key, shape=(), dtype=None):
         pixels = jnp.arange(math.prod(shape[:4])).reshape(*shape[:4], 1) % width
         channels = jnp.arange(shape[-1]).reshape(1, 1, 1, 1, -1)
-        one = channels == 2 + width * key + pixels
+        one = channels == 2 + width * counted.number(key) + pixels
         return jnp.broadcast_to(one, shape).astype(dtype)
 
     with (
         mock.patch.object(jax.random, "fold_in", fold_in),
-        mock.patch.object(jax.random, "split", lambda key: (2 * key, 2 * key + 1)),
+        mock.patch.object(jax.random, "split", counted.split),
         mock.patch.object(jax.random, "normal", normal),
     ):
         yield
@@ -91,15 +92,17 @@ def moments(sampler, known, correction, known_noise, covariance, process=PROCESS
     channels = 2 + width * (draws + nodes[type(known_noise)] + 1)
     known = first_known(known, total, channels)
     with probed(sampler.steps, width, process):
-        z = process.prior_sample(jax.random.normal(draws - 1, (1, total, 1, 1, channels), float))
+        z = process.prior_sample(
+            jax.random.normal(counted.key(draws - 1), (1, total, 1, 1, channels), float)
+        )
 
         def run(z):
             denoiser = gaussian(covariance, 1, process)
             if correction is not None:
                 denoiser = diffusion.reconstruction(denoiser, [known], correction, process)
-            key = jnp.asarray(draws)
+            key = counted.key(draws)
             denoiser = diffusion.replacement(denoiser, known, known_noise, key, process)
-            return sampler(jnp.asarray(0), denoiser, z, process)
+            return sampler(counted.key(0), denoiser, z, process)
 
         x = np.asarray(jax.jit(run, compiler_options=several.FAST)(z))[0, :, 0, 0]
     return x[:, 0], np.square(x[:, 1:]).sum(axis=1)

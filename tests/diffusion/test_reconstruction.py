@@ -1,5 +1,6 @@
 """Reconstruction guidance on Gaussian data, with a known posterior."""
 
+import counted
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -214,12 +215,14 @@ def super_resolution(correction, steps=256):
     """Mean and variance of the two pixels' mean, and the variance of one pixel."""
     channels = 2 + 2 * (steps + 1)
     with probed(steps, 2):
-        z = PROCESS.prior_sample(jax.random.normal(steps, (1, 1, 1, 2, channels), float))
+        z = PROCESS.prior_sample(
+            jax.random.normal(counted.key(steps), (1, 1, 1, 2, channels), float)
+        )
 
         def run(z):
             denoiser = gaussian(ar1(2, 0.9), 3)
             denoiser = reconstruction(denoiser, [mean_of_two(channels)], correction, PROCESS)
-            return Ancestral(steps)(jnp.asarray(0), denoiser, z, PROCESS)
+            return Ancestral(steps)(counted.key(0), denoiser, z, PROCESS)
 
         x = np.asarray(jax.jit(run)(z))[0, 0, 0]
     middle = x.mean(axis=0)

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import counted
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -33,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("float64")
 def noises(known_noise, logsnrs):
     """One pixel's noise at these levels, as coefficients of independent draws."""
     with probed(1, 1):
-        draw = jax.jit(lambda logsnr: known_noise(jnp.asarray(0), logsnr, (1, 1, 1, 1, 2 + NODES)))
+        draw = jax.jit(lambda logsnr: known_noise(counted.key(0), logsnr, (1, 1, 1, 1, 2 + NODES)))
         return np.stack([np.ravel(draw(jnp.asarray(float(logsnr)))) for logsnr in logsnrs])
 
 

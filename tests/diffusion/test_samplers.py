@@ -1,5 +1,6 @@
 """Samplers on data with a known exact denoiser. Clips are one pixel; channels are probes."""
 
+import counted
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -186,7 +187,7 @@ def test_predictor_corrector_variance(gamma, steps, unit, basis_noise):
 
 @pytest.mark.parametrize(("logsnr", "value"), [(-40.0, 1.0256410256), (0.0, 1.0126582278)])
 def test_stationary_variance_of_langevin_steps(logsnr, value, basis_noise):
-    out = langevin(jnp.asarray(0), gaussian(VP, 0.0, 1.0), basis(2), VP, jnp.asarray(logsnr), 0.1)
+    out = langevin(counted.key(0), gaussian(VP, 0.0, 1.0), basis(2), VP, jnp.asarray(logsnr), 0.1)
     of_z, of_noise = np.ravel(out)
     assert of_noise**2 / (1 - of_z**2) == pytest.approx(value, rel=1e-9)
 

@@ -22,6 +22,7 @@ class TrueModel:
 
     change: object = staticmethod(lambda videos, correction: videos)
     data: MovingShapes = SOURCE
+    process = None
 
     def encode(self, captions, labels):
         return len(captions)
@@ -128,7 +129,7 @@ def test_corrections_have_titles():
     )
 
 
-def test_data_other_than_moving_shapes_are_refused():
+def test_data_other_than_moving_shapes_are_refused(unchecked):
     class Other:
         data = object()
 

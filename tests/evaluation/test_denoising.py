@@ -99,6 +99,8 @@ def test_a_spectrum_needs_two_clips():
 class Clips:
     """A source of quantized Gaussian clips."""
 
+    frames, size = F, (H, W)
+
     def clips(self, split):
         videos = draw(800 if split == "train" else 120, seed=split == "train")
         quantized = np.clip(np.round((videos + 1) * 127.5), 0, 255).astype(np.uint8)

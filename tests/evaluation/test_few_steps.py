@@ -19,6 +19,7 @@ class ShadeModel:
     guidance: float = 1.0
     calls: tuple = ([],)
     data: object = SOURCE
+    process = None
 
     @property
     def steps(self):

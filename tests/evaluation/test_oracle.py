@@ -142,7 +142,7 @@ def test_scores_of_a_perfect_and_of_a_one_colored_model():
     assert all(scores | {"colour": 1} == perfect for scores in painted)
 
 
-def test_invalid_clips_and_sources_are_refused():
+def test_invalid_clips_and_sources_are_refused(unchecked):
     source, clip = data.MovingShapes(), np.zeros((8, 16, 16, 3), np.uint8)
     with pytest.raises(ValueError, match="one object, not MovingShapes"):
         decide(clip, data.MovingShapes(objects=2, travel=(0.3, 0.38)))

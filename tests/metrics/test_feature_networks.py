@@ -91,7 +91,7 @@ def test_random_weights_preserve_the_scale():
     np.testing.assert_array_equal(again["layer 3"]["kernel"], drawn["layer 3"]["kernel"])
 
 
-def test_invalid_clips_outputs_and_weights_are_named():
+def test_invalid_clips_outputs_and_weights_are_named(unchecked):
     features = small(min_frames=9, max_frames=16)
     with pytest.raises(ValueError, match="small needs clips of at least 9 frames, not 8"):
         features(videos(1, frames=8))

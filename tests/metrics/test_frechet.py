@@ -103,7 +103,7 @@ def test_streamed_moments_equal_whole_ones_even_far_from_zero():
         np.testing.assert_allclose(result.covariance(), np.cov(features.T), rtol=1e-7, atol=1e-9)
 
 
-def test_invalid_features_are_named():
+def test_invalid_features_are_named(unchecked):
     some = Moments.of(np.random.default_rng(0).normal(size=(4, 3)))
     with pytest.raises(ValueError, match="3 and 2 dimensions"):
         frechet_distance(some, Moments.of(np.eye(2)))

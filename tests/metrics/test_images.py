@@ -67,7 +67,7 @@ def test_a_batch_is_the_mean_of_its_clips():
         assert metric(a, b, 1) == pytest.approx(np.mean(each))
 
 
-def test_invalid_pairs_are_named():
+def test_invalid_pairs_are_named(unchecked):
     with pytest.raises(ValueError, match="one shape"):
         images.psnr(np.zeros((2, 8, 8, 3)), np.zeros((2, 8, 9, 3)))
     with pytest.raises(ValueError, match="at least 11 x 11"):

@@ -53,5 +53,5 @@ def test_conditions_of_a_clip_are_dropped_together_at_the_rate():
 
 
 def test_of_ignores_arrays_that_are_no_conditions():
-    batch = {"video": np.zeros((2, 1, 4, 4, 3), np.uint8), "label": np.array([1, 2])}
+    batch = {"video": np.zeros((2, 1, 4, 4, 3), np.uint8), "label": jnp.array([1, 2])}
     assert equal(Conditioning.of(batch), Conditioning(label=jnp.array([1, 2])))

@@ -21,7 +21,8 @@ def count_up(key, cond, known, lowres=None):
     """A model whose pixels are 7 in the first frame, and one more in every next frame."""
     x, mask = np.round((known.x + 1) * 127.5), np.asarray(known.mask[0])
     if not mask.any():
-        return np.broadcast_to(7 + np.arange(x.shape[1]).reshape(1, -1, 1, 1, 1), x.shape)
+        brightness = 7 + np.arange(x.shape[1], dtype=np.uint8).reshape(1, -1, 1, 1, 1)
+        return np.broadcast_to(brightness, x.shape)
     first = int(np.flatnonzero(mask)[0])
     frames = x[:, first : first + 1] + np.arange(-first, x.shape[1] - first).reshape(1, -1, 1, 1, 1)
     return np.where(mask.reshape(1, -1, 1, 1, 1), x, frames).astype(np.uint8)
@@ -157,7 +158,7 @@ def clips(count=3, seed=0, frames=4):
 
 def test_known_frames_are_bit_identical_in_the_samples(trained):
     video, mask = clips(), np.array([[True, False, True, False], [False] * 4, [True] * 4])
-    known = diffusion.KnownPixels(data.to_float(video), mask)
+    known = diffusion.KnownPixels(jnp.asarray(data.to_float(video)), jnp.asarray(mask))
     samples = trained.complete(KEY, COND, known)
     assert samples.dtype == np.uint8
     np.testing.assert_array_equal(samples[mask], video[mask])
@@ -170,11 +171,11 @@ def test_samples_downsample_to_the_known_low_resolution_frames(trained):
     lowres = diffusion.LowResolution(
         jnp.full((3, 4, 2, 2, 3), 0.25), jnp.asarray([[True, True, False, True]] * 3)
     )
-    nothing = diffusion.KnownPixels(np.zeros((3, 4, 8, 8, 3), np.float32), np.zeros((3, 4), bool))
+    nothing = diffusion.KnownPixels(jnp.zeros((3, 4, 8, 8, 3)), jnp.zeros((3, 4), bool))
 
     def distance(correction):
         samples = trained.complete(KEY, COND, nothing, lowres, correction=correction)
-        return float(jnp.abs(lowres(data.to_float(samples)) - lowres.value).max())
+        return float(jnp.abs(lowres(jnp.asarray(data.to_float(samples))) - lowres.value).max())
 
     assert distance(diffusion.PseudoInverseGuidance(8)) < 1 / 127.5 < distance(None)
 
@@ -187,7 +188,8 @@ def test_extension_completes_block_after_block_with_one_program(trained):
     np.testing.assert_array_equal(long[:, :4], video)
     assert trained_model._complete_batch.jitted._cache_size() <= compiled + 1
     ends = np.concatenate([long[:, 2:4], np.zeros_like(video[:, :2])], axis=1)
-    known = diffusion.KnownPixels(data.to_float(ends), np.tile([True, True, False, False], (3, 1)))
+    mask = jnp.tile(jnp.asarray([True, True, False, False]), (3, 1))
+    known = diffusion.KnownPixels(jnp.asarray(data.to_float(ends)), mask)
     again = trained.complete(jax.random.fold_in(KEY, 0), COND, known)
     np.testing.assert_array_equal(again[:, 2:], long[:, 4:6])
 

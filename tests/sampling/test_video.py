@@ -86,7 +86,7 @@ def test_gif_refuses_rates_that_browsers_slow_down():
 def test_png_grid_has_a_row_per_clip_and_a_column_per_frame(tmp_path):
     rng = np.random.default_rng(0)
     clips = rng.integers(0, 256, (3, 4, 16, 16, 3), dtype=np.uint8)
-    video.write_png_grid(tmp_path / "a.png", clips)
+    video.write_png_grid(tmp_path / "a.png", list(clips))
     image = np.asarray(Image.open(tmp_path / "a.png"))
     assert image.shape == (3 * 64 + 2 * 2, 4 * 64 + 3 * 2, 3)
     for n in range(3):
@@ -122,7 +122,7 @@ def test_unknown_suffix_names_the_known_ones(tmp_path):
         np.zeros((2, 8, 8, 4), np.uint8),
     ],
 )
-def test_arrays_that_are_no_videos_are_refused_without_a_file(tmp_path, suffix, broken):
+def test_arrays_that_are_no_videos_are_refused_without_a_file(tmp_path, suffix, broken, unchecked):
     with pytest.raises(ValueError, match="uint8"):
         video.write(tmp_path / f"a{suffix}", broken)
     assert not list(tmp_path.iterdir())

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import tiny
+from etils import epath
 
 from vdm_jax import parallel, training
 from vdm_jax.checkpoints import CheckpointError, Checkpoints
@@ -235,8 +236,9 @@ def test_accumulation_is_the_gradient_of_the_whole_batch():
 
 
 def test_a_folder_of_another_experiment_is_refused(tmp_path):
-    resuming.claim_workdir(tiny.experiment(), tmp_path)
-    resuming.claim_workdir(tiny.experiment(steps=7), tmp_path)  # more steps of the same run
+    folder = epath.Path(tmp_path)
+    resuming.claim_workdir(tiny.experiment(), folder)
+    resuming.claim_workdir(tiny.experiment(steps=7), folder)  # more steps of the same run
     other = tiny.experiment(optimizer=training.Adam(peak=2e-3, warmup=2, ema=0.9))
     with pytest.raises(CheckpointError, match=r"optimizer\.peak: 0\.001 -> 0\.002"):
-        resuming.claim_workdir(other, tmp_path)
+        resuming.claim_workdir(other, folder)

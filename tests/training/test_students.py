@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from etils import epath
 from test_loop import same
 
 from vdm_jax import checkpoints, commands, config, diffusion, sampling, training
@@ -316,8 +317,8 @@ def test_runs_that_cannot_be_teachers_are_refused(teacher, tmp_path):
 
 
 def test_a_phased_run_cannot_resume_with_other_steps(teacher, tmp_path):
-    experiment = halvings(teacher)
-    resuming.claim_workdir(experiment, tmp_path)
+    experiment, folder = halvings(teacher), epath.Path(tmp_path)
+    resuming.claim_workdir(experiment, folder)
     with pytest.raises(CheckpointError, match=r"steps: 3 -> 4"):
-        resuming.claim_workdir(dataclasses.replace(experiment, steps=4), tmp_path)
+        resuming.claim_workdir(dataclasses.replace(experiment, steps=4), folder)
     assert config.from_json(config.to_json(experiment)) == experiment

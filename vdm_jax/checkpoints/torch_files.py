@@ -13,7 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import ml_dtypes
 import numpy as np
@@ -131,6 +131,7 @@ class TorchFile(Mapping[str, np.ndarray]):
             raise InvalidTorchFile(f"{name!r} is larger than its storage of {stored} bytes")
 
 
+@runtime_checkable
 class _Storages(Protocol):
     """The unpickled value of a file, and the bytes of its storages.
 

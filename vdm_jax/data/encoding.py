@@ -68,7 +68,7 @@ def gif(video: Frames, fps: float = 8.0) -> bytes:
     return file.getvalue()
 
 
-def rgb(video: Frames) -> Frames:
+def rgb(video: Frames) -> UInt8[np.ndarray, "f h w 3"]:
     """A video with three channels.
 
     Raises:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Num, UInt8
 from PIL import Image
 
 from vdm_jax.data.sources import Element, RandomSplit, Source, Split, draw, sides
@@ -23,7 +23,7 @@ class Motion(Protocol):
 
 
 def _linear_path(
-    start: Float[np.ndarray, " 3"], end: Float[np.ndarray, " 3"], frames: int
+    start: Num[np.ndarray, " 3"], end: Num[np.ndarray, " 3"], frames: int
 ) -> Float[np.ndarray, "f 3"]:
     """Windows from `start` to `end` at constant speed."""
     time = np.linspace(0.0, 1.0, frames).reshape(-1, 1)

@@ -6,7 +6,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Int32
+from jaxtyping import Bool, Int, Int32
 
 from vdm_jax.data.byte_pairs import BytePairs
 from vdm_jax.storage import local_path
@@ -71,7 +71,7 @@ class SentencePiece:
         """The tokens of a caption and the end token, at most `length`."""
         return [*self._model.encode(caption)[: self.length - 1], self._model.eos_id()]
 
-    def decode(self, tokens: Sequence[int]) -> str:
+    def decode(self, tokens: Sequence[int] | Int[np.ndarray, " l"]) -> str:
         """The caption of some tokens, up to characters outside the vocabulary."""
         return self._model.decode([int(token) for token in tokens if token])
 
@@ -112,6 +112,6 @@ class ClipBPE:
         tokens = self._pairs.encode(caption)[: self.length - 2]
         return [self._pairs.start, *tokens, self._pairs.end]
 
-    def decode(self, tokens: Sequence[int]) -> str:
+    def decode(self, tokens: Sequence[int] | Int[np.ndarray, " l"]) -> str:
         """The caption of some tokens, in lower case, with spaces around marks."""
         return self._pairs.decode([int(t) for t in tokens if t < self._pairs.start and t])

@@ -54,9 +54,10 @@ def two_steps(
 
 
 Index = Int[Array, "*batch"]
+Steps = Int[Array, "*#batch"] | int
 
 
-def grid_logsnr(schedule: Schedule, index: Index, steps: Index | int) -> LogSNR:
+def grid_logsnr(schedule: Schedule, index: Index, steps: Steps) -> LogSNR:
     """logsnr(index / steps); inf at index 0 or below, where sampling ends with x_hat itself."""
     return jnp.where(index > 0, schedule(jnp.maximum(index, 1) / steps), jnp.inf)
 
@@ -66,7 +67,7 @@ class Jump(Protocol):
     """logsnr of t = i / steps and of the ends m, s of the teacher's two steps: t > m > s."""
 
     def __call__(
-        self, schedule: Schedule, i: Index, steps: Index
+        self, schedule: Schedule, i: Index, steps: Steps
     ) -> tuple[LogSNR, LogSNR, LogSNR]: ...
 
 
@@ -77,7 +78,7 @@ class DeterministicJump:
     Salimans & Ho 2022, algorithm 2.
     """
 
-    def __call__(self, schedule: Schedule, i: Index, steps: Index) -> tuple[LogSNR, LogSNR, LogSNR]:
+    def __call__(self, schedule: Schedule, i: Index, steps: Steps) -> tuple[LogSNR, LogSNR, LogSNR]:
         """logsnr of t, m and s, each shaped like `i`."""
         t, m, s = (grid_logsnr(schedule, 2 * i - k, 2 * steps) for k in range(3))
         return t, m, s
@@ -92,7 +93,7 @@ class StochasticJump:
     Meng et al. 2023, section 3.3.
     """
 
-    def __call__(self, schedule: Schedule, i: Index, steps: Index) -> tuple[LogSNR, LogSNR, LogSNR]:
+    def __call__(self, schedule: Schedule, i: Index, steps: Steps) -> tuple[LogSNR, LogSNR, LogSNR]:
         """logsnr of t, m and s, each shaped like `i`."""
         t, m, s = (grid_logsnr(schedule, i - k, steps) for k in range(3))
         return t, m, s

@@ -1,7 +1,7 @@
 """Measurements of a video: linear maps A with known values y = A x."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +11,7 @@ from vdm_jax.diffusion.marginals import expand
 from vdm_jax.types import Video
 
 
+@runtime_checkable
 class Measurement(Protocol):
     """A linear map A of a video, and `value`, the known y = A x."""
 
@@ -75,7 +76,7 @@ class LowResolution:
         """The known small frames, and 0 elsewhere."""
         return jnp.where(expand(self.mask, self.x), self.x, 0)
 
-    def __call__(self, x: Video) -> Video:
+    def __call__(self, x: Video) -> Float[Array, "b f _ _ c"]:
         """A: `x` resized, in the frames where the mask is True, and 0 elsewhere."""
         shape = (*x.shape[:2], *self.x.shape[2:4], x.shape[4])
         small = jax.image.resize(x, shape, "linear", antialias=True)

@@ -11,21 +11,21 @@ import jax
 import jax.numpy as jnp
 
 from vdm_jax.diffusion.keys import normal, split
-from vdm_jax.types import Key, Video
+from vdm_jax.types import Keys, Video
 
 
 @runtime_checkable
 class Noise(Protocol):
     """Draws noise of unit variance of the given shape [b f h w c]."""
 
-    def __call__(self, key: Key, shape: tuple[int, ...]) -> Video: ...
+    def __call__(self, key: Keys, shape: tuple[int, ...]) -> Video: ...
 
 
 @dataclass(frozen=True)
 class Independent:
     """Independent noise for every pixel of every frame."""
 
-    def __call__(self, key: Key, shape: tuple[int, ...]) -> Video:
+    def __call__(self, key: Keys, shape: tuple[int, ...]) -> Video:
         """Noise of this shape."""
         return normal(key, shape)
 
@@ -42,7 +42,7 @@ class Mixed:
     def __post_init__(self):
         _require_non_negative(self, self.alpha)
 
-    def __call__(self, key: Key, shape: tuple[int, ...]) -> Video:
+    def __call__(self, key: Keys, shape: tuple[int, ...]) -> Video:
         """Noise of this shape."""
         shared_key, own_key = split(key)
         batch, _, *rest = shape
@@ -62,7 +62,7 @@ class Progressive:
     def __post_init__(self):
         _require_non_negative(self, self.alpha)
 
-    def __call__(self, key: Key, shape: tuple[int, ...]) -> Video:
+    def __call__(self, key: Keys, shape: tuple[int, ...]) -> Video:
         """Noise of this shape."""
         own = jnp.moveaxis(normal(key, shape), 1, 0)
 

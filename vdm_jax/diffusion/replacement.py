@@ -18,21 +18,21 @@ import jax.numpy as jnp
 from vdm_jax.diffusion.keys import fold_in, normal
 from vdm_jax.diffusion.measurements import KnownPixels
 from vdm_jax.diffusion.process import Process
-from vdm_jax.types import Denoiser, Key, LogSNR, Video
+from vdm_jax.types import Denoiser, Keys, LogSNR, Video
 
 
 @runtime_checkable
 class KnownNoise(Protocol):
     """The noise eps^a of known pixels at a noise level: unit variance, one `logsnr` for all."""
 
-    def __call__(self, key: Key, logsnr: LogSNR, shape: tuple[int, ...]) -> Video: ...
+    def __call__(self, key: Keys, logsnr: LogSNR, shape: tuple[int, ...]) -> Video: ...
 
 
 @dataclass(frozen=True)
 class FixedNoise:
     """One noise for all levels, as in DDIM, whose steps to x^a leave eps unchanged."""
 
-    def __call__(self, key: Key, logsnr: LogSNR, shape: tuple[int, ...]) -> Video:
+    def __call__(self, key: Keys, logsnr: LogSNR, shape: tuple[int, ...]) -> Video:
         """Noise of this shape."""
         return normal(key, shape, jnp.result_type(logsnr))
 
@@ -41,7 +41,7 @@ class FixedNoise:
 class IndependentNoise:
     """Independent noise at every level: z^a_s ~ q(z_s | x^a). Song et al. 2020; Ho et al. 2022."""
 
-    def __call__(self, key: Key, logsnr: LogSNR, shape: tuple[int, ...]) -> Video:
+    def __call__(self, key: Keys, logsnr: LogSNR, shape: tuple[int, ...]) -> Video:
         """Noise of this shape."""
         bits = jax.lax.bitcast_convert_type(jnp.asarray(logsnr, jnp.float32), jnp.uint32)
         return normal(fold_in(key, bits), shape, jnp.result_type(logsnr))
@@ -56,7 +56,7 @@ class ForwardProcessNoise:
     both ends, so it needs no state; exact for levels more than 0.004 apart.
     """
 
-    def __call__(self, key: Key, logsnr: LogSNR, shape: tuple[int, ...]) -> Video:
+    def __call__(self, key: Keys, logsnr: LogSNR, shape: tuple[int, ...]) -> Video:
         """Noise of this shape."""
         dtype = jnp.result_type(logsnr)
         at = jnp.clip(logsnr, -_REACH, _REACH)
@@ -95,7 +95,7 @@ def _bridge(at, low, high, eps_low, eps_high, noise):
 
 
 def replacement(
-    denoiser: Denoiser, known: KnownPixels, known_noise: KnownNoise, key: Key, process: Process
+    denoiser: Denoiser, known: KnownPixels, known_noise: KnownNoise, key: Keys, process: Process
 ) -> Denoiser:
     """The denoiser with z^a replaced by alpha x^a + sigma eps^a and x_hat^a by x^a.
 

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from vdm_jax.diffusion.grids import Grid, Trailing, logsnr_grid
 from vdm_jax.diffusion.keys import fold_in, normal, split
 from vdm_jax.diffusion.process import Process
-from vdm_jax.types import Denoiser, Key, LogSNR, Video
+from vdm_jax.types import Denoiser, Keys, LogSNR, Video
 
 
 @runtime_checkable
@@ -24,7 +24,7 @@ class Sampler(Protocol):
 
     def __call__(
         self,
-        key: Key,
+        key: Keys,
         denoiser: Denoiser,
         z: Video,
         process: Process,
@@ -48,7 +48,7 @@ class DDIM:
 
     def __call__(
         self,
-        key: Key,
+        key: Keys,
         denoiser: Denoiser,
         z: Video,
         process: Process,
@@ -83,7 +83,7 @@ class Ancestral:
 
     def __call__(
         self,
-        key: Key,
+        key: Keys,
         denoiser: Denoiser,
         z: Video,
         process: Process,
@@ -124,7 +124,7 @@ class PredictorCorrector:
 
     def __call__(
         self,
-        key: Key,
+        key: Keys,
         denoiser: Denoiser,
         z: Video,
         process: Process,
@@ -163,7 +163,7 @@ class Stochastic:
 
     def __call__(
         self,
-        key: Key,
+        key: Keys,
         denoiser: Denoiser,
         z: Video,
         process: Process,
@@ -188,7 +188,7 @@ class Stochastic:
 
 
 def ancestral(
-    key: Key,
+    key: Keys,
     x_hat: Video,
     z: Video,
     process: Process,
@@ -204,7 +204,7 @@ def ancestral(
 
 
 def langevin(
-    key: Key, denoiser: Denoiser, z: Video, process: Process, logsnr: LogSNR, delta: float
+    key: Keys, denoiser: Denoiser, z: Video, process: Process, logsnr: LogSNR, delta: float
 ) -> Video:
     """One Langevin step: z - delta sigma eps_hat / 2 + sqrt(delta) sigma eps.
 

@@ -10,7 +10,7 @@ from jaxtyping import Array
 from vdm_jax.diffusion.grids import Grid, Linspace, Trailing, logsnr_grid
 from vdm_jax.diffusion.keys import fold_in, normal
 from vdm_jax.diffusion.process import Process
-from vdm_jax.types import Denoiser, Key, LogSNR, Video
+from vdm_jax.types import Denoiser, Keys, LogSNR, Video
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class DPMSolver:
 
     def __call__(
         self,
-        key: Key,
+        key: Keys,
         denoiser: Denoiser,
         z: Video,
         process: Process,
@@ -73,7 +73,7 @@ class Heun:
 
     def __call__(
         self,
-        key: Key,
+        key: Keys,
         denoiser: Denoiser,
         z: Video,
         process: Process,
@@ -101,7 +101,7 @@ class Heun:
         return jax.lax.fori_loop(0, self.steps, update, z)
 
     def _add_churn(
-        self, key: Key, i: Array, z: Video, process: Process, logsnr: LogSNR
+        self, key: Keys, i: Array, z: Video, process: Process, logsnr: LogSNR
     ) -> tuple[Video, LogSNR]:
         if self.churn == 0:
             return z, logsnr

@@ -15,6 +15,7 @@ from vdm_jax.metrics.inception_score import check_probabilities
 from vdm_jax.metrics.kernel import CUBIC, PolynomialKernel
 
 Vectors = Float[np.ndarray, "n d"]
+OtherVectors = Float[np.ndarray, "m d"]
 Counts = Float[np.ndarray, "n"]
 
 
@@ -70,7 +71,7 @@ class Bootstrap:
         means = [counts @ values / len(values) for counts in self.counts(len(values))]
         return self.interval(float(values.mean()), np.array(means))
 
-    def frechet(self, x: Vectors, y: Vectors, ddof: int = 1, each: int = 1) -> Interval:
+    def frechet(self, x: Vectors, y: OtherVectors, ddof: int = 1, each: int = 1) -> Interval:
         """The interval of the Frechet distance; `each` vectors per clip are resampled together."""
         x, y = (np.asarray(z, np.float64) for z in (x, y))
         value = frechet_distance(Moments.of(x), Moments.of(y), ddof)
@@ -78,7 +79,7 @@ class Bootstrap:
         distances = [frechet_distance(a, b, ddof) for a, b in zip(*resamples, strict=True)]
         return self.interval(value, np.array(distances))
 
-    def kernel(self, x: Vectors, y: Vectors, kernel: PolynomialKernel = CUBIC) -> Interval:
+    def kernel(self, x: Vectors, y: OtherVectors, kernel: PolynomialKernel = CUBIC) -> Interval:
         """The interval of the unbiased MMD^2; two copies of one clip do not count as a pair."""
         x, y = (np.asarray(z, np.float64) for z in (x, y))
         _check_count(len(x), len(y))
@@ -87,7 +88,7 @@ class Bootstrap:
             np.fill_diagonal(matrix, 0)
         across = kernel(x, y)
 
-        def distance(a: Counts, b: Counts) -> float:
+        def distance(a: Counts, b: Float[np.ndarray, "m"]) -> float:
             total = -2 * (a @ across @ b) / (a.sum() * b.sum())
             for w, matrix in zip((a, b), within, strict=True):
                 pairs = w.sum() ** 2 - w @ w  # 0 if all draws are one clip
@@ -138,7 +139,7 @@ class Extrapolation:
     infinite: float
 
 
-def frechet_bias(x: Vectors, y: Vectors, ddof: int = 1, each: int = 1) -> Extrapolation:
+def frechet_bias(x: Vectors, y: OtherVectors, ddof: int = 1, each: int = 1) -> Extrapolation:
     """The Frechet distance extrapolated to infinitely many clips: 2 FD(n) - FD(n / 2).
 
     The bias falls as 1 / n. FD(n / 2) is the mean over the two halves of every second clip. With
@@ -154,7 +155,7 @@ def frechet_bias(x: Vectors, y: Vectors, ddof: int = 1, each: int = 1) -> Extrap
     return Extrapolation(whole, half, 2 * whole - half)
 
 
-def _every_second(x: Vectors, first: int, each: int) -> Vectors:
+def _every_second(x: Vectors, first: int, each: int) -> Float[np.ndarray, "_ d"]:
     """The vectors of every second clip, so that sorted clips spread over both halves."""
     return x.reshape(-1, each, x.shape[1])[first::2].reshape(-1, x.shape[1])
 

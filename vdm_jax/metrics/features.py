@@ -1,7 +1,7 @@
 """Features: the vectors of clips that distribution metrics compare."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ from vdm_jax.data import to_float
 from vdm_jax.interfaces import Clips
 
 
+@runtime_checkable
 class Features(Protocol):
     """A frozen dataclass that maps uint8 clips [b f h w c] to features [b d]."""
 

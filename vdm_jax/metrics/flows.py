@@ -1,7 +1,7 @@
 """Optical flow between consecutive frames, the input of motion metrics."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -15,6 +15,7 @@ Field = Float[Array, "n h w 2"]
 """(x, y) in pixels: the content at p in the first frame moves to p + flow(p) in the second."""
 
 
+@runtime_checkable
 class Flow(Protocol):
     """A frozen dataclass that maps pairs of frames in 0..255 to the flow between them."""
 
@@ -81,7 +82,7 @@ class ZeroFlow:
         return jnp.zeros((*first.shape[:3], 2), jnp.float32)
 
 
-def bilinear_sample(frames: Frames, positions: Field) -> Frames:
+def bilinear_sample(frames: Frames, positions: Float[Array, "n i j 2"]) -> Float[Array, "n i j c"]:
     """The frames at positions (x, y) in pixels, bilinearly; edge pixels repeat outside."""
     n, height, width, channels = frames.shape
     last = jnp.array([width - 1, height - 1], jnp.float32).reshape(1, 1, 1, 2)

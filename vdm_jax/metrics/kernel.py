@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 Vectors = Float[np.ndarray, "n d"]
+OtherVectors = Float[np.ndarray, "m d"]
 BLOCK = 1024
 """Rows of a kernel matrix in memory at a time."""
 
@@ -26,11 +27,11 @@ class PolynomialKernel:
     gamma: float | None = None
     constant: float = 1.0
 
-    def __call__(self, x: Vectors, y: Vectors) -> Float[np.ndarray, "n m"]:
+    def __call__(self, x: Vectors, y: OtherVectors) -> Float[np.ndarray, "n m"]:
         gamma = 1 / x.shape[1] if self.gamma is None else self.gamma
         return (gamma * (x @ y.T) + self.constant) ** self.degree
 
-    def total(self, x: Vectors, y: Vectors) -> float:
+    def total(self, x: Vectors, y: OtherVectors) -> float:
         """The sum of k over all pairs."""
         return float(sum(self(block, y).sum() for block in _blocks(x)))
 
@@ -46,7 +47,7 @@ JEDI = PolynomialKernel(degree=2, constant=0.0)
 """The kernel of JEDi over V-JEPA features (Luo et al. 2024)."""
 
 
-def unbiased_mmd(x: Vectors, y: Vectors, kernel: PolynomialKernel = CUBIC) -> float:
+def unbiased_mmd(x: Vectors, y: OtherVectors, kernel: PolynomialKernel = CUBIC) -> float:
     """The unbiased MMD^2, without pairs of a clip with itself; may be negative.
 
     sum_{i != j} k(x_i, x_j) / (m (m - 1)) + the same of y - 2 mean k(x, y)
@@ -59,7 +60,7 @@ def unbiased_mmd(x: Vectors, y: Vectors, kernel: PolynomialKernel = CUBIC) -> fl
     return within - 2 * kernel.total(x, y) / (len(x) * len(y))
 
 
-def biased_mmd(x: Vectors, y: Vectors, kernel: PolynomialKernel = CUBIC) -> float:
+def biased_mmd(x: Vectors, y: OtherVectors, kernel: PolynomialKernel = CUBIC) -> float:
     """The biased MMD^2 over all pairs, never negative (Gretton et al. 2012, eq. 5).
 
     JEDi is 100 times this with the kernel `JEDI`.
@@ -70,7 +71,7 @@ def biased_mmd(x: Vectors, y: Vectors, kernel: PolynomialKernel = CUBIC) -> floa
 
 
 def mmd_in_blocks(
-    x: Vectors, y: Vectors, kernel: PolynomialKernel = CUBIC, largest: int = 1024
+    x: Vectors, y: OtherVectors, kernel: PolynomialKernel = CUBIC, largest: int = 1024
 ) -> tuple[float, float]:
     """The mean of `unbiased_mmd` over consecutive blocks, and its standard error, as in tf-gan.
 
@@ -87,7 +88,7 @@ def mmd_in_blocks(
 
 def mmd_in_subsets(
     x: Vectors,
-    y: Vectors,
+    y: OtherVectors,
     kernel: PolynomialKernel = CUBIC,
     subsets: int = 100,
     size: int = 1000,
@@ -103,18 +104,18 @@ def mmd_in_subsets(
     return float(np.mean(distances))
 
 
-def _split(x: Vectors, blocks: int) -> list[Vectors]:
+def _split(x: Vectors, blocks: int) -> list[Float[np.ndarray, "_ d"]]:
     size, more = divmod(len(x), blocks)
     ends = np.cumsum([size + (i >= blocks - more) for i in range(blocks)])
     return np.split(x, ends[:-1])
 
 
-def _blocks(x: Vectors) -> Iterator[Vectors]:
+def _blocks(x: Vectors) -> Iterator[Float[np.ndarray, "_ d"]]:
     for start in range(0, len(x), BLOCK):
         yield x[start : start + BLOCK]
 
 
-def _pair(x: Vectors, y: Vectors) -> tuple[Vectors, Vectors]:
+def _pair(x: Vectors, y: OtherVectors) -> tuple[Vectors, OtherVectors]:
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1]:
         raise ValueError(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
 
 from vdm_jax import data, models
 from vdm_jax.interfaces import Clips
@@ -67,7 +67,7 @@ class LpipsOfPairs:
     def __call__(self, video: Clips) -> Float[np.ndarray, "b 1"]:
         return batched(self, tuple(jax.local_devices()))(video)
 
-    def forward(self, params: Params, video: Float[Array, "b f h w c"]) -> Float[Array, "b 1"]:
+    def forward(self, params: Params, video: Num[Array, "b f h w c"]) -> Float[Array, "b 1"]:
         """LPIPS of one batch; the function that is compiled."""
         a, b = split_halves(data.to_float(video), self.title)
         frames = (x.reshape(-1, *x.shape[2:]) for x in (a, b))

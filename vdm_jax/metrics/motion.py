@@ -10,7 +10,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
 
 from vdm_jax.interfaces import Clips
 from vdm_jax.metrics.flows import Flow, RaftFlow, bilinear_sample
@@ -131,7 +131,7 @@ class MotionHistograms:
         flat = batched(self, tuple(jax.local_devices()))(video)
         return flat.reshape(len(video), video.shape[1], self.points**2, 2)
 
-    def forward(self, params: Params, video: Float[Array, "b f h w c"]) -> Float[Array, "b d"]:
+    def forward(self, params: Params, video: Num[Array, "b f h w c"]) -> Float[Array, "b d"]:
         """The flattened tracks of one batch; the function that is compiled."""
         x = network_input(video, self.pixels)
         fields = flow_between(self.flow, params, x[:, :-1], x[:, 1:])

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -196,6 +196,7 @@ def find_weights(weights: str, network: Any) -> tuple[Published, Path | None]:
     return max(candidates, key=lambda published: published.layout.match_score(names)), path
 
 
+@runtime_checkable
 class BatchedFeatures(Protocol):
     """A frozen dataclass that computes features, `batch` clips at a time per device."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from vdm_jax.checkpoints.published import find_weights
 from vdm_jax.metrics.resizing import Frames
@@ -66,7 +66,7 @@ class ReverseChannels:
 class Images:
     """Clips [b f h w c] to images [(b f) h w c], for image networks."""
 
-    def __call__(self, x: Frames) -> Frames:
+    def __call__(self, x: Frames) -> Float[Array | np.ndarray, "n h w c"]:
         return x.reshape(-1, *x.shape[2:])
 
 

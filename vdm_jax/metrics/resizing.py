@@ -9,7 +9,7 @@ resize compiles into the network's program; numpy arrays, such as prefetched cli
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil, floor
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,7 @@ from PIL import Image
 from vdm_jax.data import Size, sides
 
 Frames = Float[Array | np.ndarray, "*b h w c"]
+Resized = Float[Array | np.ndarray, "*b _ _ c"]
 Rounding = Literal["down", "nearest", "up"]
 Kernel = Literal["triangle", "cubic", "lanczos"]
 """The kernels that PIL calls bilinear, bicubic (a = -1/2) and Lanczos (a = 3)."""
@@ -33,10 +34,11 @@ _METHODS = {
 _ROUND: dict[Rounding, Callable[[float], int]] = {"down": floor, "nearest": round, "up": ceil}
 
 
+@runtime_checkable
 class PixelStep(Protocol):
     """A frozen dataclass that maps float32 frames or clips to float32 frames or clips."""
 
-    def __call__(self, x: Frames) -> Frames: ...
+    def __call__(self, x: Frames) -> Float[Array | np.ndarray, "... _ _ c"]: ...
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Legacy:
 
     to: To
 
-    def __call__(self, x: Frames) -> Frames:
+    def __call__(self, x: Frames) -> Resized:
         return _resize(x, self.to, lambda n, m: _taps(np.arange(m) * (n / m), n, _triangle, 1))
 
 
@@ -82,7 +84,7 @@ class HalfPixel:
 
     to: To
 
-    def __call__(self, x: Frames) -> Frames:
+    def __call__(self, x: Frames) -> Resized:
         return _resize(x, self.to, lambda n, m: _taps(_centers(n, m), n, _triangle, 1))
 
 
@@ -95,7 +97,7 @@ class HalfPixelCubic:
 
     to: To
 
-    def __call__(self, x: Frames) -> Frames:
+    def __call__(self, x: Frames) -> Resized:
         return _resize(x, self.to, lambda n, m: _taps(_centers(n, m), n, _sharp_cubic, 2))
 
 
@@ -108,7 +110,7 @@ class AlignCorners:
 
     to: To
 
-    def __call__(self, x: Frames) -> Frames:
+    def __call__(self, x: Frames) -> Resized:
         def weights(n: int, m: int) -> np.ndarray:
             return _taps(np.arange(m) * ((n - 1) / max(m - 1, 1)), n, _triangle, 1)
 
@@ -125,7 +127,7 @@ class Antialiased:
     to: To
     kernel: Kernel = "triangle"
 
-    def __call__(self, x: Frames) -> Frames:
+    def __call__(self, x: Frames) -> Resized:
         return _resize(x, self.to, lambda n, m: _antialiased(n, m, self.kernel))
 
 
@@ -141,14 +143,14 @@ class Pillow:
     to: To
     kernel: Kernel = "cubic"
 
-    def __call__(self, x: Frames) -> Frames:
+    def __call__(self, x: Frames) -> Resized:
         height, width = _target(self.to, x)
         if not isinstance(x, Tracer):
             return self._by_pil(np.asarray(x), height, width)
         x = self._pass(x, "pw,...hwc->...hpc", x.shape[-2], width)
         return self._pass(x, "oh,...hwc->...owc", x.shape[-3], height)
 
-    def _pass(self, x: Frames, axes: str, n: int, m: int) -> Frames:
+    def _pass(self, x: Frames, axes: str, n: int, m: int) -> Resized:
         if n == m:
             return x
         fixed = _antialiased(n, m, self.kernel) * 2.0**22
@@ -185,7 +187,7 @@ class CenterCrop:
     size: Size
     rounded: Rounding = "down"
 
-    def __call__(self, x: Frames) -> Frames:
+    def __call__(self, x: Frames) -> Resized:
         height, width = sides(self.size)
         down, across = x.shape[-3] - height, x.shape[-2] - width
         if min(down, across) < 0:
@@ -202,7 +204,7 @@ def _target(to: To, x: Frames) -> tuple[int, int]:
     return to.sides(height, width) if isinstance(to, ShorterSide) else sides(to)
 
 
-def _resize(x: Frames, to: To, weights: Callable[[int, int], np.ndarray]) -> Frames:
+def _resize(x: Frames, to: To, weights: Callable[[int, int], np.ndarray]) -> Resized:
     """Rows and columns multiplied by their matrices; an axis that keeps its length is unchanged."""
     height, width = _target(to, x)
     if x.shape[-3] != height:
@@ -212,7 +214,7 @@ def _resize(x: Frames, to: To, weights: Callable[[int, int], np.ndarray]) -> Fra
     return x
 
 
-def _product(axes: str, weights: np.ndarray, x: Frames) -> Frames:
+def _product(axes: str, weights: np.ndarray, x: Frames) -> Resized:
     matrix = weights.astype(np.float32)
     if isinstance(x, np.ndarray):
         return np.einsum(axes, matrix, x, optimize=True)

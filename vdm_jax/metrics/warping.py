@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Num
 
 from vdm_jax.interfaces import Clips
 from vdm_jax.metrics.flows import Field, Flow, RaftFlow, bilinear_sample, target_positions
@@ -18,6 +18,7 @@ from vdm_jax.metrics.networks import batched
 from vdm_jax.types import Params
 
 Fields = Float[Array, "b f h w 2"]
+Between = Float[Array, "b f-1 h w 2"]
 COLUMNS = ("warping_error", "motion_magnitude", "any_visible")
 
 
@@ -42,7 +43,7 @@ def visibility_mask(forward: Field, backward: Field) -> Bool[Array, "n h w"]:
 
 
 def warping_error(
-    video: Float[Array, "b f h w c"], forward: Fields, backward: Fields
+    video: Float[Array, "b f h w c"], forward: Between, backward: Between
 ) -> Float[Array, "b"]:
     """`mean_t sum_i M_i |V_t(i) - V_{t+1}(i + w_t(i))|^2 / sum_i M_i` of videos in [0, 1].
 
@@ -99,7 +100,7 @@ class WarpingError:
     def __call__(self, video: Clips) -> Float[np.ndarray, "b 3"]:
         return batched(self, tuple(jax.local_devices()))(video)
 
-    def forward(self, params: Params, video: Float[Array, "b f h w c"]) -> Float[Array, "b 3"]:
+    def forward(self, params: Params, video: Num[Array, "b f h w c"]) -> Float[Array, "b 3"]:
         """The numbers of one batch; the function that is compiled."""
         return _measure(self.flow, params, video, video)
 
@@ -120,7 +121,7 @@ class GuidedWarpingError(WarpingError):
     def title(self) -> str:
         return f"guided_warping_error_{self.flow.name}"
 
-    def forward(self, params: Params, video: Float[Array, "b f h w c"]) -> Float[Array, "b 3"]:
+    def forward(self, params: Params, video: Num[Array, "b f h w c"]) -> Float[Array, "b 3"]:
         generated, true = split_halves(video, self.title)
         return _measure(self.flow, params, generated, true)
 

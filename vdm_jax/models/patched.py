@@ -27,7 +27,7 @@ class Patched(nn.Module):
         cond: Conditioning = Conditioning(),
         *,
         train: bool = False,
-    ) -> Float[Array, "b f h w c"]:
+    ) -> Float[Array, "b f h w _"]:
         if z.shape[2] % self.patch or z.shape[3] % self.patch:
             raise ValueError(
                 f"a frame of {z.shape[2]}x{z.shape[3]} pixels does not divide into patches of "

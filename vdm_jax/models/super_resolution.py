@@ -113,7 +113,7 @@ class SuperResolution(nn.Module):
         large = self.upsampled(z, cond)
         return self.network(jnp.concatenate([z, large], axis=-1), logsnr, cond, train=train)
 
-    def upsampled(self, z: Video, cond: Conditioning) -> Video:
+    def upsampled(self, z: Video, cond: Conditioning) -> Float[Array, "b f h w _"]:
         """The low-resolution video in the size of z, with the channels of `upsample_time`."""
         if cond.lowres is None:
             raise ValueError(

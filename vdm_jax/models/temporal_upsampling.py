@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -12,19 +12,21 @@ from jaxtyping import Array, Float, Int
 from vdm_jax.nn import nearest_upsample
 
 Video = Float[Array, "b f h w c"]
+Filled = Float[Array, "b {frames} h w _"]
 
 
+@runtime_checkable
 class TemporalUpsample(Protocol):
     """`f` frames to `frames`, a multiple of f; may add channels after those of the video."""
 
-    def __call__(self, low: Video, frames: int) -> Video: ...
+    def __call__(self, low: Video, frames: int) -> Filled: ...
 
 
 @dataclasses.dataclass(frozen=True)
 class Repeat:
     """Every frame is repeated until the next one. (Ho et al. 2022, Imagen Video, section 2.3)"""
 
-    def __call__(self, low: Video, frames: int) -> Video:
+    def __call__(self, low: Video, frames: int) -> Float[Array, "b {frames} h w c"]:
         return nearest_upsample(low, (_times(low, frames), 1, 1))
 
 
@@ -35,7 +37,7 @@ class Blank:
     (Ho et al. 2022, Imagen Video, section 2.3)
     """
 
-    def __call__(self, low: Video, frames: int) -> Video:
+    def __call__(self, low: Video, frames: int) -> Filled:
         times = _times(low, frames)
         low = jnp.concatenate([low, jnp.ones_like(low[..., :1])], axis=-1)
         gaps = jnp.zeros((low.shape[0], low.shape[1], times - 1, *low.shape[2:]), low.dtype)
@@ -51,7 +53,7 @@ class LinearBlend:
     For clips, not for packs of images, which it would mix. Not of the paper.
     """
 
-    def __call__(self, low: Video, frames: int) -> Video:
+    def __call__(self, low: Video, frames: int) -> Float[Array, "b {frames} h w c"]:
         times = _times(low, frames)
         weight = (jnp.arange(times, dtype=low.dtype) / times).reshape(1, 1, times, 1, 1, 1)
         later = jnp.concatenate([low[:, 1:], low[:, -1:]], axis=1)
@@ -77,7 +79,7 @@ class MotionCompensated:
     reach: int = 2
     window: float = 4.0
 
-    def __call__(self, low: Video, frames: int) -> Video:
+    def __call__(self, low: Video, frames: int) -> Filled:
         mixture, times = LinearBlend()(low, frames), _times(low, frames)
         later = jnp.concatenate([low[:, 1:], low[:, -1:]], axis=1)
         pairs = [(low, low), *(self._matched(low, later, i, times - i) for i in range(1, times))]

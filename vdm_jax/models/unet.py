@@ -120,7 +120,7 @@ class UNet(nn.Module):
         cond: Conditioning = Conditioning(),
         *,
         train: bool = False,
-    ) -> Float[Array, "b f h w c"]:
+    ) -> Float[Array, "b f h w _"]:
         if self.text is not None and cond.tokens is not None:
             cond = dataclasses.replace(cond, text=self.text(cond.tokens, cond.text_mask))
         emb = self.embedding(logsnr, cond, z.shape[1]).astype(z.dtype)

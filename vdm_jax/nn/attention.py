@@ -1,7 +1,7 @@
 """Attention over arrays of queries, keys and values, with the softmax in float32."""
 
 import dataclasses
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -86,6 +86,7 @@ def _softmax_dot_backward(residuals: tuple[Array, ...], d_out: Array) -> tuple[A
 _softmax_dot.defvjp(_softmax_dot_forward, _softmax_dot_backward)
 
 
+@runtime_checkable
 class AttentionImplementation(Protocol):
     """How the attention of every position to the positions of its frame is computed."""
 

@@ -1,7 +1,7 @@
 """Residual blocks and changes of resolution; every frame by itself."""
 
 import dataclasses
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import flax.linen as nn
 import jax
@@ -43,6 +43,7 @@ def nearest_upsample(h: Float[Array, "b f h w c"], stride: Stride) -> Array:
     return h.reshape(b, f * sf, height * sh, width * sw, c)
 
 
+@runtime_checkable
 class Resample(Protocol):
     """A change of resolution inside a residual block; a call changes the skip connection."""
 

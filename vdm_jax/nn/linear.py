@@ -111,7 +111,7 @@ class Conv(nn.Conv):
 
     output: str = "c"
 
-    def __call__(self, inputs: Float[Array, "*n h w c"]) -> Float[Array, "*n h w d"]:
+    def __call__(self, inputs: Float[Array, "*n h w c"]) -> Float[Array, "*n _ _ d"]:
         if inputs.ndim != 5:
             return super().__call__(inputs)
         out = checkpoint_name(super().__call__(fold_frames(inputs)), CONVOLVED)
@@ -128,7 +128,7 @@ def _frames_conv(
     times: tuple[int, int],
     precision=None,
     **how,
-) -> Float[Array, "n h w d"]:
+) -> Float[Array, "n _ _ d"]:
     """A convolution with "SAME" padding and a gradient of its own, for `nn.Conv`.
 
     XLA's CPU backend has a fast convolution only for kernels in this order of axes. The gradient of

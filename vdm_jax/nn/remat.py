@@ -7,7 +7,7 @@ It trades time for memory. A `Remat` is the unit that is recomputed, a level or 
 import dataclasses
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import flax.linen as nn
 import jax
@@ -27,6 +27,7 @@ CONVOLVED = "convolved"
 """Checkpoint name of the outputs of convolutions."""
 
 
+@runtime_checkable
 class SavePolicy(Protocol):
     """Which activations of a recomputed layer or level are saved, beside its inputs."""
 

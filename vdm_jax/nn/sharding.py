@@ -15,13 +15,14 @@ return the array unchanged unless the program is traced inside `logical_axis_rul
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Array, Shaped
 
 Axes = tuple[str, ...]
 
 
+@runtime_checkable
 class ShardingRules(Protocol):
     """Shardings by logical axis names, such as `parallel.MeshRules`."""
 

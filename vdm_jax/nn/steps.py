@@ -1,6 +1,6 @@
 """Embedding of a discrete step number, for checkpoints trained on discrete noise levels."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -10,6 +10,7 @@ from vdm_jax.nn.embeddings import Conditions
 from vdm_jax.nn.linear import dense
 
 
+@runtime_checkable
 class Steps(Protocol):
     """The discrete noise levels of a checkpoint, such as `diffusion.DiscreteBetas`."""
 

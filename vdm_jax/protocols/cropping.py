@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from vdm_jax.data import Size, sides
-from vdm_jax.metrics.resizing import Frames, PixelStep
+from vdm_jax.metrics.resizing import Frames, PixelStep, Resized
 
 CENTER = (0.5, 0.5)
 
@@ -15,7 +15,7 @@ CENTER = (0.5, 0.5)
 class SquareCrop:
     """The center square of a frame, with the side of its shorter side; DIGAN's crop."""
 
-    def __call__(self, x: Frames) -> Frames:
+    def __call__(self, x: Frames) -> Resized:
         side = min(x.shape[-3:-1])
         top, left = (x.shape[-3] - side) // 2, (x.shape[-2] - side) // 2
         return x[..., top : top + side, left : left + side, :]
@@ -33,7 +33,7 @@ class Crop:
     size: Size
     position: tuple[float, float] = CENTER
 
-    def __call__(self, x: Frames) -> Frames:
+    def __call__(self, x: Frames) -> Resized:
         height, width = sides(self.size)
         margins = (x.shape[-3] - height, x.shape[-2] - width)
         if min(margins) < 0:
@@ -49,7 +49,7 @@ def apply_steps(
     frames: UInt8[np.ndarray, "f h w 3"],
     steps: tuple[PixelStep, ...],
     position: tuple[float, float] = CENTER,
-) -> UInt8[np.ndarray, "f h w 3"]:
+) -> UInt8[np.ndarray, "f _ _ 3"]:
     """Frames after the steps, with every `Crop` at `position`, rounded to uint8.
 
     Published pipelines round here as well.

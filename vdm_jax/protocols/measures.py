@@ -21,6 +21,7 @@ MOST = 4096
 """Most clips for which the bootstrap holds a matrix of all pairs."""
 
 
+@typing.runtime_checkable
 class Measure(typing.Protocol):
     """A frozen dataclass that turns the features of samples and of real clips into a number."""
 

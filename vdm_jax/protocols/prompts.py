@@ -25,6 +25,7 @@ class Prompt(typing.NamedTuple):
     key: str = ""
 
 
+@typing.runtime_checkable
 class VideoInfo(typing.Protocol):
     """The name, captions and label of a real video."""
 
@@ -36,6 +37,7 @@ class VideoInfo(typing.Protocol):
     def label(self) -> int | None: ...
 
 
+@typing.runtime_checkable
 class PromptSource(typing.Protocol):
     """A frozen dataclass that makes the prompts of samples."""
 

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Int
 
 
+@typing.runtime_checkable
 class ReferenceSampling(typing.Protocol):
     """A frozen dataclass that selects among `n` clips, sorted by name."""
 

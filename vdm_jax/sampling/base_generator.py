@@ -7,12 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from vdm_jax import diffusion
 from vdm_jax.interfaces import DiffusionTask, Experiment
 from vdm_jax.models import Conditioning
 from vdm_jax.sampling.tiles import Tiles
-from vdm_jax.types import Denoiser, Key, Params, Video
+from vdm_jax.types import Denoiser, Keys, Params, Video
 
 if TYPE_CHECKING:
     from vdm_jax.sampling.trained_model import TrainedModel
@@ -67,7 +68,7 @@ class BaseGenerator(abc.ABC):
         task: DiffusionTask,
         params: Params,
         frozen: Params,
-        keys: Key,
+        keys: Keys,
         cond: Conditioning,
         shape: tuple[int, ...],
     ) -> Video:
@@ -79,10 +80,10 @@ class BaseGenerator(abc.ABC):
         task: DiffusionTask,
         params: Params,
         frozen: Params,
-        keys: Key,
+        keys: Keys,
         cond: Conditioning,
         low: Video,
-    ) -> Video:
+    ) -> Float[Array, "b _ _ _ c"]:
         """One batch of high-resolution clips of low-resolution ones, in [-1, 1].
 
         The noise of augmentation is drawn once: all steps, and both network calls of guidance, get
@@ -99,7 +100,7 @@ class BaseGenerator(abc.ABC):
         task: DiffusionTask,
         params: Params,
         frozen: Params,
-        keys: Key,
+        keys: Keys,
         cond: Conditioning,
         known: diffusion.KnownPixels,
         lowres: diffusion.LowResolution | None,
@@ -126,7 +127,7 @@ class BaseGenerator(abc.ABC):
         return denoiser if self.tiles is None else partial(self.tiles, denoiser)
 
     def _sample(
-        self, denoiser: Denoiser, process: diffusion.Process, keys: Key, shape: tuple[int, ...]
+        self, denoiser: Denoiser, process: diffusion.Process, keys: Keys, shape: tuple[int, ...]
     ) -> Video:
         if self.threshold is not None:
             denoiser = self.threshold(denoiser)

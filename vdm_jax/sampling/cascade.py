@@ -12,6 +12,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+from jaxtyping import UInt8
 
 from vdm_jax import config
 from vdm_jax.checkpoints import CheckpointError, read_experiment
@@ -154,7 +155,7 @@ class Cascade:
         folder: str | os.PathLike | None = None,
         keep_stages: bool = False,
         load: LoadStage = Stage.load,
-    ) -> Clips:
+    ) -> UInt8[np.ndarray, "b _ _ _ c"]:
         """One video per caption.
 
         Stage i has the key fold_in(key, i), and sample n of it fold_in of that and n.

@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -28,6 +28,7 @@ from vdm_jax.types import Key
 Frames = UInt8[np.ndarray, "b f h w c"]
 
 
+@runtime_checkable
 class CompleteBlock(Protocol):
     """Samples the unknown frames of clips; the result is uint8 [b f h w c]."""
 

@@ -12,6 +12,8 @@ from vdm_jax.sampling.gallery import Entry, write_gallery
 from vdm_jax.sampling.video import write, write_png_grid
 
 Frames = UInt8[np.ndarray, "f h w c"]
+OtherFrames = UInt8[np.ndarray, "_ _ _ c"]
+"""Frames of other numbers and sizes than those beside them."""
 
 
 def write_samples(
@@ -19,7 +21,7 @@ def write_samples(
     videos: UInt8[np.ndarray, "b f h w c"],
     captions: Sequence[str],
     labels: Sequence[int],
-    shown: Sequence[Mapping[str, Frames]],
+    shown: Sequence[Mapping[str, OtherFrames]],
     facts: Mapping[str, Any],
     title: str,
     fps: float,
@@ -58,7 +60,7 @@ def grid_frames(video: Frames) -> Frames:
     return video[:: -(-len(video) // 8)]
 
 
-def columns(shown: Mapping[str, Frames], video: Frames) -> dict[str, Frames]:
+def columns(shown: Mapping[str, OtherFrames], video: Frames) -> dict[str, OtherFrames]:
     """A sample's videos by heading, in the order of the page: conditions, result, truth."""
     videos = {**shown, "result" if shown else "": video}
     last = [name for name in ("result", "truth", "") if name in videos]

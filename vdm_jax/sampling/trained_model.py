@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
-from jaxtyping import Array
+from jaxtyping import Array, UInt8
 
 from vdm_jax import config, diffusion, parallel
 from vdm_jax.checkpoints import open_run, read_experiment
@@ -102,11 +102,11 @@ class TrainedModel:
         """The same model with fields of its generator changed."""
         return dataclasses.replace(self, generator=dataclasses.replace(self.generator, **changes))
 
-    def downsample(self, videos: Clips) -> Clips:
+    def downsample(self, videos: Clips) -> UInt8[np.ndarray, "b _ _ _ c"]:
         """The low-resolution videos of these, without noise."""
         return np.asarray(_downsample(self._lowres(), jnp.asarray(videos)))
 
-    def upsample(self, key: Key, cond: Conditioning, low: Clips) -> Clips:
+    def upsample(self, key: Key, cond: Conditioning, low: Clips) -> UInt8[np.ndarray, "b _ _ _ c"]:
         """High-resolution videos of low-resolution ones.
 
         Raises:

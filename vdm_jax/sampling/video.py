@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import UInt8
 from PIL import Image
 
 from vdm_jax.data.encoding import Frames, gif, mp4, rgb
@@ -74,7 +75,7 @@ def upscale_factor(video: Frames, min_side: int) -> int:
     return max(1, -(-min_side // min(video.shape[1:3])))
 
 
-def upscale(video: Frames, factor: int) -> Frames:
+def upscale(video: Frames, factor: int) -> UInt8[np.ndarray, "f _ _ c"]:
     """The video with every pixel repeated as a `factor` x `factor` square."""
     return video.repeat(factor, axis=1).repeat(factor, axis=2)
 

@@ -8,7 +8,9 @@ from jaxtyping import Array, Float
 
 from vdm_jax import diffusion
 from vdm_jax.models import Conditioning
-from vdm_jax.types import Key, LogSNR, Video
+from vdm_jax.types import Key, Keys, LogSNR, Video
+
+LowResVideo = Float[Array, "b _ _ _ c"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +43,9 @@ class LowRes:
         if self.crop is not None and self.crop % self.size:
             raise ValueError(f"LowRes.crop={self.crop} must be a multiple of size={self.size}")
 
-    def downsample(self, x: Video) -> Video:
+    def downsample(
+        self, x: Video
+    ) -> Float[Array, "b f//{self.frames} h//{self.size} w//{self.size} c"]:
         """The low-resolution video, without noise."""
         b, f, h, w, c = x.shape
         if f % self.frames or h % self.size or w % self.size:
@@ -58,7 +62,9 @@ class LowRes:
         b, f, h, w, c = low
         return b, f * self.frames, h * self.size, w * self.size, c
 
-    def draw(self, key: Key, x: Video, cond: Conditioning) -> tuple[Video, Conditioning]:
+    def draw(
+        self, key: Key, x: Video, cond: Conditioning
+    ) -> tuple[Float[Array, "b f _ _ c"], Conditioning]:
         """A training clip, perhaps cropped, and its conditions with the noisy low-resolution video.
 
         In a pack of images, a low-resolution frame stands for frames of other images; it is then
@@ -84,7 +90,7 @@ class LowRes:
             ),
         )
 
-    def condition(self, key: Key, cond: Conditioning, low: Video, logsnr: LogSNR) -> Conditioning:
+    def condition(self, key: Keys, cond: Conditioning, low: Video, logsnr: LogSNR) -> Conditioning:
         """The conditions with a low-resolution video, noised to `logsnr`, [b] or [b f]."""
         return dataclasses.replace(
             cond, lowres=self._add_noise(key, low, logsnr), lowres_logsnr=logsnr
@@ -94,11 +100,13 @@ class LowRes:
         """The log-SNR of noise augmentation; None is the least noise of the schedule."""
         return self.augmentation.schedule(jnp.zeros(())) if snr is None else jnp.log(snr)
 
-    def _add_noise(self, key: Key, low: Video, logsnr: LogSNR) -> Video:
+    def _add_noise(self, key: Keys, low: Video, logsnr: LogSNR) -> Video:
         levels = logsnr if logsnr.ndim == 1 else logsnr[:, :: self.frames]
         return self.augmentation.diffuse(low, levels, diffusion.normal(key, low.shape))
 
-    def _crop(self, key: Key, x: Video, low: Video) -> tuple[Video, Video]:
+    def _crop(
+        self, key: Key, x: Video, low: LowResVideo
+    ) -> tuple[Float[Array, "b f _ _ c"], LowResVideo]:
         """The same random square of both videos, another for each batch element."""
         assert self.crop is not None
         b, side = len(x), self.crop // self.size

@@ -19,6 +19,8 @@ from vdm_jax.interfaces import Clips, Experiment, LowRes
 from vdm_jax.sampling.cascade import downsampled_shape
 
 Frames = UInt8[np.ndarray, "f h w c"]
+OtherFrames = UInt8[np.ndarray, "_ _ _ c"]
+"""Frames of other numbers and sizes than those beside them."""
 DEFAULT_COUNT = 4
 
 
@@ -46,7 +48,7 @@ def run(args: argparse.Namespace, cascade: sampling.Cascade) -> None:
     cascade = cascade.select_stages(args.first_stage or 1, args.last_stage or len(cascade.stages))
     first = cascade.experiments()[0]
     lowres = lowres_of(first)
-    shown: Sequence[Mapping[str, Frames]] = ()
+    shown: Sequence[Mapping[str, OtherFrames]] = ()
     given = None
     if lowres is not None and not args.upscale:
         if args.prompt or args.label or cascade.data is None:
@@ -88,7 +90,7 @@ def write(
     captions: Sequence[str],
     labels: Sequence[int],
     given: Clips | None,
-    shown: Sequence[Mapping[str, Frames]],
+    shown: Sequence[Mapping[str, OtherFrames]],
 ) -> None:
     """Makes the samples and writes them to the folder `out`.
 

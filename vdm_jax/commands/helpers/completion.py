@@ -19,6 +19,8 @@ from vdm_jax.interfaces import Clips
 from vdm_jax.models import Conditioning
 
 Frames = UInt8[np.ndarray, "f h w c"]
+OtherFrames = UInt8[np.ndarray, "_ _ _ c"]
+"""Frames of other numbers and sizes than those beside them."""
 UNFINISHED = "unfinished"
 """The folder beside the results that holds the frames of a job until it is complete."""
 
@@ -37,8 +39,8 @@ class Job:
     plan: sampling.RolloutPlan
     known: Frames
     fps: float
-    shown: Mapping[str, Frames]
-    lowres: tuple[Frames, tuple[int, ...]] | None = None
+    shown: Mapping[str, OtherFrames]
+    lowres: tuple[OtherFrames, tuple[int, ...]] | None = None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,7 +14,7 @@ class LpipsHeads(nn.Module):
     """`sum_l mean_hw(w_l . d_l)` of squared differences d_l, with learned channel weights w_l."""
 
     @nn.compact
-    def __call__(self, *differences: Float[Array, "n i j c"]) -> Float[Array, "n"]:
+    def __call__(self, *differences: Float[Array, "n _ _ _"]) -> Float[Array, "n"]:
         total = jnp.zeros(len(differences[0]), jnp.float32)
         for i, difference in enumerate(differences):
             channels = difference.shape[-1]

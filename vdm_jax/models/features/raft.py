@@ -171,7 +171,7 @@ class Raft(nn.Module):
 
 def correlations(
     left: Float[Array, "b i j d"], right: Float[Array, "b i j d"], levels: int
-) -> tuple[Float[Array, "b n y x"], ...]:
+) -> tuple[Float[Array, "b n _ _"], ...]:
     """`<left, right> / sqrt(d)` of all pairs of positions, with `right` pooled by 1, 2, 4, ...
 
     (Teed & Deng 2020, eq. 1; the mean of products is the product with the mean.)
@@ -194,7 +194,7 @@ def correlations(
 
 
 def lookup(
-    pyramid: tuple[Float[Array, "b n y x"], ...], targets: Float[Array, "b i j 2"], radius: int
+    pyramid: tuple[Float[Array, "b n _ _"], ...], targets: Float[Array, "b i j 2"], radius: int
 ) -> Float[Array, "b i j k"]:
     """Correlations within `radius` of every position's target, at all resolutions; zeros outside.
 
