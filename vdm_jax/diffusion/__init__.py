@@ -9,7 +9,14 @@ from vdm_jax.diffusion.distillation import (
     merge_steps,
     two_steps,
 )
-from vdm_jax.diffusion.grids import Grid, Leading, Linspace, Trailing
+from vdm_jax.diffusion.grids import (
+    Grid,
+    GridSegment,
+    Leading,
+    Linspace,
+    ReversedGrid,
+    Trailing,
+)
 from vdm_jax.diffusion.guidance import (
     GuidanceWeight,
     Interval,
@@ -47,6 +54,7 @@ from vdm_jax.diffusion.replacement import (
 from vdm_jax.diffusion.samplers import (
     DDIM,
     Ancestral,
+    DDIMInversion,
     PredictorCorrector,
     Sampler,
     Stochastic,
@@ -65,6 +73,7 @@ from vdm_jax.diffusion.schedules import (
     slope,
 )
 from vdm_jax.diffusion.solvers import DPMSolver, Heun
+from vdm_jax.diffusion.step_sampler import StepContext, StepSampler
 from vdm_jax.diffusion.times import Discrete, LogitNormal, LogNormal, Stratified, Times, Uniform
 from vdm_jax.diffusion.weights import (
     P2,
@@ -90,6 +99,7 @@ __all__ = [
     "Constant",
     "Correction",
     "Cosine",
+    "DDIMInversion",
     "DPMSolver",
     "DeterministicJump",
     "Discrete",
@@ -101,6 +111,7 @@ __all__ = [
     "FixedNoise",
     "ForwardProcessNoise",
     "Grid",
+    "GridSegment",
     "GuidanceWeight",
     "Heun",
     "Independent",
@@ -133,11 +144,14 @@ __all__ = [
     "PseudoInverseGuidance",
     "ReconstructionGuidance",
     "RectifiedFlow",
+    "ReversedGrid",
     "SNRPlusOne",
     "Sampler",
     "Schedule",
     "ShiftedCosine",
     "Sigmoid",
+    "StepContext",
+    "StepSampler",
     "Stochastic",
     "StochasticJump",
     "Stratified",

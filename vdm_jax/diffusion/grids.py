@@ -70,6 +70,45 @@ class Leading:
         return np.append((k + 1) / self.total, stop)
 
 
+@dataclass(frozen=True)
+class GridSegment:
+    """Consecutive steps of a longer grid: times `first`, ..., `first` + steps of `total` steps.
+
+    Sampling by segments, one after another, equals sampling by the whole grid.
+
+    grid: the whole grid.
+    total: its steps.
+    first: the first step of the segment, counted from 0.
+    """
+
+    grid: Grid
+    total: int
+    first: int = 0
+
+    def __call__(self, steps: int, start: float, stop: float) -> np.ndarray:
+        """[steps + 1] times. Raises ValueError where the segment ends after the grid."""
+        if self.first < 0 or self.first + steps > self.total:
+            raise ValueError(
+                f"GridSegment: steps {self.first} .. {self.first + steps} are not within a grid of "
+                f"{self.total} steps"
+            )
+        return self.grid(self.total, start, stop)[self.first : self.first + steps + 1]
+
+
+@dataclass(frozen=True)
+class ReversedGrid:
+    """The times of a grid from data to noise, for inversion.
+
+    grid: a grid from noise to data.
+    """
+
+    grid: Grid
+
+    def __call__(self, steps: int, start: float, stop: float) -> np.ndarray:
+        """[steps + 1] times from `start` up to at most `stop`."""
+        return self.grid(steps, stop, start)[::-1]
+
+
 def logsnr_grid(
     process: Process, grid: Grid, steps: int, start: float, stop: float
 ) -> tuple[LogSNR, int]:
@@ -78,11 +117,17 @@ def logsnr_grid(
     The index is `steps - 1` where sampling stops at data, else `steps`, which is no update.
 
     Raises:
-      ValueError: times outside [0, 1], or no steps.
+      ValueError: times outside [0, 1], the grid's own included, or no steps.
     """
     if steps < 1:
         raise ValueError(f"steps={steps}: a sampler needs at least one step")
     if not (0 <= start <= 1 and 0 <= stop <= 1):
         raise ValueError(f"start={start}, stop={stop} must lie in [0, 1] (0 is data, 1 is noise)")
-    logsnr = process.schedule(jnp.asarray(grid(steps, start, stop), jnp.zeros(()).dtype))
-    return logsnr, steps - 1 if stop == 0 else steps
+    times = grid(steps, start, stop)
+    if times.min() < 0 or times.max() > 1:
+        raise ValueError(
+            f"{grid} with {steps} steps has times from {times.min():g} to {times.max():g}: they "
+            "must lie in [0, 1]; take fewer steps"
+        )
+    logsnr = process.schedule(jnp.asarray(times, jnp.zeros(()).dtype))
+    return logsnr, steps - 1 if times[-1] == 0 else steps

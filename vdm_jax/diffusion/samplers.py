@@ -7,14 +7,17 @@ per batch element.
 """
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Int
 
-from vdm_jax.diffusion.grids import Grid, Trailing, logsnr_grid
+from vdm_jax.diffusion.grids import Grid, Trailing
 from vdm_jax.diffusion.keys import fold_in, normal, split
+from vdm_jax.diffusion.marginals import expand
 from vdm_jax.diffusion.process import Process
+from vdm_jax.diffusion.step_sampler import Carry, StepContext, StepSampler
 from vdm_jax.types import Denoiser, Keys, LogSNR, Video
 
 
@@ -35,7 +38,7 @@ class Sampler(Protocol):
 
 
 @dataclass(frozen=True)
-class DDIM:
+class DDIM(StepSampler):
     """z_s = alpha_s x_hat + sigma_s eps_hat. Song et al. 2021 (DDIM), eq. 12.
 
     Deterministic; `steps` calls of the denoiser. With start < stop it runs from data to noise
@@ -46,33 +49,43 @@ class DDIM:
     steps: int
     grid: Grid = Trailing()
 
-    def __call__(
-        self,
-        key: Keys,
-        denoiser: Denoiser,
-        z: Video,
-        process: Process,
-        *,
-        start: float = 1.0,
-        stop: float = 0.0,
-    ) -> Video:
-        """Samples; `key` is not used."""
-        logsnr, last = logsnr_grid(process, self.grid, self.steps, start, stop)
-
-        def update(i, z):
-            x_hat = denoiser(z, logsnr[i])
-            return jnp.where(i == last, x_hat, process.ddim(x_hat, z, logsnr[i], logsnr[i + 1]))
-
-        return jax.lax.fori_loop(0, self.steps, update, z)
+    def step(self, i: Int[Array, ""], carry: Carry, context: StepContext) -> Carry:
+        (z,), logsnr = carry, context.logsnr
+        x_hat = context.denoiser(z, logsnr[i])
+        z_s = context.process.ddim(x_hat, z, logsnr[i], logsnr[i + 1])
+        return (jnp.where(i == context.last, x_hat, z_s),)
 
 
 @dataclass(frozen=True)
-class Ancestral:
+class DDIMInversion(StepSampler):
+    """DDIM from data to noise with the noise prediction at the level that a step ends at.
+
+    eps_hat = eps(z_t, logsnr_s),  z_s = alpha_s (z_t - sigma_t eps_hat) / alpha_t + sigma_s eps_hat
+    for s noisier than t. Mokady et al. 2022 (null-text inversion), section 3.1; Tune-A-Video. It is
+    called with start < stop, usually on a `ReversedGrid`. `steps` calls of the denoiser.
+    """
+
+    steps: int
+    grid: Grid = Trailing()
+
+    def step(self, i: Int[Array, ""], carry: Carry, context: StepContext) -> Carry:
+        (z,), process, logsnr = carry, context.process, context.logsnr
+        eps_hat = process.eps(context.denoiser(z, logsnr[i + 1]), z, logsnr[i + 1])
+        (alpha_t, sigma_t), (alpha_s, sigma_s) = (
+            (expand(a, z) for a in process.alpha_sigma(logsnr[j])) for j in (i, i + 1)
+        )
+        return (alpha_s * (z - sigma_t * eps_hat) / alpha_t + sigma_s * eps_hat,)
+
+
+@dataclass(frozen=True)
+class Ancestral(StepSampler):
     """z_s ~ N(mu(z_t, x_hat), var_small^(1 - gamma) var_large^gamma). Ho et al. 2022, eq. 4.
 
     var_small = (1 - r) sigma_s^2 is the variance of q(z_s | z_t, x), var_large = (1 - r) sigma_t^2
     that of q(z_t | z_s): exact for data of zero and of unit variance. `steps` denoiser calls.
     """
+
+    downwards_only: ClassVar[bool] = True
 
     steps: int
     gamma: float = 0.0
@@ -81,31 +94,16 @@ class Ancestral:
     def __post_init__(self):
         _require_fraction(self, self.gamma)
 
-    def __call__(
-        self,
-        key: Keys,
-        denoiser: Denoiser,
-        z: Video,
-        process: Process,
-        *,
-        start: float = 1.0,
-        stop: float = 0.0,
-    ) -> Video:
-        """Samples. Raises ValueError where start <= stop."""
-        _require_descending(self, start, stop)
-        logsnr, last = logsnr_grid(process, self.grid, self.steps, start, stop)
-
-        def update(i, z):
-            x_hat = denoiser(z, logsnr[i])
-            noise = fold_in(key, i)
-            z_s = ancestral(noise, x_hat, z, process, logsnr[i], logsnr[i + 1], self.gamma)
-            return jnp.where(i == last, x_hat, z_s)
-
-        return jax.lax.fori_loop(0, self.steps, update, z)
+    def step(self, i: Int[Array, ""], carry: Carry, context: StepContext) -> Carry:
+        (z,), process, logsnr = carry, context.process, context.logsnr
+        x_hat = context.denoiser(z, logsnr[i])
+        noise = fold_in(context.key, i)
+        z_s = ancestral(noise, x_hat, z, process, logsnr[i], logsnr[i + 1], self.gamma)
+        return (jnp.where(i == context.last, x_hat, z_s),)
 
 
 @dataclass(frozen=True)
-class PredictorCorrector:
+class PredictorCorrector(StepSampler):
     """One Langevin step after each ancestral update, at its time. Ho et al. 2022, eq. 4 and 5.
 
     `2 steps - 1` calls of the denoiser: the update that returns x_hat is not corrected.
@@ -113,6 +111,8 @@ class PredictorCorrector:
     gamma: of `Ancestral`.
     delta: of `langevin`.
     """
+
+    downwards_only: ClassVar[bool] = True
 
     steps: int
     gamma: float = 0.0
@@ -122,35 +122,21 @@ class PredictorCorrector:
     def __post_init__(self):
         _require_fraction(self, self.gamma)
 
-    def __call__(
-        self,
-        key: Keys,
-        denoiser: Denoiser,
-        z: Video,
-        process: Process,
-        *,
-        start: float = 1.0,
-        stop: float = 0.0,
-    ) -> Video:
-        """Samples. Raises ValueError where start <= stop."""
-        _require_descending(self, start, stop)
-        logsnr, last = logsnr_grid(process, self.grid, self.steps, start, stop)
-
-        def update(i, z):
-            x_hat = denoiser(z, logsnr[i])
-            predict, correct = split(fold_in(key, i))
-            z_s = ancestral(predict, x_hat, z, process, logsnr[i], logsnr[i + 1], self.gamma)
-            return jax.lax.cond(
-                i == last,
-                lambda: x_hat,
-                lambda: langevin(correct, denoiser, z_s, process, logsnr[i + 1], self.delta),
-            )
-
-        return jax.lax.fori_loop(0, self.steps, update, z)
+    def step(self, i: Int[Array, ""], carry: Carry, context: StepContext) -> Carry:
+        (z,), process, logsnr = carry, context.process, context.logsnr
+        x_hat = context.denoiser(z, logsnr[i])
+        predict, correct = split(fold_in(context.key, i))
+        z_s = ancestral(predict, x_hat, z, process, logsnr[i], logsnr[i + 1], self.gamma)
+        z_s = jax.lax.cond(
+            i == context.last,
+            lambda: x_hat,
+            lambda: langevin(correct, context.denoiser, z_s, process, logsnr[i + 1], self.delta),
+        )
+        return (z_s,)
 
 
 @dataclass(frozen=True)
-class Stochastic:
+class Stochastic(StepSampler):
     """Each update is a DDIM step of double length, then noise added back for one step.
 
     z_k = ddim(z_t), k = t - 2 / N;  z_s ~ q(z_s | z_k), s = t - 1 / N.  For distilled models that
@@ -158,33 +144,20 @@ class Stochastic:
     al. 2022 (Imagen Video).
     """
 
+    downwards_only: ClassVar[bool] = True
+
     steps: int
     grid: Grid = Trailing()
 
-    def __call__(
-        self,
-        key: Keys,
-        denoiser: Denoiser,
-        z: Video,
-        process: Process,
-        *,
-        start: float = 1.0,
-        stop: float = 0.0,
-    ) -> Video:
-        """Samples. Raises ValueError where start <= stop."""
-        _require_descending(self, start, stop)
-        logsnr, last = logsnr_grid(process, self.grid, self.steps, start, stop)
-
-        def update(i, z):
-            x_hat = denoiser(z, logsnr[i])
-            # The last update has one step left: k = s, and no noise is added back.
-            logsnr_k = logsnr[jnp.minimum(i + 2, self.steps)]
-            z_k = process.ddim(x_hat, z, logsnr[i], logsnr_k)
-            mean, std = process.transition(z_k, logsnr_k, logsnr[i + 1])
-            z_s = mean + std * normal(fold_in(key, i), z.shape, z.dtype)
-            return jnp.where(i == last, x_hat, z_s)
-
-        return jax.lax.fori_loop(0, self.steps, update, z)
+    def step(self, i: Int[Array, ""], carry: Carry, context: StepContext) -> Carry:
+        (z,), process, logsnr = carry, context.process, context.logsnr
+        x_hat = context.denoiser(z, logsnr[i])
+        # The last update has one step left: k = s, and no noise is added back.
+        logsnr_k = logsnr[jnp.minimum(i + 2, self.steps)]
+        z_k = process.ddim(x_hat, z, logsnr[i], logsnr_k)
+        mean, std = process.transition(z_k, logsnr_k, logsnr[i + 1])
+        z_s = mean + std * normal(fold_in(context.key, i), z.shape, z.dtype)
+        return (jnp.where(i == context.last, x_hat, z_s),)
 
 
 def ancestral(
@@ -214,14 +187,6 @@ def langevin(
     _, sigma = process.alpha_sigma(logsnr)
     noise = normal(key, z.shape, z.dtype)
     return z - delta / 2 * sigma * eps_hat + jnp.sqrt(delta) * sigma * noise
-
-
-def _require_descending(sampler: Sampler, start: float, stop: float) -> None:
-    if not stop < start:
-        raise ValueError(
-            f"{type(sampler).__name__} runs from noise to data, so stop={stop} must be below "
-            f"start={start}; only deterministic samplers, such as DDIM, run upwards"
-        )
 
 
 def _require_fraction(sampler: Sampler, gamma: float) -> None:

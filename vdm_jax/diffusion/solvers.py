@@ -5,16 +5,17 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Int
 
-from vdm_jax.diffusion.grids import Grid, Linspace, Trailing, logsnr_grid
+from vdm_jax.diffusion.grids import Grid, Linspace, Trailing
 from vdm_jax.diffusion.keys import fold_in, normal
 from vdm_jax.diffusion.process import Process
-from vdm_jax.types import Denoiser, Keys, LogSNR, Video
+from vdm_jax.diffusion.step_sampler import Carry, StepContext, StepSampler
+from vdm_jax.types import Keys, LogSNR, Video
 
 
 @dataclass(frozen=True)
-class DPMSolver:
+class DPMSolver(StepSampler):
     """DPM-Solver++(2M): a DDIM step with x_hat extrapolated from the last two.
 
     D = x_hat + (h / 2h') (x_hat - x_hat'),  z_s = (sigma_s / sigma_t) z_t - alpha_s expm1(-h) D,
@@ -26,33 +27,21 @@ class DPMSolver:
     steps: int
     grid: Grid = Trailing()
 
-    def __call__(
-        self,
-        key: Keys,
-        denoiser: Denoiser,
-        z: Video,
-        process: Process,
-        *,
-        start: float = 1.0,
-        stop: float = 0.0,
-    ) -> Video:
-        """Samples; `key` is not used."""
-        logsnr, last = logsnr_grid(process, self.grid, self.steps, start, stop)
+    def first_carry(self, z: Video) -> Carry:
+        """(z, x_hat and h of the step before)."""
+        return z, jnp.zeros_like(z), jnp.ones(())
 
-        def update(i, carry):
-            z, x_before, h_before = carry
-            x_hat = denoiser(z, logsnr[i])
-            h = (logsnr[i + 1] - logsnr[i]) / 2
-            direction = x_hat + jnp.where(i == 0, 0, h / (2 * h_before)) * (x_hat - x_before)
-            z_s = process.ddim(direction, z, logsnr[i], logsnr[i + 1])
-            return jnp.where(i == last, x_hat, z_s), x_hat, h
-
-        carry = z, jnp.zeros_like(z), jnp.ones_like(logsnr[0])
-        return jax.lax.fori_loop(0, self.steps, update, carry)[0]
+    def step(self, i: Int[Array, ""], carry: Carry, context: StepContext) -> Carry:
+        (z, x_before, h_before), logsnr = carry, context.logsnr
+        x_hat = context.denoiser(z, logsnr[i])
+        h = (logsnr[i + 1] - logsnr[i]) / 2
+        direction = x_hat + jnp.where(i == 0, 0, h / (2 * h_before)) * (x_hat - x_before)
+        z_s = context.process.ddim(direction, z, logsnr[i], logsnr[i + 1])
+        return jnp.where(i == context.last, x_hat, z_s), x_hat, h
 
 
 @dataclass(frozen=True)
-class Heun:
+class Heun(StepSampler):
     """EDM's sampler: Heun's method in sigma / alpha, after added noise (churn).
 
     d = (X - x_hat) / sigma,  X_s = X + (sigma_s - sigma)(d + d_s) / 2 with X = z / alpha, after a
@@ -71,34 +60,20 @@ class Heun:
     churn_noise: float = 1.0
     grid: Grid = Linspace()
 
-    def __call__(
-        self,
-        key: Keys,
-        denoiser: Denoiser,
-        z: Video,
-        process: Process,
-        *,
-        start: float = 1.0,
-        stop: float = 0.0,
-    ) -> Video:
-        """Samples; only churn uses `key`."""
-        logsnr, last = logsnr_grid(process, self.grid, self.steps, start, stop)
+    def step(self, i: Int[Array, ""], carry: Carry, context: StepContext) -> Carry:
+        process, denoiser, logsnr_s = context.process, context.denoiser, context.logsnr[i + 1]
+        z, logsnr_t = self._add_churn(context.key, i, carry[0], process, context.logsnr[i])
+        x_hat = denoiser(z, logsnr_t)
 
-        def update(i, z):
-            z, logsnr_t = self._add_churn(key, i, z, process, logsnr[i])
-            x_hat = denoiser(z, logsnr_t)
+        def corrected():
+            z_s = process.ddim(x_hat, z, logsnr_t, logsnr_s)
+            x_s = denoiser(z_s, logsnr_s)
+            # (d + d_s) / 2 differs from d by a multiple of x_hat - x_s. This form avoids the
+            # division by alpha, which is tiny at the start.
+            alpha_s, _ = process.alpha_sigma(logsnr_s)
+            return z_s + alpha_s * jnp.expm1((logsnr_s - logsnr_t) / 2) / 2 * (x_s - x_hat)
 
-            def corrected():
-                z_s = process.ddim(x_hat, z, logsnr_t, logsnr[i + 1])
-                x_s = denoiser(z_s, logsnr[i + 1])
-                # (d + d_s) / 2 differs from d by a multiple of x_hat - x_s. This form avoids the
-                # division by alpha, which is tiny at the start.
-                alpha_s, _ = process.alpha_sigma(logsnr[i + 1])
-                return z_s + alpha_s * jnp.expm1((logsnr[i + 1] - logsnr_t) / 2) / 2 * (x_s - x_hat)
-
-            return jax.lax.cond(i == last, lambda: x_hat, corrected)
-
-        return jax.lax.fori_loop(0, self.steps, update, z)
+        return (jax.lax.cond(i == context.last, lambda: x_hat, corrected),)
 
     def _add_churn(
         self, key: Keys, i: Array, z: Video, process: Process, logsnr: LogSNR
