@@ -22,8 +22,6 @@ from vdm_jax.renames import RENAMED
 
 PACKAGE = "vdm_jax"
 LINEN = {"parent", "name"}  # fields that every linen module has and no experiment sets
-INSTALLED = (Path(__file__).parent / "experiments", Path(__file__).parents[1] / "experiments")
-"""Where `experiments/` is: inside the package in a wheel, beside it in a checkout."""
 MAX_NAMES = 40  # in a message
 
 
@@ -161,14 +159,16 @@ def experiment_file(path: str | os.PathLike) -> Path:
     path = Path(path)
     if path.suffix == ".py" and path.is_file():
         return path
+    package = Path(__file__).parent
+    # A wheel has the experiments inside the package, a checkout has them beside it.
+    folder = package if (package / "experiments").is_dir() else package.parent
+    folder = folder / "experiments"
     parts = path.parts[1:] if path.parts[:1] == ("experiments",) else path.parts
-    for folder in INSTALLED:
-        installed = folder.joinpath(*parts).with_suffix(".py")
-        if parts and installed.is_file():
-            return installed
+    if parts and (installed := folder.joinpath(*parts).with_suffix(".py")).is_file():
+        return installed
     nearby = path.parent if path.parent.is_dir() else Path("experiments")
     known = [str(p) for p in sorted(nearby.rglob("*.py"))]
-    known = known or [str(p.relative_to(f)) for f in INSTALLED for p in sorted(f.rglob("*.py"))]
+    known = known or [str(p.relative_to(folder)) for p in sorted(folder.rglob("*.py"))]
     raise ConfigError(f"no experiment file {path}; {nearest(str(path), known)}")
 
 

@@ -92,7 +92,7 @@ def duration(data: bytes) -> float:
 
 
 def select_frames(frames: Iterator[Any], metadata: VideoMetadata) -> Iterator[Any]:
-    """Those decoded frames that `metadata` lists."""
+    """The decoded frames that `metadata` lists."""
     stamps = set(metadata.stamps)
     return (frame for frame in frames if not stamps or frame.pts in stamps)
 

@@ -156,7 +156,7 @@ def _checksum(frame: av.VideoFrame) -> int:
 def _verified_keyframes(
     data: bytes, stamps: list[int], keys: list[int], sums: list[int]
 ) -> list[int]:
-    """Those `keys` from which decoding up to the next key gives the checksums `sums`.
+    """The `keys` from which decoding up to the next key gives the checksums `sums`.
 
     Other keys are misleading: frames after an open group's keyframe refer to frames before it, and
     some containers seek to a different frame.

@@ -19,7 +19,6 @@ from vdm_jax.checkpoints import hub
 from vdm_jax.checkpoints.tensors import CastTensors, Tensors
 from vdm_jax.commands.helpers import options
 from vdm_jax.commands.helpers.conditions import captions_and_labels
-from vdm_jax.commands.helpers.loading import lowres_of
 from vdm_jax.sampling.export import model_card, program_folder, saved_model
 
 RESULTS = "evaluations.jsonl"
@@ -99,7 +98,7 @@ def write_weights(
     if results.exists():
         storage.copy(results, folder / RESULTS)
     captions: list[str] = []
-    if args.samples and lowres_of(experiment) is None:
+    if args.samples and sampling.lowres_of(experiment) is None:
         captions = write_samples(folder, args)
     text = model_card.card_text(
         Path(args.workdir).name, experiment, cast, step, captions, newest_results(folder / RESULTS)

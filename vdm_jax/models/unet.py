@@ -58,7 +58,7 @@ class Level:
 
     @property
     def skips(self) -> int:
-        """How many skips the way up takes."""
+        """The number of skips that the way up takes."""
         return self.blocks + 1
 
     def down(self, base: int, dropout: float, below: "Level | None", name: str) -> nn.Module:

@@ -13,7 +13,7 @@ from vdm_jax.nn.norms import GroupNorm
 from vdm_jax.nn.sharding import constrain
 
 Stride = tuple[int, int, int]
-"""How many frames, rows and columns of pixels become one."""
+"""The numbers of frames, rows and columns of pixels that become one."""
 
 
 def average_pool(h: Float[Array, "b f h w c"], stride: Stride) -> Array:

@@ -35,7 +35,7 @@ class Measure(typing.Protocol):
 
     @property
     def against(self) -> Against | None:
-        """What samples are compared with: all real clips, their own real clip, or nothing."""
+        """The clips that samples are compared with: all real clips, their own, or none."""
         ...
 
     needs_captions: ClassVar[bool]

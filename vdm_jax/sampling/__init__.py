@@ -1,7 +1,7 @@
 """Sampling: trained models to videos, and videos to files."""
 
 from vdm_jax.sampling.abstract import abstract_batch, abstract_model
-from vdm_jax.sampling.cascade import Cascade, CascadeModel, Stage
+from vdm_jax.sampling.cascade import Cascade, CascadeModel, Stage, lowres_of
 from vdm_jax.sampling.distilled import Distilled, TrainedStudentModel
 from vdm_jax.sampling.encoders import TextEncoder, encode_prompts, write_encoder
 from vdm_jax.sampling.gallery import Entry, write_gallery
@@ -36,6 +36,7 @@ __all__ = [
     "hierarchical",
     "interpolation",
     "load",
+    "lowres_of",
     "rollout",
     "write",
     "write_encoder",

@@ -259,8 +259,7 @@ def output_shape(experiment: Experiment, low: Shape | None) -> Shape:
       ValueError: the model needs a video, or none, or one of another shape. A model trained on
         crops takes any shape.
     """
-    task, source = experiment.task, experiment.data
-    lowres = task.lowres if isinstance(task, DiffusionTask) else None
+    lowres, source = lowres_of(experiment), experiment.data
     shape = (source.frames, *sides(source.size))
     if lowres is None:
         if low is not None:
@@ -275,6 +274,11 @@ def output_shape(experiment: Experiment, low: Shape | None) -> Shape:
         raise ValueError(f"it upsamples videos {expected} (frames, height, width), not {low}")
     _, frames, height, width, _ = lowres.shape((1, *low, 3))
     return frames, height, width
+
+
+def lowres_of(experiment: Experiment) -> LowRes | None:
+    """How the model's low-resolution input is made; None unless it is for super-resolution."""
+    return experiment.task.lowres if isinstance(experiment.task, DiffusionTask) else None
 
 
 def downsampled_shape(shape: Shape, lowres: LowRes) -> Shape:

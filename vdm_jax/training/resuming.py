@@ -1,4 +1,4 @@
-"""Where a run starts: at its newest checkpoint, at imported parameters, or at its first step."""
+"""The start of a run: from its newest checkpoint, imported parameters, or random ones."""
 
 import dataclasses
 from functools import partial

@@ -1,1 +1,1 @@
-"""What several subcommands share on the command line: options, loading, and long jobs."""
+"""Code that several subcommands share: options, loading, and long jobs."""

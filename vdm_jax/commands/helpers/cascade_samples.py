@@ -12,7 +12,6 @@ from jaxtyping import UInt8
 
 from vdm_jax import config, sampling, storage
 from vdm_jax.commands.helpers.conditions import captions_and_labels
-from vdm_jax.commands.helpers.loading import lowres_of
 from vdm_jax.data import sides, user_videos
 from vdm_jax.evaluation.elements import evenly_spaced
 from vdm_jax.interfaces import Clips, Experiment, LowRes
@@ -47,7 +46,7 @@ def run(args: argparse.Namespace, cascade: sampling.Cascade) -> None:
         raise config.ConfigError("a cascade upscales videos: of these options it takes --upscale")
     cascade = cascade.select_stages(args.first_stage or 1, args.last_stage or len(cascade.stages))
     first = cascade.experiments()[0]
-    lowres = lowres_of(first)
+    lowres = sampling.lowres_of(first)
     shown: Sequence[Mapping[str, OtherFrames]] = ()
     given = None
     if lowres is not None and not args.upscale:

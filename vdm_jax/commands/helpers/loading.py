@@ -9,7 +9,7 @@ from etils import epath
 
 from vdm_jax import checkpoints, config, sampling, training
 from vdm_jax.checkpoints.store import EXPERIMENT
-from vdm_jax.interfaces import DiffusionTask, Evaluation, Experiment, LowRes
+from vdm_jax.interfaces import Evaluation
 
 
 def is_run(path: str) -> bool:
@@ -44,15 +44,10 @@ def load_cascade(
     if path.endswith(".py"):
         return config.load(path, ("cascade",), assignments)
     experiment = config.override(checkpoints.read_experiment(path), *assignments)
-    if lowres_of(experiment) is None:
+    if sampling.lowres_of(experiment) is None:
         return None
     stage = sampling.Stage(path, experiment.sampling, step)
     return sampling.Cascade((stage,), data=experiment.data, evaluations=experiment.evaluations)
-
-
-def lowres_of(experiment: Experiment) -> LowRes | None:
-    """How the model's low-resolution input is made; None unless it is for super-resolution."""
-    return experiment.task.lowres if isinstance(experiment.task, DiffusionTask) else None
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def report(facts: Mapping[str, Any]) -> list[str]:
 
 
 def _from_shapes(facts: Mapping[str, Any]) -> list[str]:
-    """What is known without a compiler."""
+    """The lines of a plan that was not compiled."""
     ideal, hours = facts["ideal_step_seconds"], facts["ideal_chip_hours"]
     limit = facts["hbm_limit_bytes"] / GIB
     excess = f", more than its {limit:.0f}" if facts["fits"] is False else ""

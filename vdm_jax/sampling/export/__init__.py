@@ -1,1 +1,1 @@
-"""What `vdm-jax export` writes beside weights: model cards, StableHLO programs, SavedModels."""
+"""Files that `vdm-jax export` writes beside weights: model cards, programs, SavedModels."""
